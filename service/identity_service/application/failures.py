@@ -1,0 +1,154 @@
+"""What IAM's refusal of a call means for the request: the one table from IamError to IdentityError."""
+
+from identity_service.application.executor import Journal, StepFailedError
+from identity_service.domain.errors import (
+    IamError,
+    IamErrorKind,
+    IdentityError,
+    QuotaViolation,
+    Reason,
+    Resource,
+)
+from identity_service.domain.plan import Plan
+from identity_service.domain.planning import DEFAULT_LIMITS
+from identity_service.domain.steps import (
+    AddUserToGroup,
+    AttachUserPolicy,
+    CreateAccessKey,
+    CreateLoginProfile,
+    CreateUser,
+    PutUserPermissionsBoundary,
+    PutUserPolicy,
+    Step,
+)
+
+REASONS = {
+    IamErrorKind.NOT_FOUND: Reason.USER_NOT_FOUND,
+    IamErrorKind.ALREADY_EXISTS: Reason.CONFLICT,
+    IamErrorKind.LIMIT_EXCEEDED: Reason.QUOTA_EXCEEDED,
+    IamErrorKind.IN_USE: Reason.CONFLICT,
+    IamErrorKind.BUSY: Reason.CONFLICT,
+    IamErrorKind.INVALID_INPUT: Reason.INVALID_FIELD,
+    IamErrorKind.MALFORMED_DOCUMENT: Reason.MALFORMED_POLICY_DOCUMENT,
+    IamErrorKind.PASSWORD_REFUSED: Reason.PASSWORD_POLICY_VIOLATION,
+    IamErrorKind.NOT_ATTACHABLE: Reason.POLICY_NOT_ATTACHABLE,
+    IamErrorKind.WRONG_CODE: Reason.INVALID_MFA_CODE,
+    IamErrorKind.ACCESS_DENIED: Reason.AWS_ACCESS_DENIED,
+    IamErrorKind.CREDENTIALS_REFUSED: Reason.AWS_CREDENTIALS_REFUSED,
+    IamErrorKind.THROTTLED: Reason.THROTTLED,
+    IamErrorKind.UNAVAILABLE: Reason.AWS_UNAVAILABLE,
+}
+"""What a refusal means where no step says otherwise."""
+
+STEP_REASONS: dict[tuple[type[Step], IamErrorKind], Reason] = {
+    (CreateUser, IamErrorKind.ALREADY_EXISTS): Reason.USER_ALREADY_EXISTS,
+    (CreateUser, IamErrorKind.NOT_FOUND): Reason.POLICY_NOT_FOUND,
+    (CreateLoginProfile, IamErrorKind.ALREADY_EXISTS): Reason.PASSWORD_ALREADY_EXISTS,
+    (AddUserToGroup, IamErrorKind.NOT_FOUND): Reason.GROUP_NOT_FOUND,
+    (AttachUserPolicy, IamErrorKind.NOT_FOUND): Reason.POLICY_NOT_FOUND,
+    (PutUserPermissionsBoundary, IamErrorKind.NOT_FOUND): Reason.POLICY_NOT_FOUND,
+}
+"""What a refusal means for certain steps."""
+
+STEP_QUOTAS: dict[type[Step], str] = {
+    CreateUser: "UsersQuota",
+    AddUserToGroup: "GroupsPerUserQuota",
+    AttachUserPolicy: "AttachedPoliciesPerUserQuota",
+    PutUserPolicy: "UserPolicySizeQuota",
+    CreateAccessKey: "AccessKeysPerUserQuota",
+}
+
+WORDS = {
+    Reason.USER_NOT_FOUND: "IAM does not find the user",
+    Reason.GROUP_NOT_FOUND: "IAM does not find the group",
+    Reason.POLICY_NOT_FOUND: "IAM does not find the policy",
+    Reason.USER_ALREADY_EXISTS: "a user of that name exists; names are unique in any letter case",
+    Reason.PASSWORD_ALREADY_EXISTS: "the user has a console password already",
+    Reason.CONFLICT: "IAM was changed by somebody else, or cannot change the entity yet; try again",
+    Reason.QUOTA_EXCEEDED: "an IAM quota is exceeded",
+    Reason.INVALID_FIELD: "IAM takes a value for invalid",
+    Reason.MALFORMED_POLICY_DOCUMENT: "IAM takes a policy document for malformed",
+    Reason.PASSWORD_POLICY_VIOLATION: "IAM refuses the password under the account's password policy",
+    Reason.POLICY_NOT_ATTACHABLE: "IAM does not let the policy be attached",
+    Reason.INVALID_MFA_CODE: "a code of the MFA device is wrong",
+    Reason.AWS_ACCESS_DENIED: "AWS denies this service the action; its role lacks the permission",
+    Reason.AWS_CREDENTIALS_REFUSED: "AWS refuses this service's credentials",
+    Reason.THROTTLED: "IAM throttles the account; try again later",
+    Reason.AWS_UNAVAILABLE: "AWS cannot be reached or does not answer in form; try again later",
+}
+
+RETRY_AFTER_SECONDS = 5.0
+
+NOTHING = "nothing"
+"""What remains of a request that failed, normally."""
+
+
+def explain(error: IamError, step: Step | None = None, plan: Plan | None = None) -> IdentityError:
+    """Say what IAM's refusal means, of a step of a plan or of a read."""
+    reason = STEP_REASONS.get((type(step), error.kind)) if step else None
+    reason = reason or REASONS[error.kind]
+    failure = IdentityError(
+        reason,
+        f"{WORDS[reason]} ({error.action})",
+        metadata={"aws_action": error.action, "aws_error_code": error.code, "aws_request_id": error.request_id},
+        resource=Resource(error.action, step.resource) if step else None,
+        quota_violations=_quota(step, plan) if reason is Reason.QUOTA_EXCEEDED else (),
+    )
+    failure.retry_after = RETRY_AFTER_SECONDS if failure.transient else None
+    return failure
+
+
+def _quota(step: Step | None, plan: Plan | None) -> tuple[QuotaViolation, ...]:
+    name = STEP_QUOTAS.get(type(step)) if step else None
+    if name is None:
+        return ()
+    uses = [use for use in plan.quota_uses if use.quota_name == name] if plan else []
+    if not uses:
+        return (QuotaViolation(name, used=DEFAULT_LIMITS[name], needed=1, limit=DEFAULT_LIMITS[name]),)
+    use = uses[0]
+    return (QuotaViolation(name, used=use.used_before, needed=use.used_after - use.used_before, limit=use.limit),)
+
+
+def refuse(plan: Plan) -> IdentityError:
+    """Turn the problems of a plan into one error that names them all; the first says the reason."""
+    first = plan.problems[0]
+    more = f" (and {len(plan.problems) - 1} more)" if len(plan.problems) > 1 else ""
+    return IdentityError(
+        first.reason,
+        f"{first.message}{more}",
+        metadata={"account_id": plan.account_id, "user_name": plan.user_name, "remaining": NOTHING},
+        field_violations=tuple(filter(None, (problem.field_violation for problem in plan.problems))),
+        quota_violations=tuple(filter(None, (problem.quota for problem in plan.problems))),
+        resource=first.resource,
+    )
+
+
+def explain_step(failure: StepFailedError, plan: Plan, remaining: tuple[str, ...]) -> IdentityError:
+    """Say which step failed, why, and what remains; what nobody expected becomes INTERNAL."""
+    match failure.cause:
+        case IamError() as cause:
+            error = explain(cause, failure.step, plan)
+        case IdentityError() as cause:
+            error = cause
+        case _:
+            error = IdentityError(Reason.INTERNAL, "a step failed for an unexpected reason")
+    error.metadata = {
+        **error.metadata,
+        "account_id": plan.account_id,
+        "user_name": plan.user_name,
+        "failed_step": failure.step.iam_action,
+        "failed_step_description": failure.step.description,
+        "remaining": in_words(remaining),
+    }
+    return error
+
+
+def not_reached(plan: Plan, journal: Journal) -> tuple[str, ...]:
+    """Name the steps of a plan that were not done."""
+    done = [step for step, _ in journal.done]
+    return tuple(step.description for step in plan.steps if step not in done)
+
+
+def in_words(remaining: tuple[str, ...]) -> str:
+    """Say what remains of a request that failed."""
+    return "; ".join(remaining) or NOTHING

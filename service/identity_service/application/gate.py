@@ -1,0 +1,57 @@
+"""Asks twice whether a caller may: before anything is read from IAM, and on the expanded plan."""
+
+from collections.abc import Mapping
+
+from identity_service.application.planner import PlannedMutation
+from identity_service.application.ports import Authorizer, Denial, Ledger
+from identity_service.domain import tags
+from identity_service.domain.caller import Caller
+from identity_service.domain.errors import IdentityError, Reason, Resource
+from identity_service.domain.request import Mutation
+
+
+class Gate:
+    """Refuses what a caller may not do, and leaves each refusal in the audit log."""
+
+    def __init__(self, authorizer: Authorizer, ledger: Ledger) -> None:
+        self._authorizer = authorizer
+        self._ledger = ledger
+
+    async def may_ask(self, caller: Caller, mutation: Mutation, account_id: str) -> None:
+        """Refuse a caller who may not call the RPC. Raises CALLER_NOT_ALLOWED."""
+        try:
+            self._authorizer.may_ask(caller, mutation.action, account_id, mutation.body.user_name)
+        except IdentityError as error:
+            await self._audit(caller, mutation, account_id, error)
+            raise
+
+    async def may_have(self, caller: Caller, mutation: Mutation, planned: PlannedMutation) -> None:
+        """Refuse a plan that the caller may not have. Raises NOT_OWNER or CALLER_NOT_ALLOWED."""
+        try:
+            if not mutation.creates_user and planned.before is not None:
+                _require_owner(caller, planned.before.user.user_name, planned.before.user.tags)
+            self._authorizer.may_have(caller, mutation.action, planned.plan)
+        except IdentityError as error:
+            await self._audit(caller, mutation, planned.plan.account_id, error)
+            raise
+
+    async def _audit(self, caller: Caller, mutation: Mutation, account_id: str, error: IdentityError) -> None:
+        denial = Denial(
+            caller_id=caller.id,
+            team=caller.team,
+            action=mutation.action,
+            account_id=account_id,
+            user_name=mutation.body.user_name,
+            request_id=mutation.request_id,
+            reason=error.reason.name,
+        )
+        await self._ledger.record_denial(denial)
+
+
+def _require_owner(caller: Caller, user_name: str, user_tags: Mapping[str, str]) -> None:
+    if tags.owner_of(user_tags) != caller.team:
+        raise IdentityError(
+            Reason.NOT_OWNER,
+            "the user does not belong to the caller's team",
+            resource=Resource("iam:User", user_name),
+        )

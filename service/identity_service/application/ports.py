@@ -1,0 +1,313 @@
+"""What the application needs of the world, as Protocols that adapters fulfil and fakes stand in for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from identity_service.domain.caller import Caller
+from identity_service.domain.entities import (
+    AccessKeyRecord,
+    AccountSummary,
+    AttachedPolicyRecord,
+    GroupRecord,
+    LoginProfileRecord,
+    MfaDeviceRecord,
+    PolicyRecord,
+    UserRecord,
+    UserSnapshot,
+)
+from identity_service.domain.errors import IdentityError
+from identity_service.domain.outcome import Outcome
+from identity_service.domain.passwords import PasswordPolicy
+from identity_service.domain.plan import Plan
+from identity_service.domain.secret import Secret
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """AWS's confirmation of one call: its id of the request, and when the answer came (UTC)."""
+
+    request_id: str
+    completed_at: datetime
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """What a mutating call answered, with its receipt."""
+
+    value: T
+    receipt: Receipt
+
+
+@dataclass(frozen=True)
+class MintedAccessKey:
+    """What CreateAccessKey answers, the only time."""
+
+    access_key_id: str
+    secret: Secret
+    created_at: datetime
+
+
+class IamAccount(Protocol):
+    """IAM of one AWS account: just the calls that this service makes.
+
+    Every method raises `IamError`. Reads and convergent writes are retried below, with jittered backoff, on
+    throttling, 5xx, lost connections, ConcurrentModification and EntityTemporarilyUnmodifiable, for a bounded time.
+    The two minting calls, CreateAccessKey and CreateLoginProfile, are sent at most once and are retried only on
+    answers which say that nothing was done. Reads answer None for what is not there, where the type says so.
+    """
+
+    @property
+    def account_id(self) -> str:
+        """The account's id, 12 digits."""
+
+    @property
+    def partition(self) -> str:
+        """The partition: `aws`, `aws-cn`, `aws-us-gov`."""
+
+    # Reads of the account.
+    async def get_account_summary(self) -> AccountSummary:
+        """GetAccountSummary."""
+
+    async def get_password_policy(self) -> PasswordPolicy:
+        """GetAccountPasswordPolicy, or AWS's default policy where the account has set none."""
+
+    async def get_alias(self) -> str:
+        """ListAccountAliases; empty if there is none."""
+
+    # Reads of groups and policies.
+    async def get_group(self, group_name: str) -> GroupRecord | None:
+        """GetGroup."""
+
+    async def group_grants_nothing(self, group_name: str) -> bool:
+        """Tell whether ListAttachedGroupPolicies and ListGroupPolicies are both empty."""
+
+    async def get_policy(self, policy_arn: str) -> PolicyRecord | None:
+        """GetPolicy."""
+
+    async def get_policy_document(self, policy: PolicyRecord) -> str:
+        """GetPolicyVersion of the default version; the document as JSON text."""
+
+    async def find_customer_policy(self, policy_name: str) -> PolicyRecord | None:
+        """Find a policy of the account by its name, in any letter case and on any path: ListPolicies, all pages."""
+
+    async def find_aws_policy(self, policy_name: str) -> PolicyRecord | None:
+        """Find a policy of AWS by its name, on any path: ListPolicies, all pages."""
+
+    # Reads of a user.
+    async def get_user(self, user_name: str) -> UserRecord | None:
+        """GetUser."""
+
+    async def get_login_profile(self, user_name: str) -> LoginProfileRecord | None:
+        """GetLoginProfile."""
+
+    async def list_access_keys(self, user_name: str) -> tuple[AccessKeyRecord, ...]:
+        """ListAccessKeys, all pages."""
+
+    async def get_access_key_last_used(self, access_key_id: str) -> datetime | None:
+        """GetAccessKeyLastUsed; None if never or not known."""
+
+    async def list_groups(self, user_name: str) -> tuple[GroupRecord, ...]:
+        """ListGroupsForUser, all pages."""
+
+    async def list_attached_policies(self, user_name: str) -> tuple[AttachedPolicyRecord, ...]:
+        """ListAttachedUserPolicies, all pages."""
+
+    async def list_inline_policies(self, user_name: str) -> Mapping[str, str]:
+        """ListUserPolicies, all pages, and GetUserPolicy of each: documents as JSON text, by name."""
+
+    async def list_mfa_devices(self, user_name: str) -> tuple[MfaDeviceRecord, ...]:
+        """ListMFADevices, all pages."""
+
+    async def list_signing_certificates(self, user_name: str) -> tuple[str, ...]:
+        """ListSigningCertificates, all pages: the ids."""
+
+    async def list_ssh_public_keys(self, user_name: str) -> tuple[str, ...]:
+        """ListSSHPublicKeys, all pages: the ids."""
+
+    async def list_service_specific_credentials(self, user_name: str) -> tuple[str, ...]:
+        """ListServiceSpecificCredentials: the ids."""
+
+    # Writes.
+    async def create_user(
+        self, user_name: str, path: str, boundary_arn: str | None, tags: Mapping[str, str]
+    ) -> Answer[UserRecord]:
+        """CreateUser: the user as the reply holds it, boundary and tags included."""
+
+    async def delete_user(self, user_name: str) -> Receipt:
+        """DeleteUser."""
+
+    async def create_login_profile(self, user_name: str, password: Secret, reset_required: bool) -> Receipt:
+        """CreateLoginProfile, sent at most once."""
+
+    async def delete_login_profile(self, user_name: str) -> Receipt:
+        """DeleteLoginProfile."""
+
+    async def create_access_key(self, user_name: str) -> Answer[MintedAccessKey]:
+        """CreateAccessKey, sent at most once."""
+
+    async def delete_access_key(self, user_name: str, access_key_id: str) -> Receipt:
+        """DeleteAccessKey."""
+
+    async def add_user_to_group(self, user_name: str, group_name: str) -> Receipt:
+        """AddUserToGroup."""
+
+    async def remove_user_from_group(self, user_name: str, group_name: str) -> Receipt:
+        """RemoveUserFromGroup."""
+
+    async def attach_user_policy(self, user_name: str, policy_arn: str) -> Receipt:
+        """AttachUserPolicy."""
+
+    async def detach_user_policy(self, user_name: str, policy_arn: str) -> Receipt:
+        """DetachUserPolicy."""
+
+    async def put_user_policy(self, user_name: str, policy_name: str, document: str) -> Receipt:
+        """PutUserPolicy."""
+
+    async def delete_user_policy(self, user_name: str, policy_name: str) -> Receipt:
+        """DeleteUserPolicy."""
+
+    async def put_user_permissions_boundary(self, user_name: str, boundary_arn: str) -> Receipt:
+        """PutUserPermissionsBoundary."""
+
+    async def delete_user_permissions_boundary(self, user_name: str) -> Receipt:
+        """DeleteUserPermissionsBoundary."""
+
+    async def delete_signing_certificate(self, user_name: str, certificate_id: str) -> Receipt:
+        """DeleteSigningCertificate."""
+
+    async def delete_ssh_public_key(self, user_name: str, ssh_public_key_id: str) -> Receipt:
+        """DeleteSSHPublicKey."""
+
+    async def delete_service_specific_credential(self, user_name: str, credential_id: str) -> Receipt:
+        """DeleteServiceSpecificCredential."""
+
+    async def deactivate_mfa_device(self, user_name: str, serial_number: str) -> Receipt:
+        """DeactivateMFADevice."""
+
+    async def delete_virtual_mfa_device(self, serial_number: str) -> Receipt:
+        """DeleteVirtualMFADevice."""
+
+
+class Accounts(Protocol):
+    """The AWS accounts that are configured."""
+
+    def get(self, account_id: str) -> IamAccount:
+        """Return an account; "" means the only one.
+
+        Raises IdentityError ACCOUNT_NOT_FOUND if it is not configured, or if "" could mean several.
+        """
+
+
+class Authorizer(Protocol):
+    """Decides who may do what; refuses by default. Both questions raise IdentityError CALLER_NOT_ALLOWED."""
+
+    def identify(self, caller_id: str) -> Caller:
+        """Return the caller with its team; raise CALLER_NOT_ALLOWED for one that no team knows."""
+
+    def may_ask(self, caller: Caller, action: str, account_id: str, user_name: str) -> None:
+        """Decide before anything is read from IAM. `action` is the RPC's name, such as `ProvisionUser`."""
+
+    def may_have(self, caller: Caller, action: str, plan: Plan) -> None:
+        """Decide on the expanded plan, before anything is written."""
+
+
+@dataclass(frozen=True)
+class RequestKey:
+    """What makes a mutation the same one: the caller's id and its request_id."""
+
+    caller_id: str
+    request_id: str
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What is written before the first IAM write: the authorized plan and what was there before it.
+
+    `fingerprint` is the digest of the request without secrets; `snapshot` is None where the user is absent.
+    """
+
+    row_id: str
+    key: RequestKey
+    team: str
+    action: str
+    fingerprint: str
+    plan: Plan
+    snapshot: UserSnapshot | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A stored failure; `retryable` tells that everything was undone and that the same request may run again."""
+
+    error: IdentityError
+    retryable: bool
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """A mutation that the ledger knows. Running: neither outcome nor failure."""
+
+    row_id: str
+    fingerprint: str
+    lease_expired: bool
+    outcome: Outcome | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Denial:
+    """A request that was refused, for the audit log."""
+
+    caller_id: str
+    team: str
+    action: str
+    account_id: str
+    user_name: str
+    request_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class AuditEvent:
+    """One line of the audit log, as it is read back."""
+
+    at: datetime
+    event: str
+    caller_id: str
+    team: str
+    action: str
+    account_id: str
+    user_name: str
+    request_id: str
+    row_id: str
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+class Ledger(Protocol):
+    """The store: what was asked, what came of it, and who may change a user now; with the audit in the same write.
+
+    Every method raises IdentityError STORE_UNAVAILABLE if the store cannot be used.
+    """
+
+    async def find(self, key: RequestKey) -> LedgerRow | None:
+        """Return what is known of a mutation."""
+
+    async def begin(self, intent: Intent) -> None:
+        """Write row, user lock and audit intent in one unit of work, or nothing.
+
+        A retryable row of the same key is taken over. Raises IdentityError IN_PROGRESS if the row runs already, or
+        if another row holds the lock on (account, user) and its lease has not run out.
+        """
+
+    async def succeed(self, row_id: str, outcome: Outcome) -> None:
+        """Store the outcome without its secrets, release the lock, and audit it, in one unit of work."""
+
+    async def fail(self, row_id: str, failure: Failure) -> None:
+        """Store the failure, release the lock, and audit it, in one unit of work."""
+
+    async def record_denial(self, denial: Denial) -> None:
+        """Audit a refusal."""

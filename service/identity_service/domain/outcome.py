@@ -1,0 +1,75 @@
+"""What came of a mutation."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from identity_service.domain.entities import UserRecord
+from identity_service.domain.secret import Secret
+
+
+@dataclass(frozen=True)
+class ExecutedStep:
+    """One IAM call that was made, with AWS's id of it; `unchanged` tells that there was nothing to do.
+
+    Without a call, since the account was so already, there is no request id and no time.
+    """
+
+    iam_action: str
+    resource: str
+    aws_request_id: str
+    completed_at: datetime | None
+    unchanged: bool = False
+
+
+@dataclass(frozen=True)
+class IssuedAccessKey:
+    """A new access key; the secret is None once it was answered."""
+
+    access_key_id: str
+    created_at: datetime
+    secret: Secret | None = None
+
+
+@dataclass(frozen=True)
+class IssuedPassword:
+    """A new console password; None once it was answered, or if the caller chose it."""
+
+    reset_required: bool
+    generated: bool
+    password: Secret | None = None
+
+
+@dataclass(frozen=True)
+class IssuedCredentials:
+    """The credentials that a request made; `secrets_withheld` tells that an earlier answer held the secrets."""
+
+    access_key: IssuedAccessKey | None = None
+    password: IssuedPassword | None = None
+    secrets_withheld: bool = False
+
+    def without_secrets(self) -> "IssuedCredentials":
+        """Return the same credentials with every secret taken out."""
+        return IssuedCredentials(
+            access_key=replace(self.access_key, secret=None) if self.access_key else None,
+            password=replace(self.password, password=None) if self.password else None,
+            secrets_withheld=bool(self.access_key or (self.password and self.password.generated)),
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a mutation answers: the user as IAM has it, the credentials, where to sign in, the calls made."""
+
+    user: UserRecord | None = None
+    credentials: IssuedCredentials | None = None
+    sign_in_url: str = ""
+    steps: tuple[ExecutedStep, ...] = ()
+    replayed: bool = False
+
+    def without_secrets(self) -> "Outcome":
+        """Return the outcome as it may be stored."""
+        return replace(self, credentials=self.credentials.without_secrets() if self.credentials else None)
+
+    def replay(self) -> "Outcome":
+        """Return the outcome as a later call with the same request_id gets it."""
+        return replace(self.without_secrets(), replayed=True)

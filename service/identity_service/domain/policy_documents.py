@@ -1,0 +1,149 @@
+"""Policy documents: what IAM refuses in one, how long it is, and what is worth a warning.
+
+Rules: AWS, "Grammar of the IAM JSON policy language" and "IAM and AWS STS quotas" (sizes without white space).
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+
+VERSIONS = ("2012-10-17", "2008-10-17")
+PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc")
+STATEMENT_KEYS = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}
+ACTION = re.compile(r"\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+")
+SID = re.compile(r"[A-Za-z0-9]*")
+
+
+class _DuplicateKeyError(ValueError):
+    """A JSON object has one key twice."""
+
+
+def size(document: str) -> int:
+    """Count a document's characters as IAM's quotas do: white space does not count."""
+    return sum(not character.isspace() for character in document)
+
+
+def violations(document: str) -> tuple[str, ...]:
+    """Say what IAM would refuse in an identity policy's document; empty if nothing is known."""
+    try:
+        parsed = json.loads(document, object_pairs_hook=_without_duplicates)
+    except _DuplicateKeyError as error:
+        return (f"has the key {error} twice in one object",)
+    except (ValueError, RecursionError):
+        return ("is not JSON",)
+    if not isinstance(parsed, dict):
+        return ("is not a JSON object",)
+    return tuple(_document_violations(parsed))
+
+
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _DuplicateKeyError(next(key for key in keys if keys.count(key) > 1))
+    return result
+
+
+def _document_violations(document: dict[str, object]) -> Iterator[str]:
+    unknown = set(document) - {"Version", "Id", "Statement"}
+    if unknown:
+        yield f"has unknown elements: {', '.join(sorted(unknown))}"
+    if document.get("Version") not in VERSIONS:
+        yield f"needs a Version, {' or '.join(VERSIONS)}"
+    statements = _as_list(document.get("Statement"))
+    if not statements:
+        yield "needs a Statement"
+    sids: set[str] = set()
+    for number, statement in enumerate(statements, 1):
+        if not isinstance(statement, dict):
+            yield f"statement {number} is not an object"
+            continue
+        yield from (f"statement {number} {what}" for what in _statement_violations(statement))
+        sid = statement.get("Sid")
+        if isinstance(sid, str) and sid:
+            if sid in sids:
+                yield f"statement {number} has the Sid of another statement"
+            sids.add(sid)
+
+
+def _statement_violations(statement: dict[str, object]) -> Iterator[str]:
+    unknown = set(statement) - STATEMENT_KEYS
+    if unknown:
+        yield f"has elements that an identity policy does not take: {', '.join(sorted(unknown))}"
+    if statement.get("Effect") not in ("Allow", "Deny"):
+        yield "needs an Effect, Allow or Deny"
+    sid = statement.get("Sid", "")
+    if not isinstance(sid, str) or not SID.fullmatch(sid):
+        yield "has a Sid with other characters than ASCII letters and digits"
+    if not isinstance(statement.get("Condition", {}), dict):
+        yield "has a Condition that is not an object"
+    yield from _one_of(statement, "Action", "NotAction", _action_violation)
+    yield from _one_of(statement, "Resource", "NotResource", _resource_violation)
+
+
+def _one_of(statement: dict[str, object], name: str, negated: str, check: Callable[[str], str | None]) -> Iterator[str]:
+    if (name in statement) == (negated in statement):
+        yield f"needs either {name} or {negated}"
+        return
+    key = name if name in statement else negated
+    values = _as_list(statement[key])
+    if not values:
+        yield f"has an empty {key}"
+    for value in values:
+        problem = check(value) if isinstance(value, str) else "that is not a string"
+        if problem:
+            yield f"has an entry of {key} {problem}"
+
+
+def _action_violation(value: str) -> str | None:
+    return None if ACTION.fullmatch(value) else "that is not written service:action"
+
+
+def _resource_violation(value: str) -> str | None:
+    if value == "*":
+        return None
+    parts = value.split(":", 5)
+    if len(parts) != 6 or parts[0] != "arn":
+        return "that is neither * nor an ARN"
+    _, partition, service, region, _, _ = parts
+    if partition not in PARTITIONS and not set(partition) & set("*?$"):
+        return "whose ARN has an unknown partition"
+    if service == "iam" and region not in ("", "*"):
+        return "that gives IAM, which has none, a region"
+    return None
+
+
+def _as_list(value: object) -> list[object]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def allows_every_action_or_resource(document: str) -> bool:
+    """Tell whether some statement allows every action, or any action on every resource."""
+    return any(
+        "*" in _as_list(statement.get("Action")) or "*" in _as_list(statement.get("Resource"))
+        for statement in _allowing_statements(document)
+    )
+
+
+def may_allow(document: str, action: str) -> bool:
+    """Tell whether some statement could allow an action; conditions, resources and denials are not looked at."""
+    return any(_covers(statement, action) for statement in _allowing_statements(document))
+
+
+def _allowing_statements(document: str) -> Iterator[dict[str, object]]:
+    for statement in _as_list(json.loads(document).get("Statement")):
+        if isinstance(statement, dict) and statement.get("Effect") == "Allow":
+            yield statement
+
+
+def _covers(statement: dict[str, object], action: str) -> bool:
+    if "NotAction" in statement:
+        return not _matches(statement["NotAction"], action)
+    return _matches(statement.get("Action"), action)
+
+
+def _matches(patterns: object, action: str) -> bool:
+    return any(fnmatchcase(action.lower(), str(pattern).lower()) for pattern in _as_list(patterns))

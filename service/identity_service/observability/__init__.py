@@ -1,0 +1,1 @@
+"""Logs with redaction, traces and metrics; a leaf that imports nothing else of this service."""
