@@ -1,0 +1,172 @@
+"""An embedded account in a process of its own, for tests, demos and `identity-service --embedded-aws`."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from threading import Lock
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from embedded_aws.faults import Fault
+from embedded_aws.records import RecordedCall
+
+DEFAULT_ACCOUNT_ID = "123456789012"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+# Settings of the real AWS, or of moto, that happen to be around must not reach the child.
+_FOREIGN_SETTINGS = ("AWS_", "BOTO_", "MOTO_")
+_STOP_SECONDS = 5.0
+
+
+class EmbeddedAwsError(RuntimeError):
+    """The account's process did not start, or its control API refused a request."""
+
+
+class EmbeddedAws:
+    """Runs an account while its `with` block lasts. The account ends with this process, however that ends."""
+
+    def __init__(self, *, account_id: str = DEFAULT_ACCOUNT_ID, access_control: bool = False) -> None:
+        """Describe the account; entering the context starts it."""
+        self.account_id = account_id
+        self.endpoint_url = ""
+        self.access_key_id = ""
+        self.secret_access_key = ""
+        self._access_control = access_control
+        self._process: subprocess.Popen[str] | None = None
+        self._connection: http.client.HTTPConnection | None = None
+        self._lock = Lock()
+
+    def __enter__(self) -> Self:
+        """Start the account and wait until it serves."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the account."""
+        self.stop()
+
+    def __repr__(self) -> str:
+        """Name the account without its secret."""
+        return f"EmbeddedAws(account_id={self.account_id!r}, endpoint_url={self.endpoint_url!r})"
+
+    @property
+    def pid(self) -> int | None:
+        """The process that the account runs in, while it runs."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start the account and wait until it serves."""
+        if self._process is not None:
+            raise EmbeddedAwsError("the embedded account is running already")
+        self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+            self._command(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            # Ctrl-C is the parent's to answer, and it may need the account while it drains.
+            process_group=0,
+            env={name: v for name, v in os.environ.items() if not name.startswith(_FOREIGN_SETTINGS)},
+        )
+        try:
+            self._read_ready_line()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the account; stopping twice is no error."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                stream.close()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def reset(self) -> None:
+        """Empty the account, its record and its faults; the administrator's key stays."""
+        self._request("reset")
+
+    def calls(self) -> list[RecordedCall]:
+        """The calls since the last reset or clearing."""
+        return [RecordedCall(**call) for call in self._request("calls")]
+
+    def clear_calls(self) -> None:
+        """Forget the recorded calls."""
+        self._request("clear_calls")
+
+    def dump(self) -> dict[str, Any]:
+        """The whole account in a fixed order."""
+        document: dict[str, Any] = self._request("dump")
+        return document
+
+    def inject(self, fault: Fault) -> None:
+        """Plant a fault."""
+        self._request("inject", fault.to_json())
+
+    def clear_faults(self) -> None:
+        """Remove every planted fault; calls that are still held end without work and answer."""
+        self._request("clear_faults")
+
+    def wait_for_held(self, count: int = 1, timeout: float = 10.0) -> None:
+        """Wait until so many calls are held by `Hold` faults."""
+        deadline = time.monotonic() + timeout
+        # Short turns, so that another thread can use the control API meanwhile.
+        while not self._request("wait_for_held", {"count": count, "timeout": 0.1}):
+            if time.monotonic() > deadline:
+                raise EmbeddedAwsError(f"no {count} calls were held within {timeout} s")
+
+    def release(self) -> None:
+        """Let the calls that are held now go on."""
+        self._request("release")
+
+    def set_access_control(self, switched_on: bool) -> None:
+        """Switch signature and permission checks on or off; the administrator passes either way."""
+        self._request("set_access_control", switched_on)
+
+    def set_quota(self, name: str, value: int) -> None:
+        """Change a quota, named as in GetAccountSummary, until the next reset."""
+        self._request("set_quota", {"name": name, "value": value})
+
+    def _command(self) -> list[str]:
+        command = [sys.executable, "-m", "embedded_aws", "--port", "0", "--until-stdin-closes"]
+        command += ["--account-id", self.account_id]
+        return [*command, "--access-control"] if self._access_control else command
+
+    def _read_ready_line(self) -> None:
+        if self._process is None or self._process.stdout is None:
+            raise EmbeddedAwsError("the embedded account has no process")
+        line = self._process.stdout.readline()
+        if not line:
+            raise EmbeddedAwsError(f"the embedded account ended with {self._process.wait()} before it served")
+        ready: Mapping[str, str] = json.loads(line)
+        self.endpoint_url = ready["endpoint_url"]
+        self.access_key_id = ready["access_key_id"]
+        self.secret_access_key = ready["secret_access_key"]
+        self._connection = http.client.HTTPConnection(urlsplit(self.endpoint_url).netloc)
+
+    def _request(self, method: str, argument: Any = None) -> Any:
+        with self._lock:
+            if self._connection is None:
+                raise EmbeddedAwsError("the embedded account is not running")
+            self._connection.request("POST", f"/_embedded/{method}", json.dumps(argument))
+            answer = self._connection.getresponse()
+            body = answer.read()
+        if answer.status != http.client.OK:
+            raise EmbeddedAwsError(f"{method}: {body.decode()}")
+        return json.loads(body)

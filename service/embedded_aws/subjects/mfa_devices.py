@@ -1,0 +1,145 @@
+"""MFA devices: a virtual one is made, enrolled with two codes of its seed, taken off, deleted."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Any
+
+from moto.iam.models import MFADevice, VirtualMfaDevice
+
+from embedded_aws.account import REGION, Account, AccountUser, now
+from embedded_aws.errors import AwsError, already_exists, delete_conflict, limit_exceeded, no_such_entity
+from embedded_aws.query_protocol import Call
+from embedded_aws.rulebook import Result, answers
+from embedded_aws.subjects.users import user_fields
+from embedded_aws.totp import are_consecutive
+
+
+@answers("CreateVirtualMFADevice")
+def create_virtual_mfa_device(account: Account, call: Call) -> Result:
+    """The only answer that holds the seed."""
+    name = call.params.get("Path", "/") + call.params["VirtualMFADeviceName"]
+    device = VirtualMfaDevice(account.account_id, region_name=REGION, device_name=name)
+    if device.serial_number in account.iam.virtual_mfa_devices:
+        raise already_exists("MFADevice entity at the same path and name already exists.")
+    account.iam.virtual_mfa_devices[device.serial_number] = device
+    return {
+        "VirtualMFADevice": {
+            "SerialNumber": device.serial_number,
+            "Base32StringSeed": device.base32_string_seed,
+            "QRCodePNG": _blank_png(),
+        }
+    }
+
+
+@answers("EnableMFADevice")
+def enable_mfa_device(account: Account, call: Call) -> None:
+    """Two consecutive codes prove that the user holds the seed."""
+    user, device = account.user(call.params["UserName"]), _device(account, call)
+    if device.user is not None:
+        raise already_exists("MFA Device is already in use.")
+    limit = account.quotas["MFADevicesPerUserQuota"]
+    if len(user.mfa_devices) >= limit:
+        raise limit_exceeded("MFADevicesPerUser", limit)
+    codes = _check_codes(call, device)
+    device.user, device.enable_date = user, now()
+    user.mfa_devices[device.serial_number] = MFADevice(device.serial_number, *codes)
+
+
+@answers("ResyncMFADevice")
+def resync_mfa_device(account: Account, call: Call) -> None:
+    """Two codes again, for a device whose clock went off; ours keeps good time, so they are only checked."""
+    if call.params["SerialNumber"] not in account.user(call.params["UserName"]).mfa_devices:
+        raise _no_such_device(call)
+    _check_codes(call, _device(account, call))
+
+
+@answers("DeactivateMFADevice")
+def deactivate_mfa_device(account: Account, call: Call) -> None:
+    """Take the device off the user; the device stays."""
+    user, serial = account.user(call.params["UserName"]), call.params["SerialNumber"]
+    if serial not in user.mfa_devices:
+        raise _no_such_device(call)
+    del user.mfa_devices[serial]
+    device = _device(account, call)
+    device.user = device.enable_date = None
+
+
+@answers("DeleteVirtualMFADevice")
+def delete_virtual_mfa_device(account: Account, call: Call) -> None:
+    """Only a device that nobody uses."""
+    device = _device(account, call)
+    if device.user is not None:
+        raise delete_conflict("The virtual MFA device is in use; it must be deactivated first.")
+    del account.iam.virtual_mfa_devices[device.serial_number]
+
+
+@answers("ListMFADevices")
+def list_mfa_devices(account: Account, call: Call) -> Result:
+    """The devices of one user."""
+    user = account.user(call.params["UserName"])
+    return {"MFADevices": [_enrolled_fields(account, user, serial) for serial in user.mfa_devices]}
+
+
+@answers("ListVirtualMFADevices")
+def list_virtual_mfa_devices(account: Account, call: Call) -> Result:
+    """Assigned ones, unassigned ones or both; never a seed."""
+    wanted = call.params.get("AssignmentStatus", "Any")
+    devices = [
+        device
+        for device in account.iam.virtual_mfa_devices.values()
+        if wanted == "Any" or (device.user is not None) == (wanted == "Assigned")
+    ]
+    return {"VirtualMFADevices": [_virtual_fields(device) for device in devices]}
+
+
+@answers("GetMFADevice")
+def get_mfa_device(account: Account, call: Call) -> Result:
+    """One device of a user."""
+    user, serial = account.user(call.params["UserName"]), call.params["SerialNumber"]
+    if serial not in user.mfa_devices:
+        raise _no_such_device(call)
+    return _enrolled_fields(account, user, serial)
+
+
+def _device(account: Account, call: Call) -> VirtualMfaDevice:
+    device = account.iam.virtual_mfa_devices.get(call.params["SerialNumber"])
+    if device is None:
+        raise _no_such_device(call)
+    return device
+
+
+def _check_codes(call: Call, device: VirtualMfaDevice) -> tuple[str, str]:
+    codes = call.params["AuthenticationCode1"], call.params["AuthenticationCode2"]
+    if not are_consecutive(device.base32_string_seed, *codes):
+        raise AwsError("InvalidAuthenticationCode", "Authentication code for device is not valid.")
+    return codes
+
+
+def _no_such_device(call: Call) -> Exception:
+    return no_such_entity(f"MFA Device with serial number {call.params['SerialNumber']} does not exist.")
+
+
+def _enrolled_fields(account: Account, user: AccountUser, serial: str) -> dict[str, Any]:
+    device = account.iam.virtual_mfa_devices[serial]
+    return {"UserName": user.name, "SerialNumber": serial, "EnableDate": device.enable_date}
+
+
+def _virtual_fields(device: VirtualMfaDevice) -> dict[str, Any]:
+    fields: dict[str, Any] = {"SerialNumber": device.serial_number, "EnableDate": device.enable_date}
+    if isinstance(device.user, AccountUser):
+        fields["User"] = user_fields(device.user)
+    return fields
+
+
+def _blank_png() -> bytes:
+    """A valid one-pixel image: a phone that could scan a real code has no business with this account."""
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in (
+            (b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)),
+            (b"IDAT", zlib.compress(b"\x00\xff")),
+            (b"IEND", b""),
+        )
+    )

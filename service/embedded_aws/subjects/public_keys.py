@@ -1,0 +1,45 @@
+"""SSH public keys and signing certificates of users: what is accepted, and how many."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+
+from embedded_aws.account import Account
+from embedded_aws.errors import AwsError, limit_exceeded
+from embedded_aws.query_protocol import Call
+from embedded_aws.rulebook import rule
+
+_PEM_HEADER = "-----BEGIN PUBLIC KEY-----"
+
+
+@rule("UploadSSHPublicKey")
+def ssh_key_is_a_key(account: Account, call: Call) -> None:
+    """An RSA key in OpenSSH's or PEM form."""
+    body = call.params["SSHPublicKeyBody"]
+    if not body.startswith(_PEM_HEADER) and not _is_openssh_rsa(body):
+        raise AwsError("InvalidPublicKey", "The public key is not a valid RSA key.")
+
+
+@rule("UploadSSHPublicKey")
+def user_has_room_for_an_ssh_key(account: Account, call: Call) -> None:
+    """A user has so many SSH keys and no more."""
+    limit = account.quotas["SSHPublicKeysPerUserQuota"]
+    if len(account.user(call.params["UserName"]).ssh_public_keys) >= limit:
+        raise limit_exceeded("SSHPublicKeysPerUser", limit)
+
+
+@rule("UploadSigningCertificate")
+def user_has_room_for_a_certificate(account: Account, call: Call) -> None:
+    """A user has so many certificates and no more."""
+    limit = account.quotas["SigningCertificatesPerUserQuota"]
+    if len(account.user(call.params["UserName"]).signing_certificates) >= limit:
+        raise limit_exceeded("CertificatesPerUser", limit)
+
+
+def _is_openssh_rsa(body: str) -> bool:
+    kind, _, rest = body.strip().partition(" ")
+    try:
+        return kind == "ssh-rsa" and b"ssh-rsa" in b64decode(rest.split(" ")[0], validate=True)[:11]
+    except (binascii.Error, ValueError):
+        return False
