@@ -1,0 +1,127 @@
+"""The audit log: what is told of an intent, an outcome, a failure and a denial, and reading it back.
+
+Details name things and never hold their content: no policy document, no tag, no word of an error.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from identity_service.adapters.store.schema import AuditEventName, audit_log
+from identity_service.application.ports import AuditEvent, Denial, Failure, Intent
+from identity_service.domain.outcome import ExecutedStep, Outcome
+from identity_service.domain.steps import Step
+
+Details = dict[str, object]
+
+NAMING_FIELDS = (
+    "boundary_arn",
+    "group_name",
+    "policy_arn",
+    "policy_name",
+    "access_key_id",
+    "certificate_id",
+    "ssh_public_key_id",
+    "credential_id",
+    "serial_number",
+)
+"""Fields of steps that name what is given or taken; listed one by one, so that a new field is not audited unseen."""
+
+
+def intent_details(intent: Intent) -> Details:
+    """Tell what is going to be done, by the digest that a reviewer saw, and what there was to warn of."""
+    return {
+        "plan_digest": intent.plan.digest,
+        "steps": [_planned(step) for step in intent.plan.steps],
+        "warnings": [warning.kind.name for warning in intent.plan.warnings],
+    }
+
+
+def _planned(step: Step) -> Details:
+    named = {name: getattr(step, name, None) for name in NAMING_FIELDS}
+    return {
+        "action": step.iam_action,
+        "resource": step.resource,
+        **{name: value for name, value in named.items() if value is not None},
+    }
+
+
+def outcome_details(outcome: Outcome) -> Details:
+    """Tell what was done, by ids that CloudTrail knows too."""
+    details: Details = {"steps": [_executed(step) for step in outcome.steps]}
+    if outcome.user is not None:
+        details["user_id"] = outcome.user.user_id
+    if outcome.credentials is not None and outcome.credentials.access_key is not None:
+        details["access_key_id"] = outcome.credentials.access_key.access_key_id
+    return details
+
+
+def _executed(step: ExecutedStep) -> Details:
+    return {
+        "action": step.iam_action,
+        "resource": step.resource,
+        "aws_request_id": step.aws_request_id,
+        "unchanged": step.unchanged,
+    }
+
+
+def failure_details(failure: Failure) -> Details:
+    """Tell why it failed."""
+    return {"reason": failure.error.reason.name, "retryable": failure.retryable}
+
+
+def append_intent(connection: sa.Connection, at: datetime, intent: Intent) -> None:
+    """Write that a mutation begins."""
+    _append(
+        connection,
+        at=at,
+        event=AuditEventName.INTENT,
+        caller_id=intent.key.caller_id,
+        team=intent.team,
+        action=intent.action,
+        account_id=intent.plan.account_id,
+        user_name=intent.plan.user_name,
+        request_id=intent.key.request_id,
+        row_id=intent.row_id,
+        details=intent_details(intent),
+    )
+
+
+def append_end(
+    connection: sa.Connection, at: datetime, event: AuditEventName, row: Mapping[str, object], details: Details
+) -> None:
+    """Write how a mutation ended; who asked for what is in its ledger row."""
+    about = ("caller_id", "team", "action", "account_id", "user_name", "request_id", "row_id")
+    _append(connection, at=at, event=event, details=details, **{name: row[name] for name in about})
+
+
+def append_denial(connection: sa.Connection, at: datetime, denial: Denial) -> None:
+    """Write that a request was refused."""
+    _append(
+        connection,
+        at=at,
+        event=AuditEventName.DENIED,
+        caller_id=denial.caller_id,
+        team=denial.team,
+        action=denial.action,
+        account_id=denial.account_id,
+        user_name=denial.user_name,
+        request_id=denial.request_id,
+        row_id="",
+        details={"reason": denial.reason},
+    )
+
+
+def _append(connection: sa.Connection, **values: object) -> None:
+    connection.execute(audit_log.insert().values(values))
+
+
+def read(connection: sa.Connection, limit: int, after: int) -> tuple[AuditEvent, ...]:
+    """Return the events that follow the one numbered `after`, oldest first."""
+    query = sa.select(audit_log).where(audit_log.c.id > after).order_by(audit_log.c.id).limit(limit)
+    return tuple(_event(row) for row in connection.execute(query).mappings())
+
+
+def _event(row: sa.RowMapping) -> AuditEvent:
+    return AuditEvent(**{name: value for name, value in row.items() if name != "id"})

@@ -1,0 +1,146 @@
+"""What the audit log tells, what it keeps to itself, and that it only grows."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from identity_service.adapters.store import SqlLedger
+from identity_service.application.ports import AuditEvent, Denial, Failure, Intent
+from identity_service.domain.entities import UserRecord
+from identity_service.domain.errors import IdentityError, Reason
+from identity_service.domain.outcome import ExecutedStep, IssuedAccessKey, IssuedCredentials, Outcome
+from identity_service.domain.secret import Secret
+
+MakeIntent = Callable[..., Intent]
+NOW = datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
+ANN = "arn:aws:iam::123456789012:user/Ann"
+
+
+def line(event: str, row_id: str = "row-1", **details: object) -> AuditEvent:
+    """Build the line that is expected of the request of conftest.py."""
+    return AuditEvent(
+        at=NOW,
+        event=event,
+        caller_id="spiffe://example.org/onboarding-bot",
+        team="people-team",
+        action="ProvisionUser",
+        account_id="123456789012",
+        user_name="Ann",
+        request_id="6f1c0e9e-0f63-4e0b-9d4f-0a4f3b5d8a01",
+        row_id=row_id,
+        details=details,
+    )
+
+
+async def test_an_intent_names_what_will_be_done(ledger: SqlLedger, make_intent: MakeIntent) -> None:
+    """The intent's line has each step's action, resource and what it gives, the plan's digest and the warnings."""
+    intent = make_intent()
+    await ledger.begin(intent)
+    steps = [
+        {
+            "action": "iam:CreateUser",
+            "resource": ANN,
+            "boundary_arn": "arn:aws:iam::123456789012:policy/Boundary",
+        },
+        {"action": "iam:AttachUserPolicy", "resource": ANN, "policy_arn": "arn:aws:iam::aws:policy/ReadOnly"},
+        {"action": "iam:PutUserPolicy", "resource": ANN, "policy_name": "inline-1"},
+    ]
+    expected = line("intent", plan_digest=intent.plan.digest, steps=steps, warnings=["DIRECT_ATTACHMENT"])
+    assert await ledger.read_audit() == (expected,)
+
+
+async def test_contents_stay_out_of_the_audit(ledger: SqlLedger, make_intent: MakeIntent) -> None:
+    """Neither an inline document nor a tag nor a warning's words stand in the audit log."""
+    await ledger.begin(make_intent(document='{"Sid":"CanaryDocument"}'))
+    (event,) = await ledger.read_audit()
+    told = json.dumps(dict(event.details))
+    assert not [word for word in ("CanaryDocument", "cost-center", "4711", "words for people") if word in told]
+
+
+async def test_an_outcome_names_what_was_made(ledger: SqlLedger, make_intent: MakeIntent, user: UserRecord) -> None:
+    """The outcome's line has the user's id, the key's id and AWS's id of each call."""
+    await ledger.begin(make_intent())
+    key = IssuedAccessKey("AKIAEXAMPLE", NOW, Secret("not told"))
+    step = ExecutedStep("iam:CreateUser", ANN, "aws-request-1", NOW)
+    await ledger.succeed("row-1", Outcome(user=user, credentials=IssuedCredentials(access_key=key), steps=(step,)))
+    executed = {"action": "iam:CreateUser", "resource": ANN, "aws_request_id": "aws-request-1", "unchanged": False}
+    expected = line("outcome", user_id="AIDAEXAMPLE", access_key_id="AKIAEXAMPLE", steps=[executed])
+    assert (await ledger.read_audit(after=1)) == (expected,)
+
+
+async def test_a_failure_names_its_reason(ledger: SqlLedger, make_intent: MakeIntent) -> None:
+    """The failure's line has the reason and whether it may be tried again, and none of the words."""
+    await ledger.begin(make_intent())
+    await ledger.fail("row-1", Failure(IdentityError(Reason.THROTTLED, "words"), retryable=True))
+    assert (await ledger.read_audit(after=1)) == (line("failure", reason="THROTTLED", retryable=True),)
+
+
+async def test_a_denial_is_kept(ledger: SqlLedger) -> None:
+    """A refusal stands in the log with who asked for what, and has no row."""
+    await ledger.record_denial(
+        Denial("spiffe://example.org/x", "", "DeleteUser", "123456789012", "Ann", "request", "CALLER_NOT_ALLOWED")
+    )
+    expected = AuditEvent(
+        at=NOW,
+        event="denied",
+        caller_id="spiffe://example.org/x",
+        team="",
+        action="DeleteUser",
+        account_id="123456789012",
+        user_name="Ann",
+        request_id="request",
+        row_id="",
+        details={"reason": "CALLER_NOT_ALLOWED"},
+    )
+    assert await ledger.read_audit() == (expected,)
+
+
+async def test_each_attempt_keeps_its_row_id(ledger: SqlLedger, make_intent: MakeIntent) -> None:
+    """The lines of an attempt keep its row id after another attempt took the request over."""
+    await ledger.begin(make_intent())
+    await ledger.fail("row-1", Failure(IdentityError(Reason.THROTTLED, "words"), retryable=True))
+    await ledger.begin(make_intent(row_id="row-2"))
+    await ledger.succeed("row-2", Outcome())
+    assert [(event.event, event.row_id) for event in await ledger.read_audit()] == [
+        ("intent", "row-1"),
+        ("failure", "row-1"),
+        ("intent", "row-2"),
+        ("outcome", "row-2"),
+    ]
+
+
+async def test_the_log_is_read_in_pages(ledger: SqlLedger, make_intent: MakeIntent) -> None:
+    """Pages follow one another without gap or overlap, also where a unit of work was rolled back between."""
+    await ledger.begin(make_intent())
+    with pytest.raises(IdentityError):
+        await ledger.begin(make_intent(row_id="row-2", request_id="request-2"))
+    for number in range(3, 6):
+        await ledger.begin(make_intent(f"row-{number}", request_id=f"request-{number}", user_name=f"user-{number}"))
+    assert [event.row_id for event in await ledger.read_audit(limit=2)] == ["row-1", "row-3"]
+    assert [event.row_id for event in await ledger.read_audit(limit=2, after=2)] == ["row-4", "row-5"]
+    assert await ledger.read_audit(limit=2, after=4) == ()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_log SET team = 'another'",
+        "DELETE FROM audit_log",
+        "INSERT OR REPLACE INTO audit_log SELECT * FROM audit_log",
+    ],
+)
+async def test_the_log_only_grows(
+    ledger: SqlLedger, make_intent: MakeIntent, database_file: Path, statement: str
+) -> None:
+    """The database itself refuses to change, delete or replace a line, whoever asks."""
+    await ledger.begin(make_intent())
+    before = await ledger.read_audit()
+    connection = sqlite3.connect(database_file)
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        connection.execute(statement)
+    connection.close()
+    assert await ledger.read_audit() == before
