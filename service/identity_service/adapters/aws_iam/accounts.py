@@ -1,0 +1,130 @@
+"""The configured accounts: built once at bootstrap, closed at shutdown."""
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from botocore.client import BaseClient
+from botocore.exceptions import BotoCoreError
+from opentelemetry import trace
+
+from identity_service.adapters.aws_iam.account import BotoIamAccount
+from identity_service.adapters.aws_iam.aws_policies import AwsPolicyIndex
+from identity_service.adapters.aws_iam.calls import AwsCalls
+from identity_service.adapters.aws_iam.clients import AccountClients
+from identity_service.adapters.aws_iam.recent_users import RecentUsers
+from identity_service.adapters.aws_iam.retry import Clock, Retrier
+from identity_service.adapters.aws_iam.settings import AwsAccountSettings, AwsSettings
+from identity_service.domain.errors import IdentityError, Reason
+
+
+@dataclass(frozen=True)
+class _Connection:
+    """An account with what it needs to be verified and closed."""
+
+    account: BotoIamAccount
+    sts: AwsCalls
+    clients: tuple[BaseClient, ...]
+
+
+class ConfiguredAccounts:
+    """Fulfils `Accounts`; owns the clients and the pool."""
+
+    def __init__(self, connections: Mapping[str, _Connection], pool: ThreadPoolExecutor) -> None:
+        self._connections = connections
+        self._pool = pool
+
+    def get(self, account_id: str) -> BotoIamAccount:
+        """Return an account; "" means the only one.
+
+        Raises IdentityError ACCOUNT_NOT_FOUND if it is not configured, or if "" could mean several.
+        """
+        if account_id in self._connections:
+            return self._connections[account_id].account
+        if account_id:
+            raise IdentityError(
+                Reason.ACCOUNT_NOT_FOUND, "this account is not configured", metadata={"account_id": account_id}
+            )
+        if len(self._connections) != 1:
+            raise IdentityError(Reason.ACCOUNT_NOT_FOUND, "name the account: there is not exactly one")
+        return next(iter(self._connections.values())).account
+
+    async def verify(self) -> None:
+        """Ask STS whether each account's credentials work and belong to it.
+
+        Raises IamError if STS refuses, and IdentityError AWS_CREDENTIALS_REFUSED for another account's credentials.
+        """
+        await asyncio.gather(*(self._verify(connection) for connection in self._connections.values()))
+
+    def close(self) -> None:
+        """Let the calls that are under way end, refuse new ones, close the connections."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        for connection in self._connections.values():
+            for client in connection.clients:
+                client.close()
+
+    async def _verify(self, connection: _Connection) -> None:
+        configured = connection.account.account_id
+        reply = await connection.sts.call("GetCallerIdentity")
+        if reply.value["Account"] != configured:
+            raise IdentityError(
+                Reason.AWS_CREDENTIALS_REFUSED,
+                "the credentials belong to another account than the configured one",
+                metadata={"account_id": configured},
+            )
+
+
+def build_pool(settings: AwsSettings) -> ThreadPoolExecutor:
+    """Build the threads that all accounts share; asyncio's own pool is too small to wait for AWS in."""
+    return ThreadPoolExecutor(max_workers=settings.threads, thread_name_prefix="aws-iam")
+
+
+def build_accounts(
+    settings: AwsSettings,
+    pool: ThreadPoolExecutor,
+    *,
+    clock: Clock | None = None,
+    tracer_provider: trace.TracerProvider | None = None,
+) -> ConfiguredAccounts:
+    """Build all accounts' clients, which takes a moment; sends nothing.
+
+    Raises ValueError for settings that contradict each other or that boto3 refuses. `tracer_provider`
+    is the process's own by default.
+    """
+    builder = _Builder(settings, pool, clock or Clock(), trace.get_tracer(__name__, tracer_provider=tracer_provider))
+    connections: dict[str, _Connection] = {}
+    for account in settings.accounts:
+        if account.account_id in connections:
+            raise ValueError(f"account {account.account_id} is configured twice")
+        try:
+            connections[account.account_id] = builder.connect(account)
+        except BotoCoreError as failure:
+            # Such as ProfileNotFound: only the name of the failure, because its text may quote a setting.
+            raise ValueError(f"account {account.account_id}: boto3 raised {type(failure).__name__}") from None
+    return ConfiguredAccounts(connections, pool)
+
+
+class _Builder:
+    """Builds accounts that share pool, clock, tracer, and what is the same in a whole partition."""
+
+    def __init__(self, settings: AwsSettings, pool: ThreadPoolExecutor, clock: Clock, tracer: trace.Tracer) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._clock = clock
+        self._tracer = tracer
+        self._aws_policies: dict[str, AwsPolicyIndex] = {}
+
+    def connect(self, account: AwsAccountSettings) -> _Connection:
+        clients = AccountClients(account, self._settings)
+        iam, sts = clients.iam(), clients.sts()
+        partition = clients.place.partition
+        aws_policies = self._aws_policies.setdefault(partition, AwsPolicyIndex(self._clock.now))
+        recent_users = RecentUsers(self._settings.new_user_window, self._clock.now)
+        retrier = Retrier(self._settings.retry_budget, self._settings.max_attempts, recent_users, self._clock)
+        calls = AwsCalls("IAM", iam, self._pool, retrier, self._tracer)
+        return _Connection(
+            BotoIamAccount(account.account_id, partition, calls, recent_users, aws_policies),
+            AwsCalls("STS", sts, self._pool, retrier, self._tracer),
+            (iam, sts),
+        )

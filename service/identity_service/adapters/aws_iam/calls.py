@@ -1,0 +1,107 @@
+"""The one way to AWS: on the pool, traced, recorded, with errors in this service's terms, retried where safe."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from botocore import xform_name
+from botocore.client import BaseClient
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+
+from identity_service.adapters.aws_iam.errors import to_iam_error
+from identity_service.adapters.aws_iam.operations import EFFECTS
+from identity_service.adapters.aws_iam.retry import Reply, Retrier
+from identity_service.application.ports import Receipt
+from identity_service.domain.errors import IamError, IamErrorKind
+from identity_service.domain.secret import Secret
+from identity_service.observability.aws_calls import AwsCall, record_aws_call
+
+
+class AwsCalls:
+    """The calls of one boto3 client, whose own retries are off: `service` is `IAM` or `STS`."""
+
+    def __init__(
+        self, service: str, client: BaseClient, pool: ThreadPoolExecutor, retrier: Retrier, tracer: Tracer
+    ) -> None:
+        self._service = service
+        self._client = client
+        self._pool = pool
+        self._retrier = retrier
+        self._tracer = tracer
+
+    async def call(self, operation: str, /, **params: object) -> Reply:
+        """Call an operation by AWS's names. A `Secret` among the parameters is revealed on the thread that sends."""
+        send = partial(self._send, operation, params)
+        return await self._retrier.run(EFFECTS[operation], _user_written_on(operation, params), send)
+
+    async def pages(self, operation: str, /, **params: object) -> AsyncIterator[dict[str, Any]]:
+        """Yield a listing's pages; each is a call of its own, so that a retry repeats one page and not the listing."""
+        marker: dict[str, object] = {}
+        while True:
+            reply = await self.call(operation, **params, **marker)
+            yield reply.value
+            if not reply.value.get("IsTruncated", False):
+                return
+            following = {"Marker": reply.value.get("Marker")}
+            if following["Marker"] is None or following == marker:
+                # A listing that does not get on would be read for ever.
+                request_id = reply.receipt.request_id
+                raise IamError(IamErrorKind.UNAVAILABLE, self._action(operation), request_id=request_id)
+            marker = following
+
+    async def items(self, operation: str, result_key: str, /, **params: object) -> list[Any]:
+        """Return a listing's items, of all pages."""
+        return [item async for page in self.pages(operation, **params) for item in page[result_key]]
+
+    async def _send(self, operation: str, params: Mapping[str, object]) -> Reply:
+        with self._tracer.start_as_current_span(
+            f"{self._service}/{operation}",
+            kind=SpanKind.CLIENT,
+            attributes={"rpc.system": "aws-api", "rpc.service": self._service, "rpc.method": operation},
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            send = partial(self._send_on_thread, operation, params)
+            answer = await asyncio.get_running_loop().run_in_executor(self._pool, send)
+            self._record(span, operation, answer)
+            if isinstance(answer, IamError):
+                raise answer
+            metadata = answer.pop("ResponseMetadata")
+            return Reply(answer, Receipt(metadata["RequestId"], datetime.now(UTC)))
+
+    def _send_on_thread(self, operation: str, params: Mapping[str, object]) -> dict[str, Any] | IamError:
+        """Send. A failure is returned: raised here, it would carry boto3's own exception along as its context."""
+        revealed = {name: value.reveal() if isinstance(value, Secret) else value for name, value in params.items()}
+        try:
+            answer: dict[str, Any] = getattr(self._client, xform_name(operation))(**revealed)
+        except Exception as failure:  # noqa: BLE001 - no failure of boto3, whatever its type, may pass unconverted
+            return to_iam_error(self._action(operation), failure)
+        if not answer["ResponseMetadata"].get("RequestId"):
+            # Not AWS's answer: a proxy's page, if it is well-formed, passes boto3 as an empty result.
+            return IamError(IamErrorKind.UNAVAILABLE, self._action(operation), outcome_unknown=True)
+        return answer
+
+    def _record(self, span: Span, operation: str, answer: dict[str, Any] | IamError) -> None:
+        if isinstance(answer, IamError):
+            outcome, request_id, http_status = answer.code or answer.kind.name, answer.request_id, answer.http_status
+            span.set_attribute("error.type", outcome)
+            span.set_status(Status(StatusCode.ERROR))
+        else:
+            metadata = answer["ResponseMetadata"]
+            outcome, request_id, http_status = "ok", metadata["RequestId"], metadata["HTTPStatusCode"]
+        if http_status:
+            span.set_attribute("http.response.status_code", http_status)
+        if request_id:
+            span.set_attribute("aws.request_id", request_id)
+        record_aws_call(AwsCall(self._action(operation), request_id, outcome))
+
+    def _action(self, operation: str) -> str:
+        return f"{self._service.lower()}:{operation}"
+
+
+def _user_written_on(operation: str, params: Mapping[str, object]) -> str:
+    """Name the user that has to be there for a call; empty for CreateUser, which misses only its boundary."""
+    return "" if operation == "CreateUser" else str(params.get("UserName", ""))

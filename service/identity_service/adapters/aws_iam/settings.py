@@ -1,0 +1,47 @@
+"""What the adapter has to be told: which accounts, how to reach them, and how patient to be."""
+
+from dataclasses import dataclass
+
+from identity_service.domain.secret import Secret
+
+
+@dataclass(frozen=True)
+class ExplicitCredentials:
+    """A key of an account. Without one, boto3 looks where it always looks: environment, files, the machine's role."""
+
+    access_key_id: str
+    secret_access_key: Secret
+
+
+@dataclass(frozen=True)
+class AwsAccountSettings:
+    """One account and the way to it.
+
+    An empty `partition` follows from the region, an empty `region` from the partition, both empty mean `aws`.
+    `endpoint_url` is for an account that is not at AWS. With `role_arn`, the credentials only assume that role.
+    """
+
+    account_id: str
+    partition: str = ""
+    region: str = ""
+    endpoint_url: str | None = None
+    role_arn: str | None = None
+    credentials: ExplicitCredentials | None = None
+
+
+@dataclass(frozen=True)
+class AwsSettings:
+    """The accounts, and what holds for all of them; times in seconds.
+
+    Connect and read timeout together have to stay within a third of a ledger row's lease. `retry_budget` bounds the
+    waiting of one call in all. For `new_user_window` after a user was made, a write that does not find it is tried
+    again, because IAM is eventually consistent.
+    """
+
+    accounts: tuple[AwsAccountSettings, ...]
+    threads: int = 32
+    connect_timeout: float = 3.0
+    read_timeout: float = 7.0
+    retry_budget: float = 20.0
+    max_attempts: int = 12
+    new_user_window: float = 15.0
