@@ -1,0 +1,94 @@
+"""The same client for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Self
+
+import grpc
+import grpc.aio
+
+from identity_client._call import Attempts, Call, CallDefaults
+from identity_client._channel import Endpoint, TlsFiles, endpoint
+from identity_client._client import DEFAULT_TIMEOUT
+from identity_client._contract import Response
+from identity_client._methods import AsyncCaller
+from identity_client._service_methods import ServiceMethods
+
+
+class AsyncIdentityClient(ServiceMethods, AsyncCaller):
+    """Speaks to the identity service from one event loop; the methods of `IdentityClient`, awaited."""
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        tls: TlsFiles | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+        insecure: bool = False,
+        account_id: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> None:
+        """Prepare the connection; the arguments are those of `IdentityClient`."""
+        self._defaults = CallDefaults(account_id or "", timeout)
+        self._channel = _open(endpoint(target, tls=tls, credentials=credentials, insecure=insecure))
+
+    async def __aenter__(self) -> Self:
+        """Answer the client itself."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; calls under way are cut."""
+        await self._channel.close()
+
+    async def wait_until_connected(self, within: float) -> bool:
+        """Connect now; tell whether that went well within so many seconds."""
+        try:
+            await asyncio.wait_for(self._channel.channel_ready(), within)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _run(self, call: Call[Response]) -> Response:
+        attempts = Attempts(call, self._defaults)
+        send = self._channel.unary_unary(
+            call.rpc.path,
+            request_serializer=call.rpc.request_type.SerializeToString,
+            response_deserializer=call.rpc.response_type.FromString,
+        )
+        while True:
+            try:
+                return await send(attempts.request, timeout=attempts.remaining(), metadata=attempts.metadata)
+            except grpc.RpcError as failure:
+                wait = attempts.wait_after(failure)
+            await asyncio.sleep(wait)
+
+    async def _follow(self, call: Call[Response]) -> AsyncIterator[Response]:
+        attempts = Attempts(call, self._defaults)
+        send = self._channel.unary_stream(
+            call.rpc.path,
+            request_serializer=call.rpc.request_type.SerializeToString,
+            response_deserializer=call.rpc.response_type.FromString,
+        )
+        responses = send(attempts.request, timeout=call.timeout, metadata=attempts.metadata)
+        try:
+            async for response in responses:
+                yield response
+        except grpc.RpcError as failure:
+            raise attempts.final(failure) from None
+        finally:
+            responses.cancel()
+
+
+def _open(where: Endpoint) -> grpc.aio.Channel:
+    if where.credentials is None:
+        return grpc.aio.insecure_channel(where.address, options=where.options)
+    return grpc.aio.secure_channel(where.address, where.credentials, options=where.options)

@@ -1,0 +1,112 @@
+"""The client for ordinary, blocking code."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+import grpc
+
+from identity_client._call import Attempts, Call, CallDefaults
+from identity_client._channel import Endpoint, TlsFiles, endpoint
+from identity_client._contract import Response
+from identity_client._methods import BlockingCaller
+from identity_client._service_methods import ServiceMethods
+
+DEFAULT_TIMEOUT = 30.0
+
+
+class IdentityClient(ServiceMethods, BlockingCaller):
+    """Speaks to the identity service; one client may be used by many threads.
+
+    Example:
+        tls = TlsFiles("ca.pem", "client.pem", "client.key")
+        with IdentityClient("identity.example:8443", tls=tls) as client:
+            made = client.provision_user("ana.lima", groups=["Developers"], access_key=True)
+            print(made.user.arn, made.credentials.access_key.access_key_id)
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        tls: TlsFiles | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+        insecure: bool = False,
+        account_id: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> None:
+        """Prepare the connection; it is made by the first call.
+
+        Args:
+            target: HOST:PORT, or any name that gRPC takes.
+            tls: the PEM files of the connection; without them the public authorities are trusted.
+            credentials: gRPC channel credentials, in the place of `tls`.
+            insecure: speak in clear; taken for targets on this machine only.
+            account_id: the AWS account for calls that name none.
+            timeout: seconds for calls that name none, retries included.
+
+        Raises:
+            ValueError: the options contradict one another, or ask for plain text to another machine.
+        """
+        self._defaults = CallDefaults(account_id or "", timeout)
+        self._channel = _open(endpoint(target, tls=tls, credentials=credentials, insecure=insecure))
+
+    def __enter__(self) -> Self:
+        """Answer the client itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; calls under way are cut."""
+        self._channel.close()
+
+    def wait_until_connected(self, within: float) -> bool:
+        """Connect now; tell whether that went well within so many seconds."""
+        try:
+            grpc.channel_ready_future(self._channel).result(within)
+        except grpc.FutureTimeoutError:
+            return False
+        return True
+
+    def _run(self, call: Call[Response]) -> Response:
+        attempts = Attempts(call, self._defaults)
+        send = self._channel.unary_unary(
+            call.rpc.path,
+            request_serializer=call.rpc.request_type.SerializeToString,
+            response_deserializer=call.rpc.response_type.FromString,
+        )
+        while True:
+            try:
+                return send(attempts.request, timeout=attempts.remaining(), metadata=attempts.metadata)
+            except grpc.RpcError as failure:
+                wait = attempts.wait_after(failure)
+            time.sleep(wait)
+
+    def _follow(self, call: Call[Response]) -> Iterator[Response]:
+        attempts = Attempts(call, self._defaults)
+        send = self._channel.unary_stream(
+            call.rpc.path,
+            request_serializer=call.rpc.request_type.SerializeToString,
+            response_deserializer=call.rpc.response_type.FromString,
+        )
+        responses = send(attempts.request, timeout=call.timeout, metadata=attempts.metadata)
+        try:
+            yield from responses
+        except grpc.RpcError as failure:
+            raise attempts.final(failure) from None
+        finally:
+            responses.cancel()
+
+
+def _open(where: Endpoint) -> grpc.Channel:
+    if where.credentials is None:
+        return grpc.insecure_channel(where.address, options=where.options)
+    return grpc.secure_channel(where.address, where.credentials, options=where.options)

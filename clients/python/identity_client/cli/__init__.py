@@ -1,0 +1,1 @@
+"""The command line `identityctl`; needs the extra `cli` of the distribution."""

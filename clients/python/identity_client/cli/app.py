@@ -1,0 +1,125 @@
+"""The command line itself: global options, commands, and the one place where failures become exit codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from identity_client import IdentityServiceError
+from identity_client.cli.account_command import account
+from identity_client.cli.exit_codes import EPILOG, ExitCode
+from identity_client.cli.failures import BadInputError, CliError, as_cli_error
+from identity_client.cli.plan_command import plan
+from identity_client.cli.provision_command import provision
+from identity_client.cli.session import Output, Session, printable
+from identity_client.cli.user_commands import delete, get
+
+_DEFAULT_TIMEOUT = 60.0
+
+
+class Commands(TyperGroup):
+    """Ends every command with an exit code, and takes the global options behind the command as well."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Move the global options to the front, wherever they were written."""
+        return super().parse_args(ctx, self._global_options_first(args))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a failure is told in words, never as a traceback."""
+        try:
+            return super().invoke(ctx)
+        except IdentityServiceError as error:
+            failure = as_cli_error(error)
+        except CliError as error:
+            failure = error
+        except UnicodeError:
+            failure = BadInputError("An option holds bytes that are no UTF-8 text.")
+        except KeyboardInterrupt:
+            failure = CliError("Interrupted.", ExitCode.INTERRUPTED)
+        typer.echo(printable(str(failure)), err=True)
+        raise typer.Exit(failure.exit_code)
+
+    def _global_options_first(self, args: list[str]) -> list[str]:
+        takes_value = {
+            name: not getattr(option, "is_flag", False)
+            for option in self.params
+            for name in option.opts
+            if name.startswith("--") and name != "--help"
+        }
+        first: list[str] = []
+        rest: list[str] = []
+        waiting = list(args)
+        while waiting:
+            arg = waiting.pop(0)
+            if arg == "--":
+                rest += [arg, *waiting]
+                break
+            name, equals, _ = arg.partition("=")
+            if name not in takes_value:
+                rest.append(arg)
+                continue
+            first.append(arg)
+            if takes_value[name] and not equals and waiting:
+                first.append(waiting.pop(0))
+        return [*first, *rest]
+
+
+app = typer.Typer(
+    name="identityctl",
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    epilog=EPILOG,
+)
+
+
+@app.callback(epilog=EPILOG)
+def global_options(
+    context: typer.Context,
+    target: Annotated[str, typer.Option("--target", envvar="IDENTITY_TARGET", help="The service, HOST:PORT.")] = "",
+    ca: Annotated[
+        Path | None, typer.Option("--ca", envvar="IDENTITY_CA", help="PEM file: who signs the server.")
+    ] = None,
+    cert: Annotated[
+        Path | None, typer.Option("--cert", envvar="IDENTITY_CERT", help="PEM file: your certificate.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", envvar="IDENTITY_KEY", help="PEM file: your private key.")
+    ] = None,
+    server_name: Annotated[
+        str,
+        typer.Option("--server-name", envvar="IDENTITY_SERVER_NAME", help="The name in the server's certificate."),
+    ] = "",
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Speak in clear; for a service on this machine only.")
+    ] = False,
+    account_id: Annotated[
+        str, typer.Option("--account", envvar="IDENTITY_ACCOUNT", help="The AWS account, 12 digits.")
+    ] = "",
+    output: Annotated[
+        Output, typer.Option("--output", help="How results are written to standard output.")
+    ] = Output.TABLE,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=0.1, help="Seconds for each call, retries included.")
+    ] = _DEFAULT_TIMEOUT,
+) -> None:
+    """Make, look at and delete AWS IAM users through the identity service."""
+    context.obj = Session(
+        target=target,
+        ca=ca,
+        certificate=cert,
+        key=key,
+        server_name=server_name,
+        insecure=insecure,
+        account=account_id,
+        output=output,
+        timeout=timeout,
+    )
+
+
+for command in (plan, provision, get, delete, account):
+    app.command(epilog=EPILOG)(command)

@@ -1,0 +1,102 @@
+"""What a person is told when something goes wrong: what it was, and what to do now."""
+
+from __future__ import annotations
+
+from identity_client import (
+    AlreadyExists,
+    DeadlineExceeded,
+    IdentityServiceError,
+    InProgress,
+    Internal,
+    NotBuiltYet,
+    NotFound,
+    PermissionDenied,
+    PlanChanged,
+    QuotaExceeded,
+    Unauthenticated,
+    Unavailable,
+)
+from identity_client.cli.exit_codes import ExitCode
+
+
+class CliError(Exception):
+    """Ends the command with a message for people and an exit code."""
+
+    def __init__(self, message: str, exit_code: ExitCode) -> None:
+        """Keep the exit code beside the message."""
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class BadInputError(CliError):
+    """The command cannot be run as it was given; nothing was sent."""
+
+    def __init__(self, message: str) -> None:
+        """Take the message."""
+        super().__init__(message, ExitCode.BAD_INPUT)
+
+
+_ADVICE_BY_REASON = {
+    "NOT_OWNER": "Your team does not own this user; its owner, or AdoptUser, has to come first.",
+    "ACCOUNT_NOT_FOUND": "Name one of the accounts that the service is configured for with --account.",
+    "PASSWORD_POLICY_VIOLATION": "Choose a password that fits the policy; `identityctl account` shows it.",
+    "POLICY_AMBIGUOUS": "Name the policy by its ARN.",
+    "THROTTLED": "AWS limits the account's rate. Run the same command again later.",
+    "OVERLOADED": "The service is busy. Run the same command again later.",
+    "AWS_ACCESS_DENIED": "The service's own role lacks a permission; its operators have to add it.",
+    "AWS_CREDENTIALS_REFUSED": "AWS refuses the service's credentials; tell its operators.",
+    "BOUNDARY_NOT_KEPT": "IAM did not keep the boundary, and the user was undone; tell the operators.",
+}
+
+_ADVICE_BY_KIND: tuple[tuple[type[IdentityServiceError], str], ...] = (
+    (Unauthenticated, "Check --cert and --key: the service knows callers by their client certificate."),
+    (PermissionDenied, "Ask the service's operators for the right, or ask for less."),
+    (AlreadyExists, "Choose another name, or look at the user with `identityctl get`."),
+    (NotFound, "Check the spelling, and the account that is asked (--account)."),
+    (QuotaExceeded, "Free what is no longer used, or have the quota raised; `identityctl account` shows it."),
+    (PlanChanged, "The account changed since the review. Run the command again and review anew."),
+    (InProgress, "The same request is still being worked on. Run the same command again."),
+    (NotBuiltYet, "This server does not have that yet; leave the option out."),
+    (DeadlineExceeded, "The work may go on. Run the same command again, perhaps with a longer --timeout."),
+    (Unavailable, "Run the same command again; what was done is not done twice."),
+    (Internal, "Give the trace id to the service's operators."),
+)
+
+
+def advice(error: IdentityServiceError) -> str:
+    """Answer what the person can do about an error; empty where the message says it all."""
+    by_reason = _ADVICE_BY_REASON.get(error.reason)
+    if by_reason:
+        return by_reason
+    return next((text for kind, text in _ADVICE_BY_KIND if isinstance(error, kind)), "")
+
+
+def explained(error: IdentityServiceError) -> str:
+    """Answer the whole story: the message, what the service left behind, and what to do."""
+    parts = [str(error)]
+    failed_step = error.metadata.get("failed_step")
+    if failed_step:
+        parts.append(f"The step that failed was {failed_step}.")
+    remaining = error.metadata.get("remaining", "nothing")
+    if remaining not in ("", "nothing"):
+        parts.append(f"What remains in the account: {remaining}.")
+    parts.append(advice(error))
+    return " ".join(part for part in parts if part)
+
+
+def cannot_reach(error: IdentityServiceError) -> bool:
+    """Tell whether the service was not reached or does not know the caller; no other user fares better."""
+    silent = isinstance(error, Unavailable | DeadlineExceeded) and not error.reason
+    return silent or isinstance(error, Unauthenticated)
+
+
+def outcome_unknown(error: IdentityServiceError) -> bool:
+    """Tell whether the request may have been carried out, or still may be, in spite of the error."""
+    open_ended = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN", "INTERNAL")
+    return error.code.name in open_ended or isinstance(error, InProgress)
+
+
+def as_cli_error(error: IdentityServiceError) -> CliError:
+    """Answer what ends a command that asks one thing only."""
+    code = ExitCode.CANNOT_REACH if cannot_reach(error) else ExitCode.SOME_FAILED
+    return CliError(explained(error), code)

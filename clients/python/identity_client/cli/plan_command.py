@@ -1,0 +1,27 @@
+"""`identityctl plan`: what would be done."""
+
+from __future__ import annotations
+
+import typer
+
+from identity_client.cli.exit_codes import ExitCode
+from identity_client.cli.planning import plan_users
+from identity_client.cli.review import review_document, show_review
+from identity_client.cli.session import Session
+from identity_client.cli.user_flags import UserFlags, takes_user_flags
+
+
+@takes_user_flags
+def plan(context: typer.Context, flags: UserFlags) -> None:
+    """Show what `provision` would do: every step, quota, warning and problem. Nothing is changed."""
+    session: Session = context.obj
+    users = flags.users()
+    reviewed = plan_users(session.connect(), users)
+    if session.as_json:
+        session.write_json({"plans": review_document(reviewed)})
+    else:
+        show_review(session.results, reviewed)
+    stuck = [each.user.name for each in reviewed if not each.can_run]
+    if stuck:
+        session.say(f"{len(stuck)} of {len(reviewed)} plans cannot run: {', '.join(stuck)}")
+        raise typer.Exit(ExitCode.PLAN_HAS_PROBLEMS)

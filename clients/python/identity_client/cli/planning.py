@@ -1,0 +1,53 @@
+"""Has the service plan every user, before anything is created."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from identity_client import IdentityClient, IdentityServiceError
+from identity_client.cli.failures import as_cli_error, cannot_reach
+from identity_client.cli.wanted import WantedUser, ask_for
+from identity_provisioning.v1.plan_pb2 import Plan
+
+PARALLEL_CALLS = 4
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """A user with the plan for it, or with the reason why there is none."""
+
+    user: WantedUser
+    plan: Plan | None = None
+    error: IdentityServiceError | None = None
+
+    @property
+    def can_run(self) -> bool:
+        """Tell whether the plan has nothing against it."""
+        return self.plan is not None and not self.plan.problems
+
+
+def plan_users(client: IdentityClient, users: Sequence[WantedUser]) -> list[Reviewed]:
+    """Answer every user's plan, in the order of the users.
+
+    Raises:
+        CliError: the service cannot be reached or does not know the caller.
+    """
+    reviewed = list(_side_by_side(lambda user: _review(client, user), users))
+    for each in reviewed:
+        if each.error is not None and cannot_reach(each.error):
+            raise as_cli_error(each.error)
+    return reviewed
+
+
+def _review(client: IdentityClient, user: WantedUser) -> Reviewed:
+    try:
+        return Reviewed(user, plan=ask_for(client, user, validate_only=True).plan)
+    except IdentityServiceError as error:
+        return Reviewed(user, error=error)
+
+
+def _side_by_side(work: Callable[[WantedUser], Reviewed], users: Iterable[WantedUser]) -> Iterator[Reviewed]:
+    with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
+        yield from pool.map(work, users)

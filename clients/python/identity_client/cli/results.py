@@ -1,0 +1,92 @@
+"""Shows what a run made, to a person or to a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from identity_client.cli.outcome import Outcome
+from identity_client.cli.review import error_document, message_document, show_line
+from identity_client.cli.session import printable
+
+
+def show_results(console: Console, outcomes: Sequence[Outcome], *, csv: str, show_secrets: bool) -> None:
+    """Show the table of results, what there is to say about each, and the secrets if they are wanted here."""
+    table = Table(title="Results", title_justify="left")
+    for heading in ("User", "Result", "ARN", "Access key", "Password"):
+        table.add_column(heading, overflow="fold")
+    for outcome in outcomes:
+        table.add_row(*(printable(cell) for cell in _cells(outcome, csv)))
+    console.print(table)
+    for outcome in outcomes:
+        story = outcome.story()
+        if story:
+            show_line(console, f"{outcome.user.name}: {story}")
+    if show_secrets:
+        for outcome in outcomes:
+            _show_secrets(console, outcome)
+
+
+def results_document(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """Answer the results as JSON values; secrets are among them, this being the answer that has them."""
+    return [_result_document(outcome) for outcome in outcomes]
+
+
+def _cells(outcome: Outcome, csv: str) -> tuple[str, str, str, str, str]:
+    response = outcome.response
+    if response is None:
+        return outcome.user.name, outcome.status, "", "", ""
+    credentials = response.credentials
+    password = ""
+    if credentials.HasField("console_password"):
+        password = _place(outcome, csv) if credentials.console_password.generated else "as you gave it"
+    return (
+        response.user.user_name,
+        outcome.status,
+        response.user.arn,
+        credentials.access_key.access_key_id,
+        password,
+    )
+
+
+def _place(outcome: Outcome, csv: str) -> str:
+    if outcome.secrets_withheld:
+        return "withheld"
+    return f"in {csv}" if csv else "below"
+
+
+def _show_secrets(console: Console, outcome: Outcome) -> None:
+    """Write secrets as they are, one a line: a table would break them."""
+    if outcome.response is None:
+        return
+    credentials = outcome.response.credentials
+    secrets = {
+        "password": credentials.console_password.password,
+        "access key id": credentials.access_key.access_key_id,
+        "secret access key": credentials.access_key.secret_access_key,
+        "sign in at": outcome.response.sign_in_url,
+    }
+    shown = {name: value for name, value in secrets.items() if value}
+    if outcome.user.wants_credentials and shown:
+        console.print(outcome.response.user.user_name, soft_wrap=True)
+        for name, value in shown.items():
+            console.print(f"  {name}: {value}", soft_wrap=True)
+
+
+def _result_document(outcome: Outcome) -> dict[str, Any]:
+    response = outcome.response
+    return {
+        "user_name": outcome.user.name,
+        "status": outcome.status.replace(" ", "_"),
+        "request_id": outcome.request_id,
+        "user": None if response is None else message_document(response.user),
+        "credentials": None if response is None else message_document(response.credentials),
+        "sign_in_url": "" if response is None else response.sign_in_url,
+        "steps": [] if response is None else [message_document(step) for step in response.steps],
+        "secrets_withheld": outcome.secrets_withheld,
+        "error": None if outcome.error is None else error_document(outcome.error),
+        "notes": outcome.story(),
+    }

@@ -1,0 +1,107 @@
+"""Shows plans to a person, or to a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from rich.console import Console
+from rich.table import Table
+
+from identity_client import IdentityServiceError
+from identity_client.cli.failures import advice, explained
+from identity_client.cli.planning import Reviewed
+from identity_client.cli.session import printable
+from identity_provisioning.v1.error_pb2 import ErrorReason
+from identity_provisioning.v1.plan_pb2 import Plan, PlanProblem, QuotaUse
+
+_REASON_PREFIX = "ERROR_REASON_"
+_PROBLEM = "red"
+_WARNING = "yellow"
+
+
+def show_review(console: Console, reviewed: Sequence[Reviewed]) -> None:
+    """Show every plan: steps, quotas, warnings, problems."""
+    for each in reviewed:
+        if each.plan is not None:
+            show_plan(console, each.user.name, each.plan)
+        if each.error is not None:
+            show_line(console, each.user.name)
+            show_line(console, f"  problem: {explained(each.error)}", _PROBLEM)
+
+
+def show_plan(console: Console, user_name: str, plan: Plan) -> None:
+    """Show one plan."""
+    table = Table(title=printable(f"{user_name} in account {plan.account_id}"), title_justify="left")
+    for heading in ("Round", "IAM action", "Resource", "What"):
+        table.add_column(heading, overflow="fold")
+    for step in plan.steps:
+        table.add_row(
+            str(step.round), printable(step.iam_action), printable(step.resource), printable(step.description)
+        )
+    console.print(table)
+    for use in plan.quota_uses:
+        show_line(console, f"  quota {use.quota_name}: {quota_text(use)}")
+    for warning in plan.warnings:
+        show_line(console, f"  warning: {warning.message}{_of_field(warning.field)}", _WARNING)
+    for problem in plan.problems:
+        show_line(console, f"  problem: {reason_of(problem)}: {problem.message}{_of_field(problem.field)}", _PROBLEM)
+
+
+def show_line(console: Console, text: str, style: str = "") -> None:
+    """Write one line, unbroken, so that it can be searched and copied."""
+    console.print(printable(text), soft_wrap=True, style=style)
+
+
+def quota_text(use: QuotaUse) -> str:
+    """Answer what a plan makes of a quota."""
+    return f"{use.used_before} → {use.used_after} of {use.limit}"
+
+
+def reason_of(problem: PlanProblem) -> str:
+    """Answer a problem's reason as errors carry it; a newer server's reason is answered as its number."""
+    try:
+        return ErrorReason.Name(problem.reason).removeprefix(_REASON_PREFIX)
+    except ValueError:
+        return str(problem.reason)
+
+
+def review_document(reviewed: Sequence[Reviewed]) -> list[dict[str, Any]]:
+    """Answer the plans as JSON values."""
+    return [
+        {
+            "user_name": each.user.name,
+            "can_run": each.can_run,
+            "plan": None if each.plan is None else message_document(each.plan),
+            "error": None if each.error is None else error_document(each.error),
+        }
+        for each in reviewed
+    ]
+
+
+def message_document(message: Message) -> dict[str, Any]:
+    """Answer a message as JSON values, with the contract's names and nothing left out."""
+    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+
+
+def error_document(error: IdentityServiceError) -> dict[str, Any]:
+    """Answer an error as JSON values."""
+    return {
+        "code": error.code.name,
+        "reason": error.reason,
+        "message": error.message,
+        "metadata": error.metadata,
+        "field_violations": [{"field": each.field, "description": each.description} for each in error.field_violations],
+        "quota_violations": [
+            {"subject": each.subject, "description": each.description} for each in error.quota_violations
+        ],
+        "advice": advice(error),
+        "request_id": error.request_id,
+        "trace_id": error.trace_id,
+    }
+
+
+def _of_field(name: str) -> str:
+    return f" ({name})" if name else ""

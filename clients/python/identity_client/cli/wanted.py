@@ -1,0 +1,89 @@
+"""A user that the person wants, from flags or from a file, and how to ask the service for it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from identity_client import ConsolePassword, IdentityClient
+from identity_client._specs import SelfManagementLevel
+from identity_provisioning.v1.user_service_pb2 import ProvisionUserResponse
+
+USER_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,64}")
+GROUP_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,128}")
+PATH = re.compile(r"/([!-~]+/)?")
+
+
+@dataclass(frozen=True)
+class WantedUser:
+    """Everything about one user to be made."""
+
+    name: str
+    email: str = ""
+    path: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    access_key: bool = False
+    console: ConsolePassword | None = None
+    groups: Sequence[str] = ()
+    policies: Sequence[str] = ()
+    inline_policies: Mapping[str, str] = field(default_factory=dict)
+    boundary: str = ""
+    copy_from: str = ""
+    self_management: SelfManagementLevel = ""
+
+    @property
+    def wants_credentials(self) -> bool:
+        """Tell whether the answer will hold a secret."""
+        return self.access_key or self.console is not None
+
+
+def ask_for(
+    client: IdentityClient,
+    user: WantedUser,
+    *,
+    validate_only: bool = False,
+    plan_digest: str = "",
+    request_id: str | None = None,
+) -> ProvisionUserResponse:
+    """Ask the service for the user, or for its plan."""
+    return client.provision_user(
+        user.name,
+        path=user.path,
+        tags=user.tags,
+        access_key=user.access_key,
+        console_password=user.console or False,
+        groups=user.groups,
+        policies=user.policies,
+        inline_policies=user.inline_policies,
+        boundary=user.boundary,
+        copy_from=user.copy_from,
+        self_management=user.self_management,
+        validate_only=validate_only,
+        expected_plan_digest=plan_digest,
+        request_id=request_id,
+    )
+
+
+def digest_of(users: Sequence[WantedUser], target: str, account: str) -> str:
+    """Identify what is asked for and where; a password is left out, since its hash could be guessed."""
+    asked = [
+        {
+            "name": user.name,
+            "path": user.path,
+            "tags": dict(user.tags),
+            "access_key": user.access_key,
+            "console": None if user.console is None else user.console.require_reset,
+            "groups": list(user.groups),
+            "policies": list(user.policies),
+            "inline_policies": dict(user.inline_policies),
+            "boundary": user.boundary,
+            "copy_from": user.copy_from,
+            "self_management": user.self_management,
+        }
+        for user in users
+    ]
+    whole = json.dumps([target, account, asked], sort_keys=True)
+    return hashlib.sha256(whole.encode()).hexdigest()

@@ -1,0 +1,150 @@
+"""Reads a YAML file by its nodes, so that every complaint can name file, line and field.
+
+YAML's readings of bare words are not trusted where text is wanted: a tag `no` would be a boolean and a
+version `2012-10-17` a date. The first is refused with a hint to quote it, the second is taken as it is
+written.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_TEXT = "tag:yaml.org,2002:str"
+_BOOL = "tag:yaml.org,2002:bool"
+_NULL = "tag:yaml.org,2002:null"
+_DATE = "tag:yaml.org,2002:timestamp"
+_DEEPEST = 50
+_NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+
+
+class RefusedYamlError(Exception):
+    """The text is YAML, but of a kind that can cost more than it is worth."""
+
+    def __init__(self, event: yaml.Event, message: str) -> None:
+        """Take the line from the event."""
+        super().__init__(message)
+        self.line = event.start_mark.line + 1 if event.start_mark else 1
+
+
+@dataclass
+class YamlReader:
+    """Turns nodes into values and gathers every complaint on the way."""
+
+    path: Path
+    complaints: list[tuple[int, str]] = field(default_factory=list)
+
+    def complain(self, node: yaml.Node, name: str, message: str) -> None:
+        """Note what is wrong with a field, and where."""
+        line = node.start_mark.line + 1
+        self.complaints.append((line, f"{self.path}:{line}: {name}: {message}"))
+
+    def mapping(self, node: yaml.Node, name: str) -> dict[str, yaml.Node]:
+        """Answer the entries of a mapping."""
+        if not isinstance(node, yaml.MappingNode):
+            self.complain(node, name, "must be a mapping of names to values")
+            return {}
+        entries: dict[str, yaml.Node] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self.complain(key, name, "a key must be text")
+            elif key.value in entries:
+                self.complain(key, inside(name, key.value), "is there twice")
+            else:
+                entries[key.value] = value
+        return entries
+
+    def sequence(self, node: yaml.Node, name: str) -> list[yaml.Node]:
+        """Answer the entries of a list."""
+        if isinstance(node, yaml.SequenceNode):
+            return list(node.value)
+        self.complain(node, name, "must be a list")
+        return []
+
+    def text(self, node: yaml.Node, name: str) -> str:
+        """Answer a text."""
+        if isinstance(node, yaml.ScalarNode) and node.tag == _TEXT:
+            return str(node.value)
+        if isinstance(node, yaml.ScalarNode) and node.tag != _NULL:
+            self.complain(node, name, f'must be text; write "{node.value}"')
+        else:
+            self.complain(node, name, "must be text")
+        return ""
+
+    def texts(self, node: yaml.Node, name: str) -> list[str]:
+        """Answer a list of texts, each there once."""
+        found: list[str] = []
+        for index, each in enumerate(self.sequence(node, name)):
+            text = self.text(each, f"{name}[{index}]")
+            if text in found:
+                self.complain(each, f"{name}[{index}]", f"{text!r} is there twice")
+            found.append(text)
+        return found
+
+    def flag(self, node: yaml.Node, name: str) -> bool:
+        """Answer true or false."""
+        if isinstance(node, yaml.ScalarNode) and node.tag == _BOOL:
+            value = yaml.SafeLoader.bool_values.get(node.value.lower())
+            if value is not None:
+                return bool(value)
+        self.complain(node, name, "must be true or false")
+        return False
+
+    def document(self, node: yaml.Node, name: str) -> Any:
+        """Answer nested values as JSON has them."""
+        if isinstance(node, yaml.MappingNode):
+            entries = self.mapping(node, name)
+            return {key: self.document(value, inside(name, key)) for key, value in entries.items()}
+        if isinstance(node, yaml.SequenceNode):
+            return [self.document(each, f"{name}[{index}]") for index, each in enumerate(node.value)]
+        return self._scalar(node, name)
+
+    def _scalar(self, node: yaml.Node, name: str) -> Any:
+        if node.tag in (_TEXT, _DATE):
+            return node.value
+        if node.tag == _NULL:
+            return None
+        if node.tag == _BOOL:
+            return self.flag(node, name)
+        if node.tag in _NUMBERS:
+            return self._number(node, name)
+        self.complain(node, name, f"has the tag {node.tag}, which is not taken")
+        return None
+
+    def _number(self, node: yaml.Node, name: str) -> float:
+        value = yaml.safe_load(node.value)
+        if isinstance(value, int | float) and math.isfinite(value):
+            return value
+        self.complain(node, name, "is no number that JSON has")
+        return 0
+
+
+def inside(name: str, key: str) -> str:
+    """Answer the name of a field in a field."""
+    return f"{name}.{key}" if name else key
+
+
+def is_null(node: yaml.Node) -> bool:
+    """Tell whether a value is written as null."""
+    return isinstance(node, yaml.ScalarNode) and node.tag == _NULL
+
+
+def root_of(text: str) -> yaml.Node | None:
+    """Parse the text; None if it is empty.
+
+    Raises:
+        yaml.YAMLError: it is no YAML.
+        RefusedYamlError: it uses an alias, of which a few can stand for gigabytes, or is nested beyond reason.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise RefusedYamlError(event, "aliases are not taken; use the defaults")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise RefusedYamlError(event, "is nested too deeply")
+    return yaml.compose(text, Loader=yaml.SafeLoader)

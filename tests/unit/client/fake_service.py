@@ -1,0 +1,297 @@
+"""An identity service in this process: real gRPC on the loopback, a dictionary in the place of AWS.
+
+It keeps a ledger as the contract asks for: the same request_id has the same outcome once, and a replay withholds the
+secrets. What a test wants to go wrong it scripts with `fail`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc import error_details_pb2, status_pb2
+
+from identity_client._contract import methods
+from identity_provisioning.v1.account_pb2 import Account, PasswordPolicy, Quota
+from identity_provisioning.v1.account_service_pb2 import GetAccountRequest, GetAccountResponse
+from identity_provisioning.v1.error_pb2 import ErrorReason
+from identity_provisioning.v1.operation_pb2 import Operation
+from identity_provisioning.v1.operation_service_pb2 import WatchOperationResponse
+from identity_provisioning.v1.plan_pb2 import ExecutedStep, Plan, PlanProblem, PlanStep, PlanWarning, QuotaUse
+from identity_provisioning.v1.user_pb2 import User, UserSpec
+from identity_provisioning.v1.user_service_pb2 import (
+    DeleteUserRequest,
+    DeleteUserResponse,
+    GetUserRequest,
+    GetUserResponse,
+    ProvisionUserRequest,
+    ProvisionUserResponse,
+)
+
+ACCOUNT = "123456789012"
+SIGN_IN_URL = f"https://{ACCOUNT}.signin.aws.amazon.com/console"
+SECRET_KEY = "+wJalrXUtnFEMI/K7MDENG"
+PASSWORD = 'correct,Horse"battery7'
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a call is to fail; without a reason it looks like a proxy's or the transport's answer."""
+
+    code: grpc.StatusCode
+    reason: str = ""
+    message: str = "it went wrong"
+    metadata: dict[str, str] = field(default_factory=dict)
+    retry_after: float | None = None
+    more_details: tuple[Message, ...] = ()
+    after_work: bool = False
+    trailing: tuple[tuple[str, bytes], ...] = ()
+
+    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
+        """Answer the status details as they travel."""
+        details: list[Message] = list(self.more_details)
+        if self.reason:
+            details.append(
+                error_details_pb2.ErrorInfo(reason=self.reason, domain="identity-provisioning", metadata=self.metadata)
+            )
+        if self.retry_after is not None:
+            delay = Duration()
+            delay.FromNanoseconds(int(self.retry_after * 1e9))
+            details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+        if not details:
+            return self.trailing
+        status = status_pb2.Status(code=self.code.value[0], message=self.message)
+        for detail in details:
+            packed = AnyMessage()
+            packed.Pack(detail)
+            status.details.append(packed)
+        return (("grpc-status-details-bin", status.SerializeToString()), *self.trailing)
+
+
+@dataclass(frozen=True)
+class Received:
+    """A call that arrived."""
+
+    method: str
+    request: Any
+    metadata: dict[str, str]
+
+
+class FakeIdentityService:
+    """Answers every RPC of the contract: some with sense, the rest with an empty message."""
+
+    def __init__(self, credentials: grpc.ServerCredentials | None = None) -> None:
+        """Listen on a free port of the loopback."""
+        self.received: list[Received] = []
+        self.users: dict[str, User] = {}
+        self.before_provision: Callable[[str], None] = lambda name: None
+        self._ledger: dict[str, ProvisionUserResponse] = {}
+        self._failures: dict[str, deque[Failure]] = defaultdict(deque)
+        self._failing_users: dict[str, Failure] = {}
+        self._problems: dict[str, PlanProblem] = {}
+        self._lock = threading.Lock()
+        self._server = grpc.server(ThreadPoolExecutor(16))
+        self._server.add_generic_rpc_handlers(self._handlers())
+        if credentials is None:
+            self.port = self._server.add_insecure_port("127.0.0.1:0")
+        else:
+            self.port = self._server.add_secure_port("127.0.0.1:0", credentials)
+        self.target = f"localhost:{self.port}"
+        self._server.start()
+
+    def stop(self) -> None:
+        """Stop listening."""
+        self._server.stop(None).wait()
+
+    def fail(self, method: str, *failures: Failure) -> None:
+        """Have the next calls of a method fail, one after the other."""
+        self._failures[method].extend(failures)
+
+    def fail_user(self, user_name: str, failure: Failure) -> None:
+        """Have every attempt to make this user fail."""
+        self._failing_users[user_name] = failure
+
+    def heal_user(self, user_name: str) -> None:
+        """Let this user be made again."""
+        del self._failing_users[user_name]
+
+    def refuse_plan(self, user_name: str, reason: ErrorReason.ValueType, message: str) -> None:
+        """Have this user's plan hold a problem."""
+        self._problems[user_name] = PlanProblem(reason=reason, message=message, field="user.user_name")
+
+    def calls(self, method: str) -> list[Received]:
+        """Answer the calls of a method that arrived."""
+        return [each for each in self.received if each.method == method]
+
+    def provisioned(self) -> list[ProvisionUserRequest]:
+        """Answer the requests that wanted users made, not planned."""
+        return [each.request for each in self.calls("ProvisionUser") if not each.request.validate_only]
+
+    def _handlers(self) -> list[grpc.GenericRpcHandler]:
+        by_service: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = defaultdict(dict)
+        for method in methods():
+            request_type = GetMessageClass(method.input_type)
+            answer = self._answering(method.name, GetMessageClass(method.output_type))
+            make = grpc.unary_unary_rpc_method_handler
+            if method.server_streaming:
+                make, answer = grpc.unary_stream_rpc_method_handler, self._watch  # type: ignore[assignment]  # two shapes
+            by_service[method.containing_service.full_name][method.name] = make(
+                answer, request_type.FromString, GetMessageClass(method.output_type).SerializeToString
+            )
+        return [grpc.method_handlers_generic_handler(name, each) for name, each in by_service.items()]
+
+    def _answering(self, method: str, empty: type[Message]) -> Callable[[Any, grpc.ServicerContext], Message]:
+        special: dict[str, Callable[[Any, grpc.ServicerContext], Message]] = {
+            "ProvisionUser": self._provision_user,
+            "GetUser": self._get_user,
+            "DeleteUser": self._delete_user,
+            "GetAccount": self._get_account,
+        }
+
+        def answer_nothing(request: Any, context: grpc.ServicerContext) -> Message:
+            return empty()
+
+        work = special.get(method, answer_nothing)
+
+        def answer(request: Any, context: grpc.ServicerContext) -> Message:
+            failure = self._arrived(method, request, context)
+            if failure is not None and not failure.after_work:
+                abort(context, failure)
+            response = work(request, context)
+            if failure is not None:
+                abort(context, failure)
+            return response
+
+        return answer
+
+    def _arrived(self, method: str, request: Any, context: grpc.ServicerContext) -> Failure | None:
+        metadata = {key: str(value) for key, value in context.invocation_metadata()}
+        with self._lock:
+            self.received.append(Received(method, request, metadata))
+            return self._failures[method].popleft() if self._failures[method] else None
+
+    def _watch(self, request: Any, context: grpc.ServicerContext) -> Iterator[WatchOperationResponse]:
+        failure = self._arrived("WatchOperation", request, context)
+        for state in (Operation.STATE_RUNNING, Operation.STATE_DONE):
+            yield WatchOperationResponse(operation=Operation(operation_id=request.operation_id, state=state))
+        if failure is not None:
+            abort(context, failure)
+
+    def _provision_user(self, request: ProvisionUserRequest, context: grpc.ServicerContext) -> Message:
+        spec = request.user
+        if request.validate_only:
+            return ProvisionUserResponse(plan=self._plan(spec))
+        self.before_provision(spec.user_name)
+        failure = self._failing_users.get(spec.user_name)
+        if failure is not None and not failure.after_work:
+            abort(context, failure)
+        with self._lock:
+            response = self._made_once(request, context)
+        if failure is not None:
+            abort(context, failure)
+        return response
+
+    def _made_once(self, request: ProvisionUserRequest, context: grpc.ServicerContext) -> ProvisionUserResponse:
+        done = self._ledger.get(request.request_id)
+        if done is not None:
+            return _without_secrets(done)
+        spec = request.user
+        if spec.user_name.casefold() in self.users:
+            abort(context, Failure(grpc.StatusCode.ALREADY_EXISTS, "USER_ALREADY_EXISTS", "is there"))
+        user = User(user_name=spec.user_name, arn=_arn(spec), user_id=f"AIDA{len(self.users)}", path=spec.path or "/")
+        self.users[spec.user_name.casefold()] = user
+        response = ProvisionUserResponse(user=user, sign_in_url=SIGN_IN_URL)
+        response.steps.append(ExecutedStep(iam_action="iam:CreateUser", resource=user.arn, aws_request_id="r-1"))
+        _issue(response, spec)
+        self._ledger[request.request_id] = response
+        return response
+
+    def _plan(self, spec: UserSpec) -> Plan:
+        plan = Plan(
+            account_id=ACCOUNT,
+            user_name=spec.user_name,
+            digest=hashlib.sha256(spec.SerializeToString(deterministic=True)).hexdigest(),
+            steps=[PlanStep(iam_action="iam:CreateUser", resource=_arn(spec), description="make it", round=1)],
+            quota_uses=[QuotaUse(quota_name="UsersQuota", used_before=7, used_after=8, limit=5000)],
+            warnings=[PlanWarning(kind=PlanWarning.KIND_NO_PERMISSIONS, message="it may do nothing")],
+        )
+        problem = self._problems.get(spec.user_name)
+        if spec.user_name.casefold() in self.users:
+            problem = PlanProblem(reason=ErrorReason.ERROR_REASON_USER_ALREADY_EXISTS, message="is there")
+        if problem is not None:
+            plan.problems.append(problem)
+            plan.digest = ""
+        return plan
+
+    def _get_user(self, request: GetUserRequest, context: grpc.ServicerContext) -> Message:
+        return GetUserResponse(user=self._found(request.user_name, context), group_names=["Developers"])
+
+    def _delete_user(self, request: DeleteUserRequest, context: grpc.ServicerContext) -> Message:
+        user = self._found(request.user_name, context)
+        step = PlanStep(iam_action="iam:DeleteUser", resource=user.arn, description="delete it", round=1)
+        if request.validate_only:
+            return DeleteUserResponse(
+                plan=Plan(account_id=ACCOUNT, user_name=user.user_name, digest="d" * 64, steps=[step])
+            )
+        del self.users[user.user_name.casefold()]
+        return DeleteUserResponse(user=user, steps=[ExecutedStep(iam_action=step.iam_action)])
+
+    def _get_account(self, request: GetAccountRequest, context: grpc.ServicerContext) -> Message:
+        account = Account(
+            account_id=request.account_id or ACCOUNT,
+            alias="acme",
+            sign_in_url=SIGN_IN_URL,
+            partition="aws",
+            password_policy=PasswordPolicy(is_default=True, minimum_length=8, minimum_classes=3),
+            quotas=[Quota(quota_name="UsersQuota", limit=5000, used=len(self.users))],
+        )
+        return GetAccountResponse(account=account)
+
+    def _found(self, name: str, context: grpc.ServicerContext) -> User:
+        user = self.users.get(name.casefold())
+        if user is None:
+            abort(context, Failure(grpc.StatusCode.NOT_FOUND, "USER_NOT_FOUND", f"no user {name}"))
+        return user
+
+
+def abort(context: grpc.ServicerContext, failure: Failure) -> NoReturn:
+    """End a call as the failure says."""
+    context.set_trailing_metadata(failure.trailing_metadata())
+    context.abort(failure.code, failure.message)
+
+
+def _arn(spec: UserSpec) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:user{spec.path or '/'}{spec.user_name}"
+
+
+def _issue(response: ProvisionUserResponse, spec: UserSpec) -> None:
+    wanted = spec.credentials
+    if wanted.access_key:
+        response.credentials.access_key.access_key_id = "AKIAEXAMPLE"
+        response.credentials.access_key.secret_access_key = SECRET_KEY
+    if wanted.HasField("console_password"):
+        password = response.credentials.console_password
+        password.reset_required = wanted.console_password.require_reset
+        if not wanted.console_password.custom_password:
+            password.password, password.generated = PASSWORD, True
+
+
+def _without_secrets(done: ProvisionUserResponse) -> ProvisionUserResponse:
+    response = ProvisionUserResponse()
+    response.CopyFrom(done)
+    response.replayed = True
+    if response.HasField("credentials"):
+        response.credentials.secrets_withheld = True
+        response.credentials.access_key.secret_access_key = ""
+        response.credentials.console_password.password = ""
+    return response

@@ -1,0 +1,170 @@
+"""The credentials file and the mail drafts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import stat
+from email import message_from_bytes, policy
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from identity_client.handout import (
+    COLUMNS,
+    CredentialsCsv,
+    CredentialsRow,
+    csv_row,
+    mail_draft,
+    mail_file_name,
+    write_mail_draft,
+)
+from identity_provisioning.v1.credential_pb2 import IssuedAccessKey, IssuedConsolePassword, IssuedCredentials
+
+CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
+NAMES = st.text("ABCZabcz0189+=,.@_-", min_size=1, max_size=64)
+
+
+def cells(line: str) -> list[str]:
+    """Read a line as a spreadsheet would."""
+    rows = list(csv.reader(io.StringIO(line, newline="")))
+    assert len(rows) == 1
+    return rows[0]
+
+
+def test_the_columns_are_those_of_the_console(tmp_path: Path) -> None:
+    """The heading is the one that AWS's console writes, every cell quoted."""
+    with CredentialsCsv(tmp_path / "c.csv"):
+        pass
+    heading = '"User name","Password","Access key ID","Secret access key","Console login link"\r\n'
+    assert (tmp_path / "c.csv").read_bytes().decode() == heading
+
+
+@given(name=CELLS, key_id=CELLS, link=CELLS)
+def test_no_cell_can_be_run(name: str, key_id: str, link: str) -> None:
+    """Whatever a name holds, its cell begins with no character that starts a formula, and nothing else is changed."""
+    row = CredentialsRow(name, access_key_id=key_id, console_login_link=link)
+    read = cells(csv_row(row))
+    for was, now in ((name, read[0]), (key_id, read[2]), (link, read[4])):
+        assert not now.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+        assert now in (was, f"'{was}")
+
+
+@given(password=CELLS, secret=CELLS)
+def test_secrets_are_written_as_they_are(password: str, secret: str) -> None:
+    """One changed character would make a secret worthless, so quoting is all that is done to it."""
+    read = cells(csv_row(CredentialsRow("ana", password=password, secret_access_key=secret)))
+    assert (read[1], read[3]) == (password, secret)
+
+
+@given(name=CELLS)
+def test_every_cell_is_quoted(name: str) -> None:
+    """Commas, quotes and line ends in a cell do not begin another."""
+    line = csv_row(CredentialsRow(name))
+    assert line.startswith('"')
+    assert line.endswith('"\r\n')
+    assert len(cells(line)) == len(COLUMNS)
+
+
+def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Nobody else may read it, whatever the umask allows."""
+    before = os.umask(0)
+    try:
+        with CredentialsCsv(tmp_path / "c.csv"):
+            pass
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "c.csv").stat().st_mode) == 0o600
+
+
+def test_an_existing_file_is_never_replaced(tmp_path: Path) -> None:
+    """A file, and a link to nowhere as well, is left as it is."""
+    (tmp_path / "c.csv").write_text("somebody's only copy")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "elsewhere.csv")
+    for name in ("c.csv", "link.csv"):
+        with pytest.raises(FileExistsError):
+            CredentialsCsv(tmp_path / name)
+    assert (tmp_path / "c.csv").read_text() == "somebody's only copy"
+    assert not (tmp_path / "elsewhere.csv").exists()
+
+
+def test_each_row_is_on_the_disk_at_once(tmp_path: Path) -> None:
+    """A line can be read while the file is still open."""
+    with CredentialsCsv(tmp_path / "c.csv") as file:
+        file.write(CredentialsRow("ana", "p", "AKIA1", "s", "https://x"))
+        last = (tmp_path / "c.csv").read_bytes().decode().splitlines()[-1]
+        assert last == '"ana","p","AKIA1","s","https://x"'
+
+
+def test_an_empty_file_is_discarded_and_a_used_one_kept(tmp_path: Path) -> None:
+    """A run that made nothing leaves no file that would stop the next."""
+    CredentialsCsv(tmp_path / "empty.csv").discard()
+    used = CredentialsCsv(tmp_path / "used.csv")
+    used.write(CredentialsRow("ana"))
+    used.discard()
+    assert [each.name for each in tmp_path.iterdir()] == ["used.csv"]
+
+
+def test_a_row_is_taken_from_an_answer() -> None:
+    """The link goes to those who have a password, and no repr shows a secret."""
+    both = IssuedCredentials(
+        access_key=IssuedAccessKey(access_key_id="AKIA1", secret_access_key="top-secret"),
+        console_password=IssuedConsolePassword(password="pass-word"),
+    )
+    key_only = IssuedCredentials(access_key=both.access_key)
+    row = CredentialsRow.from_credentials("ana", both, "https://x")
+    assert row == CredentialsRow("ana", "pass-word", "AKIA1", "top-secret", "https://x")
+    assert CredentialsRow.from_credentials("ana", key_only, "https://x").console_login_link == ""
+    assert "top-secret" not in repr(row)
+    assert "pass-word" not in repr(row)
+
+
+def test_a_draft_says_how_to_sign_in() -> None:
+    """User name and page are there, it opens as unsent, and it is addressed where an address is known."""
+    draft = mail_draft("ana.lima", "https://x.signin.aws.amazon.com/console", recipient="ana@example.com")
+    read = message_from_bytes(draft.as_bytes(), policy=policy.default)
+    body = read.get_content()
+    assert (read["X-Unsent"], read["To"]) == ("1", "ana@example.com")
+    assert "ana.lima" in body
+    assert "https://x.signin.aws.amazon.com/console" in body
+    assert "To" not in mail_draft("ana.lima", "https://x")
+
+
+@pytest.mark.parametrize(
+    "address", ["ana", "a@b@c", "a@b, c@d", "a@b\nBcc: c@d", "Ana <a@b>", "a b@c", "ä@b", '"x"@b', "a@b;c@d", ""]
+)
+def test_what_is_no_address_is_refused(address: str) -> None:
+    """A list, a display name or a header in disguise does not come into a draft."""
+    if not address:
+        assert "To" not in mail_draft("ana", "https://x", recipient=address)
+        return
+    with pytest.raises(ValueError, match="not a mail address"):
+        mail_draft("ana", "https://x", recipient=address)
+
+
+@given(name=st.text(min_size=1, max_size=80))
+def test_a_draft_stays_in_its_folder(name: str) -> None:
+    """No name, not even one that IAM would refuse, leads out of the folder or to a hidden file."""
+    file = mail_file_name(name)
+    assert Path(file).name == file
+    assert not file.startswith((".", "-", "~"))
+    assert file.isascii()
+
+
+@given(one=NAMES, other=NAMES)
+def test_different_users_have_different_files(one: str, other: str) -> None:
+    """Two names of IAM never share a file."""
+    assert (mail_file_name(one) == mail_file_name(other)) == (one == other)
+
+
+def test_a_draft_is_not_replaced(tmp_path: Path) -> None:
+    """A draft that somebody may have edited stays."""
+    draft = mail_draft("..", "https://x")
+    path = write_mail_draft(tmp_path, "..", draft)
+    assert path.parent == tmp_path
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with pytest.raises(FileExistsError):
+        write_mail_draft(tmp_path, "..", draft)
