@@ -28,7 +28,7 @@ from identity_provisioning.v1 import plan_pb2 as identity__provisioning_dot_v1_d
 from identity_provisioning.v1 import user_pb2 as identity__provisioning_dot_v1_dot_user__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0identity_provisioning/v1/operation_service.proto\x12\x18identity_provisioning.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a(identity_provisioning/v1/operation.proto\x1a#identity_provisioning/v1/plan.proto\x1a#identity_provisioning/v1/user.proto\"\x88\x01\n\x16\x43reateOperationRequest\x12#\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\taccountId\x12#\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\trequestId\x12$\n\nrecipients\x18\x03 \x03(\tB\x04\xe2\x41\x01\x01R\nrecipients\"\\\n\x17\x43reateOperationResponse\x12\x41\n\toperation\x18\x01 \x01(\x0b\x32#.identity_provisioning.v1.OperationR\toperation\"\xf6\x01\n\x12\x41ppendUsersRequest\x12#\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\taccountId\x12#\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\trequestId\x12\'\n\x0coperation_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02R\x0boperationId\x12-\n\x0fsequence_number\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x02R\x0esequenceNumber\x12>\n\x05users\x18\x05 \x03(\x0b\x32\".identity_provisioning.v1.UserSpecB\x04\xe2\x41\x01\x02R\x05users\"6\n\x13\x41ppendUsersResponse\x12\x1f\n\x0btotal_users\x18\x01 \x01(\x05R\ntotalUsers\"\xed\x01\n\x15StartOperationRequest\x12#\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\taccountId\x12#\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\trequestId\x12)\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x0cvalidateOnly\x12\x36\n\x14\x65xpected_plan_digest\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01R\x12\x65xpectedPlanDigest\x12\'\n\x0coperation_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x02R\x0boperationId\"\x9e\x01\n\x16StartOperationResponse\x12\x41\n\toperation\x18\x01 \x01(\x0b\x32#.identity_provisioning.v1.OperationR\toperation\x12\x41\n\nquota_uses\x18\x02 \x03(\x0b\x32\".identity_provisioning.v1.QuotaUseR\tquotaUses\"c\n\x13GetOperationRequest\x12#\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\taccountId\x12\'\n\x0coperation_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x0boperationId\"Y\n\x14GetOperationResponse\x12\x41\n\toperation\x18\x01 \x01(\x0b\x32#.identity_provisioning.v1.OperationR\toperation\"\x84\x01\n\x15ListOperationsRequest\x12#\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\taccountId\x12!\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01R\x08pageSize\x12#\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\tpageToken\"\x85\x01\n\x16ListOperationsResponse\x12\x43\n\noperations\x18\x01 \x03(\x0b\x32#.identity_provisioning.v1.OperationR\noperations\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"e\n\x15WatchOperationRequest\x12#\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\taccountId\x12\'\n\x0coperation_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x0boperationId\"[\n\x16WatchOperationResponse\x12\x41\n\toperation\x18\x01 \x01(\x0b\x32#.identity_provisioning.v1.OperationR\toperation\"\xda\x01\n\x1bListOperationResultsRequest\x12#\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\taccountId\x12!\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01R\x08pageSize\x12#\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\tpageToken\x12\'\n\x0coperation_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02R\x0boperationId\x12%\n\x0b\x66\x61iled_only\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01R\nfailedOnly\"\x8b\x01\n\x1cListOperationResultsResponse\x12\x43\n\x07results\x18\x01 \x03(\x0b\x32).identity_provisioning.v1.OperationResultR\x07results\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x8b\x01\n\x16\x43\x61ncelOperationRequest\x12#\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\taccountId\x12#\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\trequestId\x12\'\n\x0coperation_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02R\x0boperationId\"\\\n\x17\x43\x61ncelOperationResponse\x12\x41\n\toperation\x18\x01 \x01(\x0b\x32#.identity_provisioning.v1.OperationR\toperation2\xee\x07\n\x10OperationService\x12{\n\x0f\x43reateOperation\x12\x30.identity_provisioning.v1.CreateOperationRequest\x1a\x31.identity_provisioning.v1.CreateOperationResponse\"\x03\x90\x02\x02\x12o\n\x0b\x41ppendUsers\x12,.identity_provisioning.v1.AppendUsersRequest\x1a-.identity_provisioning.v1.AppendUsersResponse\"\x03\x90\x02\x02\x12x\n\x0eStartOperation\x12/.identity_provisioning.v1.StartOperationRequest\x1a\x30.identity_provisioning.v1.StartOperationResponse\"\x03\x90\x02\x02\x12r\n\x0cGetOperation\x12-.identity_provisioning.v1.GetOperationRequest\x1a..identity_provisioning.v1.GetOperationResponse\"\x03\x90\x02\x01\x12x\n\x0eListOperations\x12/.identity_provisioning.v1.ListOperationsRequest\x1a\x30.identity_provisioning.v1.ListOperationsResponse\"\x03\x90\x02\x01\x12z\n\x0eWatchOperation\x12/.identity_provisioning.v1.WatchOperationRequest\x1a\x30.identity_provisioning.v1.WatchOperationResponse\"\x03\x90\x02\x01\x30\x01\x12\x8a\x01\n\x14ListOperationResults\x12\x35.identity_provisioning.v1.ListOperationResultsRequest\x1a\x36.identity_provisioning.v1.ListOperationResultsResponse\"\x03\x90\x02\x01\x12{\n\x0f\x43\x61ncelOperation\x12\x30.identity_provisioning.v1.CancelOperationRequest\x1a\x31.identity_provisioning.v1.CancelOperationResponse\"\x03\x90\x02\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0identity_provisioning/v1/operation_service.proto\x12\x18identity_provisioning.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a(identity_provisioning/v1/operation.proto\x1a#identity_provisioning/v1/plan.proto\x1a#identity_provisioning/v1/user.proto\"\xb3\x01\n\x16\x43reateOperationRequest\x12#\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\taccountId\x12#\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\trequestId\x12$\n\nrecipients\x18\x03 \x03(\tB\x04\xe2\x41\x01\x01R\nrecipients\x12)\n\rvalidate_only\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x0cvalidateOnly\"\\\n\x17\x43reateOperationResponse\x12\x41\n\toperation\x18\x01 \x01(\x0b\x32#.identity_provisioning.v1.OperationR\toperation\"\xa1\x02\n\x12\x41ppendUsersRequest\x12#\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\taccountId\x12#\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\trequestId\x12\'\n\x0coperation_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02R\x0boperationId\x12-\n\x0fsequence_number\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x02R\x0esequenceNumber\x12>\n\x05users\x18\x05 \x03(\x0b\x32\".identity_provisioning.v1.UserSpecB\x04\xe2\x41\x01\x02R\x05users\x12)\n\rvalidate_only\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x0cvalidateOnly\"6\n\x13\x41ppendUsersResponse\x12\x1f\n\x0btotal_users\x18\x01 \x01(\x05R\ntotalUsers\"\xed\x01\n\x15StartOperationRequest\x12#\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\taccountId\x12#\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\trequestId\x12)\n\rvalidate_only\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x0cvalidateOnly\x12\x36\n\x14\x65xpected_plan_digest\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01R\x12\x65xpectedPlanDigest\x12\'\n\x0coperation_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x02R\x0boperationId\"\x9e\x01\n\x16StartOperationResponse\x12\x41\n\toperation\x18\x01 \x01(\x0b\x32#.identity_provisioning.v1.OperationR\toperation\x12\x41\n\nquota_uses\x18\x02 \x03(\x0b\x32\".identity_provisioning.v1.QuotaUseR\tquotaUses\"c\n\x13GetOperationRequest\x12#\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\taccountId\x12\'\n\x0coperation_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x0boperationId\"Y\n\x14GetOperationResponse\x12\x41\n\toperation\x18\x01 \x01(\x0b\x32#.identity_provisioning.v1.OperationR\toperation\"\x84\x01\n\x15ListOperationsRequest\x12#\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\taccountId\x12!\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01R\x08pageSize\x12#\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\tpageToken\"\x85\x01\n\x16ListOperationsResponse\x12\x43\n\noperations\x18\x01 \x03(\x0b\x32#.identity_provisioning.v1.OperationR\noperations\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"e\n\x15WatchOperationRequest\x12#\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\taccountId\x12\'\n\x0coperation_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x0boperationId\"[\n\x16WatchOperationResponse\x12\x41\n\toperation\x18\x01 \x01(\x0b\x32#.identity_provisioning.v1.OperationR\toperation\"\xda\x01\n\x1bListOperationResultsRequest\x12#\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\taccountId\x12!\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01R\x08pageSize\x12#\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\tpageToken\x12\'\n\x0coperation_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02R\x0boperationId\x12%\n\x0b\x66\x61iled_only\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01R\nfailedOnly\"\x8b\x01\n\x1cListOperationResultsResponse\x12\x43\n\x07results\x18\x01 \x03(\x0b\x32).identity_provisioning.v1.OperationResultR\x07results\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb6\x01\n\x16\x43\x61ncelOperationRequest\x12#\n\naccount_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\taccountId\x12#\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\trequestId\x12\'\n\x0coperation_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02R\x0boperationId\x12)\n\rvalidate_only\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x0cvalidateOnly\"\\\n\x17\x43\x61ncelOperationResponse\x12\x41\n\toperation\x18\x01 \x01(\x0b\x32#.identity_provisioning.v1.OperationR\toperation2\xee\x07\n\x10OperationService\x12{\n\x0f\x43reateOperation\x12\x30.identity_provisioning.v1.CreateOperationRequest\x1a\x31.identity_provisioning.v1.CreateOperationResponse\"\x03\x90\x02\x02\x12o\n\x0b\x41ppendUsers\x12,.identity_provisioning.v1.AppendUsersRequest\x1a-.identity_provisioning.v1.AppendUsersResponse\"\x03\x90\x02\x02\x12x\n\x0eStartOperation\x12/.identity_provisioning.v1.StartOperationRequest\x1a\x30.identity_provisioning.v1.StartOperationResponse\"\x03\x90\x02\x02\x12r\n\x0cGetOperation\x12-.identity_provisioning.v1.GetOperationRequest\x1a..identity_provisioning.v1.GetOperationResponse\"\x03\x90\x02\x01\x12x\n\x0eListOperations\x12/.identity_provisioning.v1.ListOperationsRequest\x1a\x30.identity_provisioning.v1.ListOperationsResponse\"\x03\x90\x02\x01\x12z\n\x0eWatchOperation\x12/.identity_provisioning.v1.WatchOperationRequest\x1a\x30.identity_provisioning.v1.WatchOperationResponse\"\x03\x90\x02\x01\x30\x01\x12\x8a\x01\n\x14ListOperationResults\x12\x35.identity_provisioning.v1.ListOperationResultsRequest\x1a\x36.identity_provisioning.v1.ListOperationResultsResponse\"\x03\x90\x02\x01\x12{\n\x0f\x43\x61ncelOperation\x12\x30.identity_provisioning.v1.CancelOperationRequest\x1a\x31.identity_provisioning.v1.CancelOperationResponse\"\x03\x90\x02\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +41,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEOPERATIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
   _globals['_CREATEOPERATIONREQUEST'].fields_by_name['recipients']._loaded_options = None
   _globals['_CREATEOPERATIONREQUEST'].fields_by_name['recipients']._serialized_options = b'\342A\001\001'
+  _globals['_CREATEOPERATIONREQUEST'].fields_by_name['validate_only']._loaded_options = None
+  _globals['_CREATEOPERATIONREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
   _globals['_APPENDUSERSREQUEST'].fields_by_name['account_id']._loaded_options = None
   _globals['_APPENDUSERSREQUEST'].fields_by_name['account_id']._serialized_options = b'\342A\001\001'
   _globals['_APPENDUSERSREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -51,6 +53,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPENDUSERSREQUEST'].fields_by_name['sequence_number']._serialized_options = b'\342A\001\002'
   _globals['_APPENDUSERSREQUEST'].fields_by_name['users']._loaded_options = None
   _globals['_APPENDUSERSREQUEST'].fields_by_name['users']._serialized_options = b'\342A\001\002'
+  _globals['_APPENDUSERSREQUEST'].fields_by_name['validate_only']._loaded_options = None
+  _globals['_APPENDUSERSREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
   _globals['_STARTOPERATIONREQUEST'].fields_by_name['account_id']._loaded_options = None
   _globals['_STARTOPERATIONREQUEST'].fields_by_name['account_id']._serialized_options = b'\342A\001\001'
   _globals['_STARTOPERATIONREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -91,6 +95,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANCELOPERATIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
   _globals['_CANCELOPERATIONREQUEST'].fields_by_name['operation_id']._loaded_options = None
   _globals['_CANCELOPERATIONREQUEST'].fields_by_name['operation_id']._serialized_options = b'\342A\001\002'
+  _globals['_CANCELOPERATIONREQUEST'].fields_by_name['validate_only']._loaded_options = None
+  _globals['_CANCELOPERATIONREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
   _globals['_OPERATIONSERVICE'].methods_by_name['CreateOperation']._loaded_options = None
   _globals['_OPERATIONSERVICE'].methods_by_name['CreateOperation']._serialized_options = b'\220\002\002'
   _globals['_OPERATIONSERVICE'].methods_by_name['AppendUsers']._loaded_options = None
@@ -108,37 +114,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPERATIONSERVICE'].methods_by_name['CancelOperation']._loaded_options = None
   _globals['_OPERATIONSERVICE'].methods_by_name['CancelOperation']._serialized_options = b'\220\002\002'
   _globals['_CREATEOPERATIONREQUEST']._serialized_start=228
-  _globals['_CREATEOPERATIONREQUEST']._serialized_end=364
-  _globals['_CREATEOPERATIONRESPONSE']._serialized_start=366
-  _globals['_CREATEOPERATIONRESPONSE']._serialized_end=458
-  _globals['_APPENDUSERSREQUEST']._serialized_start=461
-  _globals['_APPENDUSERSREQUEST']._serialized_end=707
-  _globals['_APPENDUSERSRESPONSE']._serialized_start=709
-  _globals['_APPENDUSERSRESPONSE']._serialized_end=763
-  _globals['_STARTOPERATIONREQUEST']._serialized_start=766
-  _globals['_STARTOPERATIONREQUEST']._serialized_end=1003
-  _globals['_STARTOPERATIONRESPONSE']._serialized_start=1006
-  _globals['_STARTOPERATIONRESPONSE']._serialized_end=1164
-  _globals['_GETOPERATIONREQUEST']._serialized_start=1166
-  _globals['_GETOPERATIONREQUEST']._serialized_end=1265
-  _globals['_GETOPERATIONRESPONSE']._serialized_start=1267
-  _globals['_GETOPERATIONRESPONSE']._serialized_end=1356
-  _globals['_LISTOPERATIONSREQUEST']._serialized_start=1359
-  _globals['_LISTOPERATIONSREQUEST']._serialized_end=1491
-  _globals['_LISTOPERATIONSRESPONSE']._serialized_start=1494
-  _globals['_LISTOPERATIONSRESPONSE']._serialized_end=1627
-  _globals['_WATCHOPERATIONREQUEST']._serialized_start=1629
-  _globals['_WATCHOPERATIONREQUEST']._serialized_end=1730
-  _globals['_WATCHOPERATIONRESPONSE']._serialized_start=1732
-  _globals['_WATCHOPERATIONRESPONSE']._serialized_end=1823
-  _globals['_LISTOPERATIONRESULTSREQUEST']._serialized_start=1826
-  _globals['_LISTOPERATIONRESULTSREQUEST']._serialized_end=2044
-  _globals['_LISTOPERATIONRESULTSRESPONSE']._serialized_start=2047
-  _globals['_LISTOPERATIONRESULTSRESPONSE']._serialized_end=2186
-  _globals['_CANCELOPERATIONREQUEST']._serialized_start=2189
-  _globals['_CANCELOPERATIONREQUEST']._serialized_end=2328
-  _globals['_CANCELOPERATIONRESPONSE']._serialized_start=2330
-  _globals['_CANCELOPERATIONRESPONSE']._serialized_end=2422
-  _globals['_OPERATIONSERVICE']._serialized_start=2425
-  _globals['_OPERATIONSERVICE']._serialized_end=3431
+  _globals['_CREATEOPERATIONREQUEST']._serialized_end=407
+  _globals['_CREATEOPERATIONRESPONSE']._serialized_start=409
+  _globals['_CREATEOPERATIONRESPONSE']._serialized_end=501
+  _globals['_APPENDUSERSREQUEST']._serialized_start=504
+  _globals['_APPENDUSERSREQUEST']._serialized_end=793
+  _globals['_APPENDUSERSRESPONSE']._serialized_start=795
+  _globals['_APPENDUSERSRESPONSE']._serialized_end=849
+  _globals['_STARTOPERATIONREQUEST']._serialized_start=852
+  _globals['_STARTOPERATIONREQUEST']._serialized_end=1089
+  _globals['_STARTOPERATIONRESPONSE']._serialized_start=1092
+  _globals['_STARTOPERATIONRESPONSE']._serialized_end=1250
+  _globals['_GETOPERATIONREQUEST']._serialized_start=1252
+  _globals['_GETOPERATIONREQUEST']._serialized_end=1351
+  _globals['_GETOPERATIONRESPONSE']._serialized_start=1353
+  _globals['_GETOPERATIONRESPONSE']._serialized_end=1442
+  _globals['_LISTOPERATIONSREQUEST']._serialized_start=1445
+  _globals['_LISTOPERATIONSREQUEST']._serialized_end=1577
+  _globals['_LISTOPERATIONSRESPONSE']._serialized_start=1580
+  _globals['_LISTOPERATIONSRESPONSE']._serialized_end=1713
+  _globals['_WATCHOPERATIONREQUEST']._serialized_start=1715
+  _globals['_WATCHOPERATIONREQUEST']._serialized_end=1816
+  _globals['_WATCHOPERATIONRESPONSE']._serialized_start=1818
+  _globals['_WATCHOPERATIONRESPONSE']._serialized_end=1909
+  _globals['_LISTOPERATIONRESULTSREQUEST']._serialized_start=1912
+  _globals['_LISTOPERATIONRESULTSREQUEST']._serialized_end=2130
+  _globals['_LISTOPERATIONRESULTSRESPONSE']._serialized_start=2133
+  _globals['_LISTOPERATIONRESULTSRESPONSE']._serialized_end=2272
+  _globals['_CANCELOPERATIONREQUEST']._serialized_start=2275
+  _globals['_CANCELOPERATIONREQUEST']._serialized_end=2457
+  _globals['_CANCELOPERATIONRESPONSE']._serialized_start=2459
+  _globals['_CANCELOPERATIONRESPONSE']._serialized_end=2551
+  _globals['_OPERATIONSERVICE']._serialized_start=2554
+  _globals['_OPERATIONSERVICE']._serialized_end=3560
 # @@protoc_insertion_point(module_scope)

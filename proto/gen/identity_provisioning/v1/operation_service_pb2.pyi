@@ -30,10 +30,13 @@ class CreateOperationRequest(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     RECIPIENTS_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """The AWS account, 12 digits; may be left out where exactly one is configured."""
     request_id: _builtins.str
     """Made by the caller, a UUID; the same id with the same request has the same outcome, once (AIP-155)."""
+    validate_only: _builtins.bool
+    """Check the request and do nothing (AIP-163)."""
     @_builtins.property
     def recipients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Seal all secrets of the answer to these age recipients (X25519 or ssh-ed25519)."""
@@ -44,10 +47,11 @@ class CreateOperationRequest(_message.Message):
         account_id: _builtins.str = ...,
         request_id: _builtins.str = ...,
         recipients: _abc.Iterable[_builtins.str] | None = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "recipients", b"recipients", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "recipients", b"recipients", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -88,6 +92,7 @@ class AppendUsersRequest(_message.Message):
     OPERATION_ID_FIELD_NUMBER: _builtins.int
     SEQUENCE_NUMBER_FIELD_NUMBER: _builtins.int
     USERS_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """The AWS account, 12 digits; may be left out where exactly one is configured."""
     request_id: _builtins.str
@@ -96,6 +101,8 @@ class AppendUsersRequest(_message.Message):
     """The operation's id."""
     sequence_number: _builtins.int
     """The batch's number, from 0."""
+    validate_only: _builtins.bool
+    """Check the request and do nothing (AIP-163)."""
     @_builtins.property
     def users(self) -> _containers.RepeatedCompositeFieldContainer[_user_pb2.UserSpec]:
         """The users."""
@@ -108,10 +115,11 @@ class AppendUsersRequest(_message.Message):
         operation_id: _builtins.str = ...,
         sequence_number: _builtins.int = ...,
         users: _abc.Iterable[_user_pb2.UserSpec] | None = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "operation_id", b"operation_id", "request_id", b"request_id", "sequence_number", b"sequence_number", "users", b"users"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "operation_id", b"operation_id", "request_id", b"request_id", "sequence_number", b"sequence_number", "users", b"users", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -440,22 +448,26 @@ class CancelOperationRequest(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     OPERATION_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """The AWS account, 12 digits; may be left out where exactly one is configured."""
     request_id: _builtins.str
     """Made by the caller, a UUID; the same id with the same request has the same outcome, once (AIP-155)."""
     operation_id: _builtins.str
     """The operation's id."""
+    validate_only: _builtins.bool
+    """Check the request and do nothing (AIP-163)."""
     def __init__(
         self,
         *,
         account_id: _builtins.str = ...,
         request_id: _builtins.str = ...,
         operation_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "operation_id", b"operation_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "operation_id", b"operation_id", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

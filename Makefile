@@ -1,0 +1,98 @@
+# Everything that people and CI do here; `make` alone lists it. Needs Python >= 3.11 and make, nothing else.
+# PYTHON=... chooses the interpreter, ARGS=... hands more arguments to the program that a target runs.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: venv demo test test-system lint generate requirements release image clean help FORCE
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+
+RUN := .venv/bin/python -m
+GENERATE := .venv-generate/bin/python proto/generate.py
+PROJECTS := proto/pyproject.toml service/pyproject.toml clients/python/pyproject.toml
+IMAGE := identity-provisioning-service:dev
+
+# Sets $python to an interpreter that is new enough and can make environments, or says what is missing.
+find_python = \
+	for python in $(if $(PYTHON),"$(PYTHON)",python3.14 python3.13 python3.12 python3.11 python3); do \
+		"$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+		python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "$(or $(PYTHON),python3) cannot be used: Python >= 3.11 with its venv module is needed" \
+			"(on Debian: python3-venv). Say which with PYTHON=/path/to/python3." >&2; \
+		exit 1; \
+	fi
+
+# An environment remembers the folder that it was made in: a moved or copied checkout makes its own.
+stale = $(if $(wildcard $(1)/made-in),$(shell [ "`cat $(1)/made-in`" = "`pwd -P`" ] || echo FORCE))
+
+venv: .venv/made-in ## make .venv: the server, the client, tests and linters
+
+.venv/made-in: tests/requirements.txt $(PROJECTS) $(call stale,.venv)
+	@$(find_python); \
+	echo "Making .venv with $$python; this takes about 35 s, and is done again only when requirements change."; \
+	rm -rf .venv && "$$python" -m venv .venv && \
+	$(RUN) pip install -q -q --require-hashes -r tests/requirements.txt && \
+	$(RUN) pip install -q -q --no-build-isolation --no-deps -e proto -e service -e clients/python && \
+	pwd -P > $@
+
+.venv-generate/made-in: proto/requirements.txt $(call stale,.venv-generate)
+	@$(find_python); \
+	echo "Making .venv-generate, the environment of the generators; this takes about 15 s."; \
+	rm -rf .venv-generate && "$$python" -m venv .venv-generate && \
+	.venv-generate/bin/python -m pip install -q -q --require-hashes -r proto/requirements.txt && \
+	pwd -P > $@
+
+FORCE:
+
+demo: .venv/made-in ## provision users in an AWS account that runs on this machine; look at what happens
+	@.venv/bin/python examples/demo.py $(ARGS)
+
+test: .venv/made-in ## run all tests that need no system programs
+	@$(RUN) pytest -m "not system" -n auto --dist loadfile $(ARGS)
+
+test-system: .venv/made-in ## run the tests that need system programs: kubectl, buildah, mmdebstrap
+	@$(RUN) pytest -m system $(ARGS)
+
+lint: .venv/made-in .venv-generate/made-in ## check style, types, import directions and the contract
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+	@.venv/bin/lint-imports
+	@$(GENERATE) --check && echo "The contract is well formed, and what is generated from it is up to date."
+
+generate: .venv-generate/made-in ## make the contract's code again, after a change of a .proto
+	@$(GENERATE)
+
+release: .venv-generate/made-in ## record the contract as the one that later changes may not break
+	@$(GENERATE) --release
+
+# The constraint keeps one version of everything: what is tested is what is shipped.
+uv_compile = "$(CURDIR)/.venv-generate/bin/uv" pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate $(ARGS)
+
+requirements: .venv-generate/made-in ## make the hashed requirement files from their .in; ARGS=--upgrade for new versions
+	@cd proto && $(uv_compile) requirements.in -o requirements.txt
+	@cd tests && $(uv_compile) requirements.in -o requirements.txt
+	@cd service && $(uv_compile) -c ../tests/requirements.txt requirements.in -o requirements.txt
+	@cd service && $(uv_compile) -c ../tests/requirements.txt requirements-build.in -o requirements-build.txt
+	@cd clients/python && $(uv_compile) -c ../../tests/requirements.txt requirements.in -o requirements.txt
+
+image: ## build the server's container image with docker, podman or buildah; BUILDER=... chooses
+	@for builder in $(or $(BUILDER),docker podman buildah); do command -v $$builder >/dev/null 2>&1 && break; builder=; done; \
+	if [ -z "$$builder" ]; then echo "docker, podman or buildah is needed to build the image" >&2; exit 1; fi; \
+	$$builder build -t $(IMAGE) $(ARGS) .
+
+clean: ## remove everything that was made: environments, builds, caches
+	@rm -rf .venv .venv-generate build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name .git -prune -o -type d \( -name __pycache__ -o -name '*.egg-info' \) -prune -exec rm -rf {} +
+
+help: ## list these targets
+	@echo "make TARGET [PYTHON=python3] [ARGS=...]"
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do \
+		printf '  %-13s %s\n' "$$target" "$$text"; \
+	done
