@@ -77,7 +77,7 @@ WORDS = {
     Reason.AWS_UNAVAILABLE: "AWS cannot be reached or does not answer in form; try again later",
 }
 
-RETRY_AFTER_SECONDS = 5.0
+RETRY_AFTER_SECONDS = 1.0
 
 NOTHING = "nothing"
 """What remains of a request that failed, normally."""

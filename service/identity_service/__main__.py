@@ -1,0 +1,123 @@
+"""The command `identity-service`: serve until SIGTERM or SIGINT, then drain.
+
+Settings are environment variables, `IDENTITY_SERVICE_...`; the options are for starting it by hand. Exit codes: 0
+after a drain, 1 if it could not start, 2 for wrong settings or options.
+"""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from identity_service.adapters.authorization import AuthorizationFileError
+from identity_service.adapters.aws_iam import ExplicitCredentials
+from identity_service.adapters.store import StoreError
+from identity_service.bootstrap import serve
+from identity_service.embedded import EmbeddedAccount, EmbeddedAwsError, embedded_account
+from identity_service.observability.logging import configure_logging, open_log_file
+from identity_service.server import AddressError, BoundAddresses
+from identity_service.settings import Settings, SettingsError, load_settings
+
+EXIT_CANNOT_START = 1
+EXIT_WRONG_SETTINGS = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return asyncio.run(_run(options))
+    except (SettingsError, AuthorizationFileError, StoreError) as error:
+        return _complain(str(error), EXIT_WRONG_SETTINGS)
+    except (AddressError, EmbeddedAwsError) as error:
+        return _complain(str(error), EXIT_CANNOT_START)
+    except KeyboardInterrupt:
+        return _complain("interrupted", EXIT_CANNOT_START)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="identity-service", description="Provision AWS IAM users over gRPC.")
+    parser.add_argument("--listen", metavar="HOST:PORT", help="instead of IDENTITY_SERVICE_LISTEN_ADDRESS")
+    parser.add_argument("--health", metavar="HOST:PORT", help="instead of IDENTITY_SERVICE_HEALTH_ADDRESS")
+    parser.add_argument("--insecure", action="store_true", help="no TLS and one caller for all; loopback only")
+    parser.add_argument("--embedded-aws", action="store_true", help="use an AWS account in a child process")
+    parser.add_argument(
+        "--embedded-access-control", action="store_true", help="let the embedded account check permissions"
+    )
+    parser.add_argument("--ready-file", type=Path, metavar="PATH", help="write the bound addresses here once serving")
+    return parser
+
+
+async def _run(options: argparse.Namespace) -> int:
+    stop = _stop_at_signals()
+    async with _settings(options) as (settings, credentials):
+        configure_logging(settings.log_level, open_log_file(settings.log_file) if settings.log_file else None)
+        log = structlog.get_logger()
+        if options.insecure:
+            log.warning("INSECURE: no TLS, everybody on this machine is the same caller; never use this for real users")
+        async with serve(settings, insecure=options.insecure, credentials=credentials) as addresses:
+            log.info("serving", listen_address=addresses.listen_address, health_address=addresses.health_address)
+            if options.ready_file:
+                _write_ready_file(options.ready_file, addresses)
+            await stop.wait()
+    return 0
+
+
+def _stop_at_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+@asynccontextmanager
+async def _settings(options: argparse.Namespace) -> AsyncIterator[tuple[Settings, ExplicitCredentials | None]]:
+    """Read the settings; with `--embedded-aws`, run the account and point the settings at it."""
+    overrides: dict[str, object] = {
+        name: value
+        for name, value in (("listen_address", options.listen), ("health_address", options.health))
+        if value is not None
+    }
+    if not options.embedded_aws:
+        yield load_settings(overrides, insecure=options.insecure), None
+        return
+    async with embedded_account(access_control=options.embedded_access_control) as account:
+        yield (
+            load_settings({**overrides, **_place_of(account)}, insecure=options.insecure),
+            ExplicitCredentials(account.access_key_id, account.secret_access_key),
+        )
+
+
+def _place_of(account: EmbeddedAccount) -> dict[str, object]:
+    return {
+        "aws_account_id": account.account_id,
+        "aws_endpoint_url": account.endpoint_url,
+        "aws_partition": "aws",
+        "aws_region": "us-east-1",
+        "aws_role_arn": None,
+    }
+
+
+def _write_ready_file(path: Path, addresses: BoundAddresses) -> None:
+    """Write the addresses; the file appears whole or not at all."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(
+        json.dumps({"listen_address": addresses.listen_address, "health_address": addresses.health_address}) + "\n"
+    )
+    partial.replace(path)
+
+
+def _complain(message: str, exit_code: int) -> int:
+    for line in message.splitlines():
+        print(f"identity-service: {line}", file=sys.stderr)
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

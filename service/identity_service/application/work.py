@@ -1,0 +1,91 @@
+"""Work that the server owns: it goes on when nobody waits for it any more, and is drained at shutdown."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import structlog
+
+from identity_service.domain.errors import IdentityError, Reason
+
+T = TypeVar("T")
+RETRY_AFTER_SECONDS = 1.0
+CANCELLATION_SECONDS = 1.0
+"""How long cancelled work may take to end."""
+
+
+class OwnedWork:
+    """Runs mutations as tasks of its own, `maximum` of them at a time."""
+
+    def __init__(self, maximum: int) -> None:
+        self._maximum = maximum
+        self._draining = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._abandoned: set[asyncio.Task[Any]] = set()
+
+    @property
+    def running(self) -> int:
+        """How many tasks are not finished."""
+        return len(self._tasks)
+
+    async def run(self, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Start work and wait for it. Who waits may be cancelled; the work is not.
+
+        Raises IdentityError SHUTTING_DOWN while the server drains, and OVERLOADED if there is too much work already.
+        """
+        self._check_admission()
+        task = asyncio.create_task(start())
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise _shutting_down("the server stopped before the work was done") from None
+            self._abandoned.add(task)
+            raise
+
+    async def drain(self, timeout: float) -> int:  # noqa: ASYNC109 - what is left is cancelled, not the caller
+        """Take no more work, wait for what runs, cancel what still runs after `timeout` seconds; return its number."""
+        self._draining = True
+        if not self._tasks:
+            return 0
+        _, unfinished = await asyncio.wait(tuple(self._tasks), timeout=timeout)
+        for task in unfinished:
+            task.cancel()
+        if unfinished:
+            await asyncio.wait(unfinished, timeout=CANCELLATION_SECONDS)
+        return len(unfinished)
+
+    def _check_admission(self) -> None:
+        if self._draining:
+            raise _shutting_down("the server is shutting down")
+        if len(self._tasks) >= self._maximum:
+            raise IdentityError(
+                Reason.OVERLOADED, "the server has as many mutations as it takes", retry_after=RETRY_AFTER_SECONDS
+            )
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        abandoned = task in self._abandoned
+        self._abandoned.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()  # Read in any case, so that asyncio does not print it.
+        if abandoned:
+            structlog.get_logger().info(
+                "work finished without its caller",
+                outcome=_outcome(error),
+                # Only what is not the service's own way of saying no is a fault worth its stack.
+                exc_info=error if error and not isinstance(error, IdentityError) else None,
+            )
+
+
+def _outcome(error: BaseException | None) -> str:
+    if error is None:
+        return "OK"
+    return error.reason.name if isinstance(error, IdentityError) else type(error).__name__
+
+
+def _shutting_down(message: str) -> IdentityError:
+    return IdentityError(Reason.SHUTTING_DOWN, message, retry_after=RETRY_AFTER_SECONDS)

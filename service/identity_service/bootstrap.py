@@ -1,0 +1,154 @@
+"""The one place that wires everything: from settings to a server that serves, and back down in the same order."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+import structlog
+from opentelemetry.sdk.trace import TracerProvider
+
+from identity_service.adapters.authorization import FileAuthorizer
+from identity_service.adapters.aws_iam import (
+    AwsAccountSettings,
+    AwsSettings,
+    ConfiguredAccounts,
+    ExplicitCredentials,
+    build_accounts,
+    build_pool,
+)
+from identity_service.adapters.store import SqlLedger
+from identity_service.application.get_account import GetAccount
+from identity_service.application.get_user import GetUser
+from identity_service.application.mutation import MutationService
+from identity_service.application.work import OwnedWork
+from identity_service.domain.errors import IamError, IdentityError
+from identity_service.observability.tracing import open_tracing
+from identity_service.rpc.interceptors import interceptor_chain
+from identity_service.rpc.interceptors.authentication import insecure_caller, spiffe_id
+from identity_service.rpc.mutations import Mutations
+from identity_service.rpc.services import RPC_NAMES, Services
+from identity_service.server import BoundAddresses, HealthServer, bind, build_server, tls_credentials
+from identity_service.settings import Settings, SettingsError
+
+
+@dataclass(frozen=True)
+class Running:
+    """The parts of a server that are needed to stop it."""
+
+    server: grpc.aio.Server
+    health: HealthServer
+    work: OwnedWork
+    addresses: BoundAddresses
+
+
+@asynccontextmanager
+async def serve(
+    settings: Settings, *, insecure: bool = False, credentials: ExplicitCredentials | None = None
+) -> AsyncIterator[BoundAddresses]:
+    """Serve while the block lasts, and drain at its end. gRPC is not fork-safe: do not fork inside.
+
+    `credentials` are for an account that was started together with the server; others are boto3's to find.
+    """
+    async with AsyncExitStack() as stack:
+        tracing = open_tracing(os.environ)
+        stack.push_async_callback(asyncio.to_thread, tracing.shutdown)
+        accounts = _accounts(settings, credentials, tracing)
+        stack.push_async_callback(asyncio.to_thread, accounts.close)
+        ledger = SqlLedger(settings.store_url.get_secret_value())
+        stack.push_async_callback(ledger.close)
+        await ledger.open()
+        await _verify(accounts)
+        running = _build(settings, insecure, accounts, ledger, tracing)
+        await _start(running)
+        stack.push_async_callback(_drain, running, settings.drain_seconds)
+        yield running.addresses
+
+
+def _accounts(
+    settings: Settings, credentials: ExplicitCredentials | None, tracing: TracerProvider
+) -> ConfiguredAccounts:
+    account = AwsAccountSettings(
+        account_id=settings.aws_account_id,
+        partition=settings.aws_partition,
+        region=settings.aws_region,
+        endpoint_url=settings.aws_endpoint_url,
+        role_arn=settings.aws_role_arn,
+        credentials=credentials,
+    )
+    aws = AwsSettings(
+        accounts=(account,),
+        threads=settings.aws_threads,
+        connect_timeout=settings.aws_connect_timeout,
+        read_timeout=settings.aws_read_timeout,
+        retry_budget=settings.aws_retry_budget,
+    )
+    try:
+        return build_accounts(aws, build_pool(aws), tracer_provider=tracing)
+    except ValueError as error:
+        raise SettingsError(f"IDENTITY_SERVICE_AWS_...: {error}") from None
+
+
+async def _verify(accounts: ConfiguredAccounts) -> None:
+    """Refuse to start with another account's credentials: users would be made there.
+
+    An AWS that does not answer is no reason not to start: each RPC says so, and AWS may come back.
+    """
+    try:
+        await accounts.verify()
+    except IdentityError as error:
+        raise SettingsError(f"IDENTITY_SERVICE_AWS_ACCOUNT_ID: {error.message}") from None
+    except IamError as error:
+        structlog.get_logger().warning("the AWS account could not be verified", problem=str(error))
+
+
+def _build(
+    settings: Settings, insecure: bool, accounts: ConfiguredAccounts, ledger: SqlLedger, tracing: TracerProvider
+) -> Running:
+    authorizer = FileAuthorizer.from_file(settings.authorization_file, RPC_NAMES)
+    work = OwnedWork(settings.maximum_mutations)
+    services = Services(
+        mutations=Mutations(MutationService(accounts=accounts, authorizer=authorizer, ledger=ledger), work),
+        get_user=GetUser(accounts=accounts, authorizer=authorizer),
+        get_account=GetAccount(accounts=accounts, authorizer=authorizer),
+    )
+    interceptors = interceptor_chain(
+        tracer=tracing.get_tracer("identity_service"),
+        authorizer=authorizer,
+        identify_peer=insecure_caller if insecure else spiffe_id,
+        default_deadline=settings.default_deadline,
+    )
+    server = build_server(services, interceptors, settings.maximum_concurrent_rpcs)
+    address = bind(server, settings.listen_address, None if insecure else _tls(settings))
+    health = HealthServer(settings.health_address)
+    return Running(server, health, work, BoundAddresses(address, health.address))
+
+
+def _tls(settings: Settings) -> grpc.ServerCredentials:
+    files = (settings.tls_certificate_file, settings.tls_private_key_file, settings.client_ca_file)
+    try:
+        certificate, private_key, client_ca = (file.read_bytes() for file in files if file is not None)
+    except OSError as error:
+        raise SettingsError(f"the TLS file {error.filename} cannot be read: {error.strerror}") from None
+    return tls_credentials(certificate, private_key, client_ca)
+
+
+async def _start(running: Running) -> None:
+    await running.health.start()
+    await running.server.start()
+    await running.health.set_serving()
+
+
+async def _drain(running: Running, seconds: float) -> None:
+    """Say that no more is taken, let the calls end, then the work that nobody waits for."""
+    log = structlog.get_logger()
+    deadline = time.monotonic() + seconds
+    log.info("draining", mutations=running.work.running)
+    await running.health.set_draining()
+    await running.server.stop(seconds)
+    cut_off = await running.work.drain(max(0.0, deadline - time.monotonic()))
+    await running.health.stop()
+    log.info("drained", mutations_cut_off=cut_off)

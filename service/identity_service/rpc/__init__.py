@@ -1,0 +1,1 @@
+"""Everything between the wire and the application: servicers, converters, validation, errors, interceptors."""

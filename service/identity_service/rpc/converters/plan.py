@@ -1,0 +1,59 @@
+"""Plans, and the steps that came of them."""
+
+from collections.abc import Iterable
+
+from identity_provisioning.v1 import plan_pb2
+from identity_provisioning.v1.error_pb2 import ErrorReason
+from identity_service.domain.outcome import ExecutedStep
+from identity_service.domain.plan import Plan, PlanWarning, Problem, QuotaUse
+from identity_service.domain.steps import Step
+from identity_service.rpc.converters.times import to_optional_timestamp
+
+
+def to_plan(plan: Plan) -> plan_pb2.Plan:
+    """Convert a plan, its steps in the order of their rounds; one with problems has no digest."""
+    return plan_pb2.Plan(
+        account_id=plan.account_id,
+        user_name=plan.user_name,
+        digest="" if plan.problems else plan.digest,
+        steps=[_step(step) for steps in plan.rounds() for step in steps],
+        quota_uses=[_quota_use(use) for use in plan.quota_uses],
+        warnings=[_warning(warning) for warning in plan.warnings],
+        problems=[_problem(problem) for problem in plan.problems],
+    )
+
+
+def to_executed_steps(steps: Iterable[ExecutedStep]) -> list[plan_pb2.ExecutedStep]:
+    """Convert the calls that were made."""
+    return [
+        plan_pb2.ExecutedStep(
+            iam_action=step.iam_action,
+            resource=step.resource,
+            aws_request_id=step.aws_request_id,
+            complete_time=to_optional_timestamp(step.completed_at),
+            unchanged=step.unchanged,
+        )
+        for step in steps
+    ]
+
+
+def _step(step: Step) -> plan_pb2.PlanStep:
+    return plan_pb2.PlanStep(
+        iam_action=step.iam_action, resource=step.resource, description=step.description, round=step.round
+    )
+
+
+def _quota_use(use: QuotaUse) -> plan_pb2.QuotaUse:
+    return plan_pb2.QuotaUse(
+        quota_name=use.quota_name, used_before=use.used_before, used_after=use.used_after, limit=use.limit
+    )
+
+
+def _warning(warning: PlanWarning) -> plan_pb2.PlanWarning:
+    kind = plan_pb2.PlanWarning.Kind.Value(f"KIND_{warning.kind.name}")
+    return plan_pb2.PlanWarning(kind=kind, message=warning.message, field=warning.field)
+
+
+def _problem(problem: Problem) -> plan_pb2.PlanProblem:
+    reason = ErrorReason.Value(f"ERROR_REASON_{problem.reason.name}")
+    return plan_pb2.PlanProblem(reason=reason, message=problem.message, field=problem.field)

@@ -1,0 +1,43 @@
+"""Users."""
+
+from identity_provisioning.v1 import permission_pb2, user_pb2, user_service_pb2
+from identity_service.domain import tags
+from identity_service.domain.entities import UserRecord, UserSnapshot
+from identity_service.rpc.converters.credential import to_access_key, to_login_profile, to_mfa_device
+from identity_service.rpc.converters.times import to_optional_timestamp, to_timestamp
+
+
+def to_user(user: UserRecord | None) -> user_pb2.User | None:
+    """Convert a user; its tags come sorted by key."""
+    if user is None:
+        return None
+    return user_pb2.User(
+        user_name=user.user_name,
+        user_id=user.user_id,
+        arn=user.arn,
+        path=user.path,
+        create_time=to_timestamp(user.created_at),
+        permissions_boundary_arn=user.boundary_arn or "",
+        tags=[user_pb2.Tag(key=key, value=value) for key, value in sorted(user.tags.items())],
+        owner_team=tags.owner_of(user.tags),
+        password_last_used_time=to_optional_timestamp(user.password_last_used_at),
+    )
+
+
+def to_get_user_response(snapshot: UserSnapshot) -> user_service_pb2.GetUserResponse:
+    """Convert everything about a user but secrets."""
+    return user_service_pb2.GetUserResponse(
+        user=to_user(snapshot.user),
+        login_profile=to_login_profile(snapshot.login_profile),
+        access_keys=[to_access_key(key) for key in snapshot.access_keys],
+        group_names=[group.group_name for group in snapshot.groups],
+        attached_policies=[
+            permission_pb2.AttachedPolicy(policy_name=policy.policy_name, policy_arn=policy.policy_arn)
+            for policy in snapshot.attached_policies
+        ],
+        inline_policies=[
+            permission_pb2.InlinePolicy(policy_name=name, document=document)
+            for name, document in sorted(snapshot.inline_policies.items())
+        ],
+        mfa_devices=[to_mfa_device(device) for device in snapshot.mfa_devices],
+    )

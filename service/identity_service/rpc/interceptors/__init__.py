@@ -1,0 +1,30 @@
+"""What every RPC passes on its way in and out, outermost first.
+
+Log and trace, fault barrier, deadline, authentication, well-formedness.
+"""
+
+from collections.abc import Sequence
+
+import grpc
+from opentelemetry.trace import Tracer
+
+from identity_service.application.ports import Authorizer
+from identity_service.rpc.interceptors.authentication import Authentication, IdentifiesPeers
+from identity_service.rpc.interceptors.deadline import Deadline
+from identity_service.rpc.interceptors.fault_barrier import FaultBarrier
+from identity_service.rpc.interceptors.request_log import RequestLog
+from identity_service.rpc.interceptors.well_formedness import WellFormedness
+from identity_service.rpc.validation import RequestValidator
+
+
+def interceptor_chain(
+    *, tracer: Tracer, authorizer: Authorizer, identify_peer: IdentifiesPeers, default_deadline: float
+) -> Sequence[grpc.aio.ServerInterceptor]:
+    """Build the chain of the server."""
+    return (
+        RequestLog(tracer),
+        FaultBarrier(),
+        Deadline(default_deadline),
+        Authentication(authorizer, identify_peer),
+        WellFormedness(RequestValidator()),
+    )

@@ -1,0 +1,52 @@
+"""What a client is told when an RPC fails: the application's errors, and of everything else nothing but a trace id."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import structlog
+
+from identity_service.domain.errors import IdentityError, Reason
+from identity_service.rpc.call import Call, current_call
+from identity_service.rpc.errors import STATUS_CODES, abort
+from identity_service.rpc.interceptors.around import AroundInterceptor, Context
+
+
+class FaultBarrier(AroundInterceptor):
+    """Turns every exception into a status: grpc.aio itself would send the exception's text to the client."""
+
+    @asynccontextmanager
+    async def around(self, method: str, context: Context) -> AsyncIterator[None]:
+        """Answer whatever is raised inside."""
+        try:
+            yield
+        except grpc.aio.AbortError:
+            raise
+        except IdentityError as error:
+            await _answer(context, error)
+        except asyncio.CancelledError as error:
+            if _is_cancelled_from_outside():
+                raise
+            # The RPC itself goes on: to let this through would leave the client without an answer for ever.
+            await _answer(context, _internal(error))
+        except Exception as error:  # noqa: BLE001 - this is the barrier
+            await _answer(context, _internal(error))
+
+
+async def _answer(context: Context, error: IdentityError) -> None:
+    call = current_call()
+    call.reason = error.reason
+    call.code = STATUS_CODES[error.reason]
+    await abort(context, error)
+
+
+def _is_cancelled_from_outside() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _internal(error: BaseException) -> IdentityError:
+    call: Call = current_call()
+    structlog.get_logger().error("fault", method=call.method, trace_id=call.trace_id, exc_info=error)
+    return IdentityError(Reason.INTERNAL, "a fault of this service", metadata={"trace_id": call.trace_id})

@@ -1,0 +1,62 @@
+"""Refuses what is not well formed or not built, before the application sees it and after the caller is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+
+from identity_service.domain.errors import IdentityError, Reason
+from identity_service.rpc.call import current_call
+from identity_service.rpc.interceptors.around import Behaviour, Context, Continuation, Handler
+from identity_service.rpc.not_built import check_built, is_built
+from identity_service.rpc.validation import RequestValidator
+
+Deserializer = Callable[[bytes], Message]
+
+
+class WellFormedness(grpc.aio.ServerInterceptor):
+    """Reads and checks requests. It reads them itself, so that one that cannot be read is refused like any other."""
+
+    def __init__(self, validator: RequestValidator) -> None:
+        self._validator = validator
+
+    async def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler | None:
+        """Check the requests of built RPCs. Of those that are not built nothing is read; streams are not ours."""
+        handler = await continuation(handler_call_details)
+        if handler is None or handler.unary_unary is None or handler.request_deserializer is None:
+            return handler
+        if not is_built(handler):
+            return handler
+        behaviour = self._checked(handler.unary_unary, handler.request_deserializer)
+        return grpc.unary_unary_rpc_method_handler(behaviour, None, handler.response_serializer)
+
+    def _checked(self, inner: Behaviour, deserialize: Deserializer) -> Behaviour:
+        async def behaviour(data: bytes, context: Context) -> Any:
+            request = _read(data, deserialize)
+            _note(request)
+            self._validator.check(request)
+            check_built(request)
+            return await inner(request, context)
+
+        return behaviour
+
+
+def _read(data: bytes, deserialize: Deserializer) -> Message:
+    try:
+        return deserialize(data)
+    except DecodeError:
+        # The error's text may quote the data.
+        raise IdentityError(Reason.INVALID_FIELD, "the request is not a message of this RPC") from None
+
+
+def _note(request: Message) -> None:
+    """Put what names a request into the current call, for its log line. Nothing of it is checked yet."""
+    call = current_call()
+    call.account_id = str(getattr(request, "account_id", ""))
+    call.request_id = str(getattr(request, "request_id", "")).lower()
+    call.user_name = str(getattr(getattr(request, "user", request), "user_name", ""))

@@ -1,0 +1,83 @@
+"""UserService."""
+
+from typing import Any, Protocol
+
+import grpc
+
+from identity_provisioning.v1.user_service_pb2 import (
+    CreateUserRequest,
+    CreateUserResponse,
+    DeleteUserRequest,
+    DeleteUserResponse,
+    GetUserRequest,
+    GetUserResponse,
+    ProvisionUserRequest,
+    ProvisionUserResponse,
+)
+from identity_provisioning.v1.user_service_pb2_grpc import UserServiceServicer
+from identity_service.domain.caller import Caller
+from identity_service.domain.entities import UserSnapshot
+from identity_service.domain.plan import Plan
+from identity_service.rpc.call import current_caller
+from identity_service.rpc.converters import requests
+from identity_service.rpc.converters.credential import to_issued_credentials
+from identity_service.rpc.converters.plan import to_executed_steps, to_plan
+from identity_service.rpc.converters.user import to_get_user_response, to_user
+from identity_service.rpc.mutations import Mutations
+from identity_service.rpc.not_built import not_built
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class ReadsUsers(Protocol):
+    """What GetUser needs of the application."""
+
+    async def __call__(self, caller: Caller, account_id: str, user_name: str) -> UserSnapshot:
+        """Read a user."""
+
+
+class UserService(UserServiceServicer):
+    """Users, whole. Each method converts, calls, converts."""
+
+    ListUsers = not_built
+    UpdateUser = not_built
+    AdoptUser = not_built
+
+    def __init__(self, mutations: Mutations, get_user: ReadsUsers) -> None:
+        self._mutations = mutations
+        self._get_user = get_user
+
+    async def ProvisionUser(self, request: ProvisionUserRequest, context: Context) -> ProvisionUserResponse:  # noqa: N802 - named in the contract
+        """Make a user with credentials and permissions."""
+        result = await self._mutations.run(requests.provision_user(request))
+        if isinstance(result, Plan):
+            return ProvisionUserResponse(plan=to_plan(result))
+        return ProvisionUserResponse(
+            user=to_user(result.user),
+            credentials=to_issued_credentials(result.credentials),
+            sign_in_url=result.sign_in_url,
+            steps=to_executed_steps(result.steps),
+            replayed=result.replayed,
+        )
+
+    async def CreateUser(self, request: CreateUserRequest, context: Context) -> CreateUserResponse:  # noqa: N802 - named in the contract
+        """Make a user without credentials and permissions."""
+        result = await self._mutations.run(requests.create_user(request))
+        if isinstance(result, Plan):
+            return CreateUserResponse(plan=to_plan(result))
+        return CreateUserResponse(
+            user=to_user(result.user), steps=to_executed_steps(result.steps), replayed=result.replayed
+        )
+
+    async def GetUser(self, request: GetUserRequest, context: Context) -> GetUserResponse:  # noqa: N802 - named in the contract
+        """Answer everything about a user but secrets."""
+        return to_get_user_response(await self._get_user(current_caller(), request.account_id, request.user_name))
+
+    async def DeleteUser(self, request: DeleteUserRequest, context: Context) -> DeleteUserResponse:  # noqa: N802 - named in the contract
+        """Delete a user with everything on it."""
+        result = await self._mutations.run(requests.delete_user(request))
+        if isinstance(result, Plan):
+            return DeleteUserResponse(plan=to_plan(result))
+        return DeleteUserResponse(
+            user=to_user(result.user), steps=to_executed_steps(result.steps), replayed=result.replayed
+        )

@@ -1,0 +1,97 @@
+"""The gRPC servers: one for the RPCs, one for health; how they start, and how they drain."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped] # ships no types
+from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped] # ships no types
+
+from identity_service.rpc.services import SERVICE_NAMES, Services
+from identity_service.settings import MAXIMUM_MESSAGE_BYTES, split_address
+
+OVERALL_HEALTH = ""
+OPTIONS = (
+    ("grpc.max_receive_message_length", MAXIMUM_MESSAGE_BYTES),
+    # Two servers on one port would share its calls silently.
+    ("grpc.so_reuseport", 0),
+    # A connection whose other end is gone is noticed; a client may ask as often, not more often.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    # A connection outlives its client's certificate; this bounds by how much.
+    ("grpc.max_connection_age_ms", 15 * 60_000),
+    ("grpc.max_connection_age_grace_ms", 2 * 60_000),
+    ("grpc.max_connection_idle_ms", 10 * 60_000),
+)
+
+
+class AddressError(Exception):
+    """An address that cannot be listened on; the text is for the operator."""
+
+
+@dataclass(frozen=True)
+class BoundAddresses:
+    """Where the servers really listen, with the ports that the system chose for port 0."""
+
+    listen_address: str
+    health_address: str
+
+
+class HealthServer:
+    """The health service on a port of its own: probes carry no certificate and come from outside loopback."""
+
+    def __init__(self, address: str) -> None:
+        self._server = grpc.aio.server(options=OPTIONS)
+        self._servicer = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, self._server)
+        self.address = bind(self._server, address, None)
+
+    async def start(self) -> None:
+        """Answer NOT_SERVING until the service is ready."""
+        await self._set_all(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._server.start()
+
+    async def set_serving(self) -> None:
+        """Answer SERVING, for the whole and for each service."""
+        await self._set_all(health_pb2.HealthCheckResponse.SERVING)
+
+    async def set_draining(self) -> None:
+        """Answer NOT_SERVING from now on."""
+        await self._servicer.enter_graceful_shutdown()
+
+    async def stop(self) -> None:
+        """Stop at once; watchers are cut off."""
+        await self._server.stop(None)
+
+    async def _set_all(self, status: int) -> None:
+        for name in (OVERALL_HEALTH, *SERVICE_NAMES):
+            await self._servicer.set(name, status)
+
+
+def build_server(
+    services: Services, interceptors: Sequence[grpc.aio.ServerInterceptor], maximum_concurrent_rpcs: int
+) -> grpc.aio.Server:
+    """Build the server of the RPCs, reflection included, which passes the same interceptors."""
+    server = grpc.aio.server(
+        interceptors=tuple(interceptors), options=OPTIONS, maximum_concurrent_rpcs=maximum_concurrent_rpcs
+    )
+    services.add_to(server)
+    reflection.enable_server_reflection((*SERVICE_NAMES, reflection.SERVICE_NAME), server)
+    return server
+
+
+def tls_credentials(certificate: bytes, private_key: bytes, client_ca: bytes) -> grpc.ServerCredentials:
+    """Build credentials that ask every client for a certificate of the given authority."""
+    return grpc.ssl_server_credentials([(private_key, certificate)], client_ca, require_client_auth=True)
+
+
+def bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> str:
+    """Listen on an address, without TLS if there are no credentials; return it with the port that was bound."""
+    host, _ = split_address(address)
+    try:
+        port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+    except RuntimeError:
+        raise AddressError(f"cannot listen on {address}: is something else listening there?") from None
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,159 @@
+"""The real server in a process of its own, an embedded account in another, and the shipped client between."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import grpc
+import pytest
+from botocore.config import Config
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+
+from embedded_aws import EmbeddedAws
+from identity_client import IdentityClient
+from identity_provisioning.v1.user_service_pb2_grpc import UserServiceStub
+
+CALLER = "spiffe://insecure.local/caller"
+TEAM = "try-out"
+AUTHORIZATION = f'teams:\n  {TEAM}:\n    rpcs: ["*"]\ncallers:\n  "{CALLER}": {TEAM}\n'
+RESET_POLICY = "arn:aws:iam::aws:policy/IAMUserChangePassword"
+BOUNDARY_STATEMENTS = [{"Effect": "Allow", "Action": ["s3:*", "iam:ChangePassword"], "Resource": "*"}]
+
+
+def document(*statements: Mapping[str, object]) -> str:
+    """Write a policy document, compact as the service reads it back."""
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)}, separators=(",", ":"))
+
+
+def reason_of(error: grpc.RpcError) -> str:
+    """Read the reason out of an answer's details."""
+    metadata: Any = error.trailing_metadata()
+    packed = dict(metadata)["grpc-status-details-bin"]
+    info = ErrorInfo()
+    assert Status.FromString(packed).details[0].Unpack(info)
+    return str(info.reason)
+
+
+@dataclass
+class Account:
+    """The AWS account under test, seen from outside the service."""
+
+    aws: EmbeddedAws
+    iam: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.iam = boto3.client(
+            "iam",
+            endpoint_url=self.aws.endpoint_url,
+            region_name="us-east-1",
+            aws_access_key_id=self.aws.access_key_id,
+            aws_secret_access_key=self.aws.secret_access_key,
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def prepare(self) -> None:
+        """Empty the account and give it a group, three policies and an alias."""
+        self.aws.reset()
+        self.iam.create_account_alias(AccountAlias="acme")
+        for name in ("Deploy", "Boundary", "OtherBoundary"):
+            self.iam.create_policy(PolicyName=name, PolicyDocument=document(*BOUNDARY_STATEMENTS))
+        self.iam.create_group(GroupName="Developers")
+        self.iam.attach_group_policy(GroupName="Developers", PolicyArn=self.policy_arn("Deploy"))
+        self.aws.clear_calls()
+
+    def policy_arn(self, name: str) -> str:
+        """Name a policy of the account."""
+        return f"arn:aws:iam::{self.aws.account_id}:policy/{name}"
+
+    def writes(self) -> list[tuple[str, dict[str, Any]]]:
+        """List the calls since the account was prepared that were not mere reads."""
+        return [
+            (call.operation, dict(call.parameters))
+            for call in self.aws.calls()
+            if not call.operation.startswith(("Get", "List"))
+        ]
+
+
+@pytest.fixture(scope="session")
+def embedded_account() -> Iterator[Account]:
+    """Run one account for all tests."""
+    with EmbeddedAws() as aws:
+        yield Account(aws)
+
+
+@pytest.fixture(scope="session")
+def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the folder in which the server keeps its store and its log."""
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="session")
+def server(embedded_account: Account, server_folder: Path) -> Iterator[str]:
+    """Run one server for all tests; its address."""
+    folder = server_folder
+    (folder / "authorization.yaml").write_text(AUTHORIZATION)
+    ready = folder / "ready.json"
+    settings = {
+        "AWS_ACCESS_KEY_ID": embedded_account.aws.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": embedded_account.aws.secret_access_key,
+        "IDENTITY_SERVICE_AWS_ACCOUNT_ID": embedded_account.aws.account_id,
+        "IDENTITY_SERVICE_AWS_ENDPOINT_URL": embedded_account.aws.endpoint_url,
+        "IDENTITY_SERVICE_AWS_REGION": "us-east-1",
+        "IDENTITY_SERVICE_AWS_READ_TIMEOUT": "1",
+        "IDENTITY_SERVICE_AWS_RETRY_BUDGET": "1",
+        "IDENTITY_SERVICE_AUTHORIZATION_FILE": str(folder / "authorization.yaml"),
+        "IDENTITY_SERVICE_STORE_URL": f"sqlite:///{folder / 'store.sqlite3'}",
+        "IDENTITY_SERVICE_LISTEN_ADDRESS": "127.0.0.1:0",
+        "IDENTITY_SERVICE_HEALTH_ADDRESS": "127.0.0.1:0",
+        "IDENTITY_SERVICE_LOG_FILE": str(folder / "server.log"),
+        "IDENTITY_SERVICE_LOG_LEVEL": "DEBUG",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "identity_service", "--insecure", "--ready-file", str(ready)],
+        env=os.environ | settings,
+    )
+    try:
+        yield wait_until_ready(process, ready)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], ready: Path) -> str:
+    """Wait until the server has written its address."""
+    while not ready.exists():
+        try:
+            process.wait(0.05)
+        except subprocess.TimeoutExpired:
+            continue
+        raise AssertionError(f"the server ended with {process.returncode}")
+    address: str = json.loads(ready.read_text())["listen_address"]
+    return address
+
+
+@pytest.fixture
+def stub(server: str, account: Account) -> Iterator[UserServiceStub]:
+    """Connect without the shipped client: each call is one attempt."""
+    with grpc.insecure_channel(server) as channel:
+        yield UserServiceStub(channel)
+
+
+@pytest.fixture
+def account(embedded_account: Account) -> Account:
+    """Prepare the account anew for each test."""
+    embedded_account.prepare()
+    return embedded_account
+
+
+@pytest.fixture
+def client(server: str, account: Account) -> Iterator[IdentityClient]:
+    """Connect the shipped client."""
+    with IdentityClient(server, insecure=True) as connected:
+        yield connected

@@ -1,0 +1,170 @@
+"""The command `identity-service` as a process: start, readiness, drain, and refusals to start."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped] # ships no types
+
+from identity_provisioning.v1.account_service_pb2 import GetAccountRequest
+from identity_provisioning.v1.account_service_pb2_grpc import AccountServiceStub
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+START_SECONDS = 30.0
+AUTHORIZATION = """
+teams:
+  try-out:
+    rpcs: ["*"]
+callers:
+  "spiffe://insecure.local/caller": try-out
+"""
+LOOPBACK = ("--listen", "127.0.0.1:0", "--health", "127.0.0.1:0")
+
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """Set what the process needs, and nothing that is set where the tests run."""
+    authorization = tmp_path / "authorization.yaml"
+    authorization.write_text(AUTHORIZATION)
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("IDENTITY_SERVICE_", "AWS_", "OTEL_"))}
+    return inherited | {
+        "IDENTITY_SERVICE_AUTHORIZATION_FILE": str(authorization),
+        "IDENTITY_SERVICE_STORE_URL": f"sqlite:///{tmp_path}/store.sqlite3",
+    }
+
+
+@pytest.fixture
+def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
+    """Start the command with its log in a file; whatever still runs at the end of the test is killed."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def run(*arguments: str) -> subprocess.Popen[bytes]:
+        with (tmp_path / "log").open("wb") as log:
+            command: Sequence[str] = (sys.executable, "-m", "identity_service", *arguments)
+            processes.append(subprocess.Popen(command, env=environment, stderr=log))
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def wait_for_addresses(process: subprocess.Popen[bytes], file: Path) -> dict[str, str]:
+    """Wait for the ready file; fail if the process ends before it is there."""
+    deadline = time.monotonic() + START_SECONDS
+    while not file.exists():
+        assert process.poll() is None, "the service ended before it was ready"
+        assert time.monotonic() < deadline, "the service did not become ready"
+        time.sleep(0.02)  # A file of another process: there is nothing to wait on but its being there.
+    addresses: dict[str, str] = json.loads(file.read_text())
+    return addresses
+
+
+def refused(process: subprocess.Popen[bytes], tmp_path: Path) -> tuple[int, str]:
+    """Wait for a process that cannot start; return its exit code and what it said."""
+    code = process.wait(START_SECONDS)
+    return code, (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_service_serves_until_a_signal_and_drains(start: Start, tmp_path: Path, number: signal.Signals) -> None:
+    """With the embedded account the service answers, is healthy, and a signal ends it in order with exit code 0."""
+    ready = tmp_path / "ready.json"
+    process = start("--insecure", "--embedded-aws", *LOOPBACK, "--ready-file", str(ready))
+    addresses = wait_for_addresses(process, ready)
+    with grpc.insecure_channel(addresses["listen_address"]) as channel:
+        assert AccountServiceStub(channel).GetAccount(GetAccountRequest(), timeout=10).account.account_id
+    with grpc.insecure_channel(addresses["health_address"]) as channel:
+        check: Any = health_pb2_grpc.HealthStub(channel).Check
+        for name in ("", "identity_provisioning.v1.UserService"):
+            assert check(health_pb2.HealthCheckRequest(service=name), timeout=10).status == SERVING
+        unknown: Any = channel.unary_unary("/identity_provisioning.v1.AccountService/GetAccount", None, None)
+        with pytest.raises(grpc.RpcError) as nothing_else_there:
+            unknown(b"", timeout=10)
+        assert nothing_else_there.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    process.send_signal(number)
+    assert process.wait(START_SECONDS) == 0
+    events = [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
+    assert events[0].startswith("INSECURE")
+    assert [event for event in events if event in ("serving", "draining", "drained")] == [
+        "serving",
+        "draining",
+        "drained",
+    ]
+
+
+def test_wrong_settings_end_with_code_2_and_no_traceback(start: Start, tmp_path: Path) -> None:
+    """Without any TLS file, each is named on a line of its own."""
+    code, said = refused(start("--embedded-aws", *LOOPBACK), tmp_path)
+    assert code == 2
+    lines = said.splitlines()
+    assert [line.split(":")[1].strip() for line in lines] == [
+        "IDENTITY_SERVICE_TLS_CERTIFICATE_FILE",
+        "IDENTITY_SERVICE_TLS_PRIVATE_KEY_FILE",
+        "IDENTITY_SERVICE_CLIENT_CA_FILE",
+    ]
+
+
+def test_insecure_beyond_loopback_is_refused(start: Start, tmp_path: Path) -> None:
+    """Without TLS the service does not start on an address that another machine could reach."""
+    code, said = refused(start("--insecure", "--embedded-aws", "--listen", "0.0.0.0:0"), tmp_path)
+    assert code == 2
+    assert "must be a loopback address" in said
+    assert "Traceback" not in said
+
+
+def test_a_wrong_authorization_file_is_named(start: Start, tmp_path: Path) -> None:
+    """What is wrong in the authorization file stops the start with words, not with a traceback."""
+    (tmp_path / "authorization.yaml").write_text("teams: {}\n")
+    code, said = refused(start("--insecure", "--embedded-aws", *LOOPBACK), tmp_path)
+    assert code == 2
+    assert "authorization.yaml" in said
+    assert "Traceback" not in said
+
+
+def test_an_address_in_use_is_named(start: Start, tmp_path: Path) -> None:
+    """Where something else listens, the service says that the port is taken and ends with code 1."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        service = start("--insecure", "--embedded-aws", "--listen", taken, "--health", "127.0.0.1:0")
+        code, said = refused(service, tmp_path)
+    assert code == 1
+    assert f"cannot listen on {taken}" in said
+    assert "Traceback" not in said
+
+
+def test_credentials_of_another_account_stop_the_start(
+    start: Start, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """Where the credentials belong to another account than the configured one, nothing is served."""
+    with subprocess.Popen(
+        (sys.executable, "-m", "embedded_aws", "--account-id", "210987654321", "--until-stdin-closes"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as account:
+        assert account.stdin is not None
+        assert account.stdout is not None
+        place = json.loads(account.stdout.readline())
+        environment.update(
+            IDENTITY_SERVICE_AWS_ACCOUNT_ID="123456789012",
+            IDENTITY_SERVICE_AWS_ENDPOINT_URL=place["endpoint_url"],
+            AWS_ACCESS_KEY_ID=place["access_key_id"],
+            AWS_SECRET_ACCESS_KEY=place["secret_access_key"],
+        )
+        code, said = refused(start("--insecure", *LOOPBACK), tmp_path)
+        account.stdin.close()
+    assert code == 2
+    assert "IDENTITY_SERVICE_AWS_ACCOUNT_ID: the credentials belong to another account" in said

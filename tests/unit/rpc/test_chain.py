@@ -1,0 +1,45 @@
+"""What every server has: the order of its interceptors, and the limits of its connections."""
+
+import pytest
+from opentelemetry.trace import NoOpTracer
+
+from identity_service.rpc.call import Call, begin_call, current_call, current_caller
+from identity_service.rpc.interceptors import interceptor_chain
+from identity_service.rpc.interceptors.around import AroundInterceptor
+from identity_service.rpc.interceptors.authentication import insecure_caller
+from identity_service.server import OPTIONS
+from tests.unit.rpc.support import FakeAuthorizer
+
+
+def test_the_order_of_the_chain() -> None:
+    """Log outermost, so that it sees every outcome; the caller is known before a request is read."""
+    chain = interceptor_chain(
+        tracer=NoOpTracer(), authorizer=FakeAuthorizer(), identify_peer=insecure_caller, default_deadline=1
+    )
+    assert [type(interceptor).__name__ for interceptor in chain] == [
+        "RequestLog",
+        "FaultBarrier",
+        "Deadline",
+        "Authentication",
+        "WellFormedness",
+    ]
+    assert sum(isinstance(interceptor, AroundInterceptor) for interceptor in chain) == 4
+
+
+def test_connections_are_bounded() -> None:
+    """Requests are small, connections end before long, and a port is never shared in silence."""
+    options = dict(OPTIONS)
+    assert options["grpc.max_receive_message_length"] == 65536
+    assert options["grpc.so_reuseport"] == 0
+    assert 0 < options["grpc.max_connection_age_ms"] <= 3_600_000
+    assert {"grpc.max_connection_age_grace_ms", "grpc.keepalive_time_ms", "grpc.keepalive_timeout_ms"} <= set(options)
+
+
+def test_a_call_is_the_current_one_only_while_it_lasts() -> None:
+    """Outside an RPC there is no call, and without authentication no caller."""
+    with begin_call(Call("method", "trace")) as call:
+        assert current_call() is call
+        with pytest.raises(LookupError):
+            current_caller()
+    with pytest.raises(LookupError):
+        current_call()

@@ -1,0 +1,61 @@
+"""What a client, the log and the trace see of a fault."""
+
+import asyncio
+
+import grpc
+import pytest
+
+from identity_provisioning.v1.user_service_pb2 import DeleteUserRequest, GetUserRequest
+from identity_service.domain.errors import IamError, IamErrorKind
+from tests.unit.rpc.support import REQUEST_ID, RunningServer, details_of, failure, status_of
+
+CANARY = "canary-wJalrXUtnFEMI"
+REQUEST = DeleteUserRequest(request_id=REQUEST_ID, user_name="ann")
+
+
+def chained() -> Exception:
+    """Build an exception whose cause holds the canary too."""
+    error = ValueError(CANARY)
+    error.__cause__ = KeyError(CANARY)
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError(CANARY), chained(), IamError(IamErrorKind.UNAVAILABLE, CANARY), ExceptionGroup(CANARY, [OSError()])],
+    ids=["foreign", "with a cause", "not translated", "group"],
+)
+async def test_a_fault_shows_a_trace_id_and_nothing_else(server: RunningServer, error: Exception) -> None:
+    """The text of an unexpected exception reaches neither the client, nor the log, nor the span."""
+    server.application.error = error
+    received = await failure(server.call("UserService/DeleteUser", REQUEST))
+    info = details_of(status_of(received))["ErrorInfo"]
+    assert received.code() is grpc.StatusCode.INTERNAL
+    assert info.reason == "INTERNAL"
+    assert set(info.metadata) == {"trace_id"}
+    (fault,) = await server.logged("fault")
+    assert fault["trace_id"] == info.metadata["trace_id"]
+    assert fault["exception"][0]["type"].endswith(type(error).__name__)
+    assert any("run" in frame for frame in fault["exception"][0]["frames"])
+    (span,) = await server.finished_spans()
+    assert CANARY not in str(received) + server.log.getvalue().decode() + span.to_json()
+    assert not span.events
+
+
+async def test_a_cancellation_that_comes_from_below_is_answered(server: RunningServer) -> None:
+    """A CancelledError that nobody asked for does not leave the client waiting for ever."""
+    server.application.error = asyncio.CancelledError()
+    read = await failure(server.call("UserService/GetUser", GetUserRequest(user_name="ann"), timeout=10))
+    mutated = await failure(server.call("UserService/DeleteUser", REQUEST, timeout=10))
+    assert read.code() is grpc.StatusCode.INTERNAL
+    assert mutated.code() is grpc.StatusCode.UNAVAILABLE
+    assert details_of(status_of(mutated))["ErrorInfo"].reason == "SHUTTING_DOWN"
+
+
+async def test_the_server_goes_on_after_a_fault(server: RunningServer) -> None:
+    """One fault is one call's fault."""
+    server.application.error = RuntimeError()
+    await failure(server.call("UserService/DeleteUser", REQUEST))
+    server.application.error = None
+    await server.call("UserService/DeleteUser", REQUEST)
+    assert sorted(line["outcome"] for line in await server.logged("rpc", 2)) == ["INTERNAL", "OK"]

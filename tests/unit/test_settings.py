@@ -1,0 +1,156 @@
+"""Settings: defaults, messages, and what no variable can do."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from identity_service.settings import EXAMPLES, Settings, SettingsError, is_loopback, load_settings, split_address
+
+PREFIX = "IDENTITY_SERVICE_"
+TLS = ("TLS_CERTIFICATE_FILE", "TLS_PRIVATE_KEY_FILE", "CLIENT_CA_FILE")
+
+
+@pytest.fixture(autouse=True)
+def good_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Set what has to be set, and nothing else."""
+    for name in os.environ:
+        if name.startswith(PREFIX):
+            monkeypatch.delenv(name)
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv(PREFIX + "AUTHORIZATION_FILE", str(file))
+    monkeypatch.setenv(PREFIX + "AWS_ACCOUNT_ID", "123456789012")
+    for name in TLS:
+        monkeypatch.setenv(PREFIX + name, str(file))
+
+
+def problems(overrides: dict[str, object] | None = None, *, insecure: bool = False) -> list[str]:
+    """Load settings that are wrong; return the lines of the message."""
+    with pytest.raises(SettingsError) as raised:
+        load_settings(overrides, insecure=insecure)
+    return str(raised.value).splitlines()
+
+
+def test_defaults_are_those_that_the_documents_name() -> None:
+    """Without more than what is required, the service listens on loopback, and health on every interface."""
+    settings = load_settings()
+    assert settings.listen_address == "127.0.0.1:8443"
+    assert settings.health_address == "0.0.0.0:8444"
+    assert settings.default_deadline == 60
+    assert settings.store_url.get_secret_value().startswith("sqlite:///")
+
+
+def test_every_wrong_variable_has_one_line_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All mistakes come at once, each with the variable, the problem and an example."""
+    monkeypatch.setenv(PREFIX + "LISTEN_ADDRESS", "localhost")
+    monkeypatch.setenv(PREFIX + "MAXIMUM_MUTATIONS", "many")
+    monkeypatch.setenv(PREFIX + "DRAIN_SECONDS", "-1")
+    monkeypatch.setenv(PREFIX + "LOG_LEVEL", "LOUD")
+    monkeypatch.delenv(PREFIX + "AWS_ACCOUNT_ID")
+    lines = problems()
+    named = [line.partition(":")[0] for line in lines]
+    wrong = ("LISTEN_ADDRESS", "MAXIMUM_MUTATIONS", "DRAIN_SECONDS", "LOG_LEVEL", "AWS_ACCOUNT_ID")
+    assert sorted(named) == sorted(PREFIX + name for name in wrong)
+    by_name = dict(zip(named, lines, strict=True))
+    assert by_name[PREFIX + "AWS_ACCOUNT_ID"] == (
+        "IDENTITY_SERVICE_AWS_ACCOUNT_ID: must be set; for example IDENTITY_SERVICE_AWS_ACCOUNT_ID=123456789012"
+    )
+    assert by_name[PREFIX + "LISTEN_ADDRESS"].startswith(PREFIX + "LISTEN_ADDRESS: must be HOST:PORT")
+    assert by_name[PREFIX + "MAXIMUM_MUTATIONS"].endswith("for example IDENTITY_SERVICE_MAXIMUM_MUTATIONS=100")
+
+
+@pytest.mark.parametrize("name", TLS)
+def test_tls_is_complete_or_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Each of the three TLS files is required."""
+    monkeypatch.delenv(PREFIX + name)
+    (line,) = problems()
+    assert line.startswith(f"{PREFIX}{name}: must be set")
+
+
+def test_a_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A path to nothing is found before the server starts."""
+    monkeypatch.setenv(PREFIX + "AUTHORIZATION_FILE", str(tmp_path / "nothing"))
+    (line,) = problems()
+    assert line.startswith(PREFIX + "AUTHORIZATION_FILE: path does not point to a file")
+
+
+def test_values_are_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message shows no value: whoever mistook a variable may have put a secret into it."""
+    for field in Settings.model_fields:
+        monkeypatch.setenv(PREFIX + field.upper(), "canary value")
+    lines = problems()
+    assert len(lines) > 15
+    assert "canary" not in "\n".join(lines)
+
+
+def test_the_store_url_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store's URL may hold a password, so the settings do not show it."""
+    monkeypatch.setenv(PREFIX + "STORE_URL", "postgresql://user:canary@db/x")
+    assert "canary" not in repr(load_settings())
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "localhost:8443", "[::1]:8443", "127.8.8.8:1"])
+def test_insecure_needs_no_tls_on_loopback(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """On an address that only this machine reaches, the server may do without TLS."""
+    for name in TLS:
+        monkeypatch.delenv(PREFIX + name)
+    assert load_settings({"listen_address": address}, insecure=True).listen_address == address
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:8443", "[::]:8443", "10.0.0.1:8443", "example.org:8443"])
+def test_insecure_is_refused_anywhere_else(address: str) -> None:
+    """Without TLS the server does not listen where another machine could reach it."""
+    (line,) = problems({"listen_address": address}, insecure=True)
+    assert "must be a loopback address with --insecure" in line
+
+
+def test_no_variable_switches_tls_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """IDENTITY_SERVICE_INSECURE does nothing; only the command's own flag does."""
+    monkeypatch.setenv(PREFIX + "INSECURE", "true")
+    monkeypatch.delenv(PREFIX + "CLIENT_CA_FILE")
+    assert len(problems()) == 1
+
+
+def test_variables_that_kubernetes_sets_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Service named identity-service puts its address into such variables; no setting is called like one."""
+    for name in ("PORT", "SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_GRPC", "PORT_8443_TCP", "PORT_8443_TCP_ADDR"):
+        monkeypatch.setenv(PREFIX + name, "tcp://10.0.0.1:8443")
+        assert name.lower() not in Settings.model_fields
+    load_settings()
+
+
+def test_an_override_wins_over_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An option of the command is stronger than the environment."""
+    monkeypatch.setenv(PREFIX + "LISTEN_ADDRESS", "127.0.0.1:1")
+    assert load_settings({"listen_address": "127.0.0.1:2"}).listen_address == "127.0.0.1:2"
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deployment files often set what they do not need to nothing."""
+    monkeypatch.setenv(PREFIX + "AWS_ROLE_ARN", "")
+    monkeypatch.setenv(PREFIX + "LISTEN_ADDRESS", "")
+    assert load_settings().aws_role_arn is None
+    assert load_settings().listen_address == "127.0.0.1:8443"
+
+
+def test_every_example_is_a_setting_that_would_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a message shows as an example is itself right, files that are not there apart."""
+    assert set(EXAMPLES) <= set(Settings.model_fields)
+    for name, example in EXAMPLES.items():
+        if not name.endswith("_file"):
+            monkeypatch.setenv(PREFIX + name.upper(), example)
+    load_settings()
+
+
+@pytest.mark.parametrize("address", ["", ":8443", "host:", "host:x", "host:65536", "::1:8443", "host"])
+def test_an_address_is_a_host_and_a_port(address: str) -> None:
+    """Anything else is refused."""
+    with pytest.raises(ValueError, match="HOST:PORT"):
+        split_address(address)
+
+
+def test_an_ipv6_address_loses_its_brackets() -> None:
+    """The host is what the system's own functions take."""
+    assert split_address("[::1]:8443") == ("::1", 8443)
+    assert is_loopback("[::1]:8443")
