@@ -37,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error), EXIT_WRONG_SETTINGS)
     except (AddressError, EmbeddedAwsError) as error:
         return _complain(str(error), EXIT_CANNOT_START)
+    except OSError as error:
+        return _complain(f"{error.filename or 'the system'}: {error.strerror}", EXIT_CANNOT_START)
     except KeyboardInterrupt:
         return _complain("interrupted", EXIT_CANNOT_START)
 

@@ -93,5 +93,6 @@ def bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredenti
     try:
         port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     except RuntimeError:
-        raise AddressError(f"cannot listen on {address}: is something else listening there?") from None
+        hint = "is something else listening there" + (", or are the TLS files not in PEM?" if credentials else "?")
+        raise AddressError(f"cannot listen on {address}: {hint}") from None
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

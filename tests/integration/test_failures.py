@@ -129,6 +129,19 @@ def test_a_user_that_iam_does_not_find_yet_is_waited_for(client: IdentityClient,
     assert account.iam.list_attached_user_policies(UserName="ana")["AttachedPolicies"]
 
 
+def test_an_undo_waits_for_a_user_that_iam_does_not_find_yet(client: IdentityClient, account: Account) -> None:
+    """A user that was just made and is not seen yet is deleted all the same, not left behind."""
+    before = account.aws.dump()
+    unseen = AnswerError("NoSuchEntity", 404)
+    account.aws.inject(Fault("CreateAccessKey", AnswerError("AccessDenied", 403)))
+    account.aws.inject(Fault("GetUser", unseen, skip=1, times=None))
+    account.aws.inject(Fault("DeleteUser", unseen, times=2))
+    with pytest.raises(IdentityServiceError) as caught:
+        client.provision_user("ana", access_key=True)
+    assert caught.value.metadata["remaining"] == "nothing"
+    assert account.aws.dump() == before
+
+
 def test_a_boundary_that_iam_drops_fails_closed(client: IdentityClient, account: Account) -> None:
     """A user without the boundary that was asked for is deleted before anything is granted."""
     before = account.aws.dump()

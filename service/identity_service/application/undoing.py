@@ -41,7 +41,7 @@ class Undo:
         return tuple(remaining)
 
     async def _undo(self, step: Step) -> None:
-        if not await self._is_same_user(step):
+        if not await self._may_touch(step):
             return
         if isinstance(step, CreateAccessKey):
             await self._delete_new_access_key(step)
@@ -55,15 +55,16 @@ class Undo:
             if error.kind is not IamErrorKind.NOT_FOUND:
                 raise
 
-    async def _is_same_user(self, step: Step) -> bool:
-        """Tell whether the user is still the one that this request works on; False if there is none any more.
+    async def _may_touch(self, step: Step) -> bool:
+        """Tell whether the user is the one that this request works on, by its id and not by its name.
 
-        A user that was deleted and made again has the same name and ARN and another id. Raises _NotOursError then.
+        A user that was made again has the same name and ARN and another id: raises _NotOursError. One that this request
+        made and that IAM does not find may just not be seen yet, so that is no reason to leave it there.
         """
         user = await self._account.get_user(step.user_name)
-        if user is None:
-            return False
         known = self._journal.user or (self._before.user if self._before else None)
+        if user is None:
+            return self._journal.user is not None
         if known is None:
             return isinstance(step, CreateUser) and user.tags.get(tags.ROW) == step.tags[tags.ROW]
         if user.user_id != known.user_id:

@@ -1,5 +1,8 @@
 """What every server has: the order of its interceptors, and the limits of its connections."""
 
+import socket
+
+import grpc
 import pytest
 from opentelemetry.trace import NoOpTracer
 
@@ -7,7 +10,7 @@ from identity_service.rpc.call import Call, begin_call, current_call, current_ca
 from identity_service.rpc.interceptors import interceptor_chain
 from identity_service.rpc.interceptors.around import AroundInterceptor
 from identity_service.rpc.interceptors.authentication import insecure_caller
-from identity_service.server import OPTIONS
+from identity_service.server import OPTIONS, AddressError, bind, tls_credentials
 from tests.unit.rpc.support import FakeAuthorizer
 
 
@@ -43,3 +46,16 @@ def test_a_call_is_the_current_one_only_while_it_lasts() -> None:
             current_caller()
     with pytest.raises(LookupError):
         current_call()
+
+
+@pytest.mark.parametrize("what", ["the port is taken", "the files are not PEM"])
+async def test_an_address_that_cannot_be_had_is_named(what: str) -> None:
+    """The operator reads which address could not be listened on, and why that may be."""
+    server = grpc.aio.server(options=OPTIONS)
+    junk = tls_credentials(b"junk", b"junk", b"junk") if what == "the files are not PEM" else None
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(AddressError, match="not in PEM" if junk else "something else") as raised:
+            bind(server, "127.0.0.1:0" if junk else taken, junk)
+    assert ("127.0.0.1:0" if junk else taken) in str(raised.value)
+    await server.stop(None)

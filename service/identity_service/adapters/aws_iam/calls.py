@@ -12,7 +12,7 @@ from botocore.client import BaseClient
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from identity_service.adapters.aws_iam.errors import to_iam_error
-from identity_service.adapters.aws_iam.operations import EFFECTS
+from identity_service.adapters.aws_iam.operations import EFFECTS, Effect
 from identity_service.adapters.aws_iam.retry import Reply, Retrier
 from identity_service.application.ports import Receipt
 from identity_service.domain.errors import IamError, IamErrorKind
@@ -35,7 +35,7 @@ class AwsCalls:
     async def call(self, operation: str, /, **params: object) -> Reply:
         """Call an operation by AWS's names. A `Secret` among the parameters is revealed on the thread that sends."""
         send = partial(self._send, operation, params)
-        return await self._retrier.run(EFFECTS[operation], _user_written_on(operation, params), send)
+        return await self._retrier.run(EFFECTS[operation], _user_needed_by(operation, params), send)
 
     async def pages(self, operation: str, /, **params: object) -> AsyncIterator[dict[str, Any]]:
         """Yield a listing's pages; each is a call of its own, so that a retry repeats one page and not the listing."""
@@ -102,6 +102,10 @@ class AwsCalls:
         return f"{self._service.lower()}:{operation}"
 
 
-def _user_written_on(operation: str, params: Mapping[str, object]) -> str:
-    """Name the user that has to be there for a call; empty for CreateUser, which misses only its boundary."""
-    return "" if operation == "CreateUser" else str(params.get("UserName", ""))
+def _user_needed_by(operation: str, params: Mapping[str, object]) -> str:
+    """Name the user without whom a call makes no sense, so that NoSuchEntity may be IAM's lag; empty if there is none.
+
+    CreateUser misses only its boundary; a read or a removal may miss what it looks for, but DeleteUser the user.
+    """
+    needs_user = EFFECTS[operation] in {Effect.WRITE, Effect.MINT} and operation != "CreateUser"
+    return str(params.get("UserName", "")) if needs_user or operation == "DeleteUser" else ""

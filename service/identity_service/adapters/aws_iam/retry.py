@@ -77,7 +77,7 @@ class Retrier:
         if effect is Effect.MINT and failure.outcome_unknown:
             return False
         if failure.kind is IamErrorKind.NOT_FOUND:
-            return effect in {Effect.WRITE, Effect.MINT} and user_name in self._recent_users
+            return user_name in self._recent_users
         return failure.kind in _PASSING
 
 
