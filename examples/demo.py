@@ -149,7 +149,7 @@ def provision(target: str, secrets: Path, results: Path) -> None:
 
 def identityctl(connection: dict[str, str], *arguments: str) -> None:
     """Show and run a command, as if typed at a terminal; raise SystemExit if it fails."""
-    say(f"$ identityctl {' '.join(arguments)}")
+    console.print(f"\n[bold]$ identityctl {' '.join(arguments)}[/bold]")
     result = subprocess.run(  # noqa: S603 - our own program
         [BIN / "identityctl", *arguments], env=os.environ | connection, check=False
     )

@@ -12,6 +12,8 @@ from embedded_aws.query_protocol import Call
 
 # These act on the group, although they name a user too.
 _ON_THE_GROUP = {"AddUserToGroup", "RemoveUserFromGroup"}
+# These act on the user who calls, and name nobody.
+_ON_THE_CALLER = {"ChangePassword"}
 _ALWAYS_ALLOWED = {"GetCallerIdentity", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"}
 # The operations whose authorization looks at the user's permissions boundary.
 _BOUNDARY_SENSITIVE = {
@@ -29,7 +31,8 @@ def check_permission(account: Account, call: Call, caller: Principal) -> None:
     """Refuse the call with AccessDenied unless the caller's policies allow it."""
     if not account.access_control or caller.is_root or call.operation in _ALWAYS_ALLOWED:
         return
-    action, resource = f"{call.service}:{call.operation}", resource_of(account, call)
+    action = f"{call.service}:{call.operation}"
+    resource = caller.arn if call.operation in _ON_THE_CALLER else resource_of(account, call)
     decision = decide_bounded(
         caller.policies(account),
         _boundary_document(account, caller.user),

@@ -1,6 +1,6 @@
 """Bad input: a typed error that names the field, and an account that is as it was, byte for byte."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -149,6 +149,49 @@ def test_bad_input_changes_nothing(
     assert not [
         name for name, _ in prepared.writes() if name in ("CreateUser", "DeleteUser") and _["UserName"] == "ana"
     ]
+
+
+def test_the_other_rpcs_refuse_bad_input_alike(client: IdentityClient, account: Account) -> None:
+    """CreateUser, CreateCredentials, AssignPermissions and DeleteUser name the field and change nothing."""
+    client.provision_user("ana", access_key=True, console_password=True, groups=["Developers"])
+    client.create_credentials("ana", access_key=True)
+    before = account.aws.dump()
+    attempts: list[tuple[Callable[[], object], str, str]] = [
+        (lambda: client.create_user("ANA"), "USER_ALREADY_EXISTS", "user_name"),
+        (lambda: client.create_user("bo", boundary="Nothing"), "POLICY_NOT_FOUND", "permissions_boundary"),
+        (lambda: client.create_user("bo", path="x"), "INVALID_FIELD", "path"),
+        (lambda: client.create_user("bo", tags={"aws:x": "y"}), "INVALID_FIELD", "tags[0].key"),
+        (lambda: client.create_credentials("ana"), "INVALID_FIELD", "credentials"),
+        (lambda: client.create_credentials("ana", access_key=True), "QUOTA_EXCEEDED", "credentials.access_key"),
+        (
+            lambda: client.create_credentials("ana", console_password=True),
+            "PASSWORD_ALREADY_EXISTS",
+            "credentials.console_password",
+        ),
+        (
+            lambda: client.assign_permissions("ana", groups=["Nobody"]),
+            "GROUP_NOT_FOUND",
+            "permissions.group_names[0]",
+        ),
+        (
+            lambda: client.assign_permissions("ana", boundary="Nothing"),
+            "POLICY_NOT_FOUND",
+            "permissions.permissions_boundary",
+        ),
+        (
+            lambda: client.assign_permissions("ana", inline_policies={"p": "[]"}),
+            "MALFORMED_POLICY_DOCUMENT",
+            "permissions.inline_policies[0].document",
+        ),
+        (lambda: client.delete_user("a b"), "INVALID_FIELD", "user_name"),
+        (lambda: client.get_user(""), "INVALID_FIELD", "user_name"),
+    ]
+    for attempt, reason, field in attempts:
+        with pytest.raises(IdentityServiceError) as caught:
+            attempt()
+        assert caught.value.reason == reason
+        assert field in {violation.field for violation in caught.value.field_violations}
+    assert account.aws.dump() == before
 
 
 def test_every_violation_is_named_at_once(client: IdentityClient, prepared: Account) -> None:

@@ -44,7 +44,11 @@ def test_one_call_makes_the_whole_user(client: IdentityClient, account: Account)
     assert tags["identity-provisioning:owner"] == made.user.owner_team == TEAM
     assert tags["identity-provisioning:row"]
     attached = account.iam.list_attached_user_policies(UserName="ana.lima")["AttachedPolicies"]
-    assert {policy["PolicyName"] for policy in attached} == {"Deploy", "AmazonS3ReadOnlyAccess"}
+    assert {policy["PolicyName"] for policy in attached} == {
+        "Deploy",
+        "AmazonS3ReadOnlyAccess",
+        "IAMUserChangePassword",
+    }
     inline = account.iam.get_user_policy(UserName="ana.lima", PolicyName="read")["PolicyDocument"]
     assert inline == json.loads(document(READ))
     groups = account.iam.list_groups_for_user(UserName="ana.lima")["Groups"]
@@ -107,7 +111,10 @@ def test_the_plan_and_what_is_done_agree(client: IdentityClient, account: Accoun
     assert parameters["CreateUser"]["Path"] == "/people/"
     assert parameters["CreateUser"]["PermissionsBoundary"] == account.policy_arn("Boundary")
     assert parameters["AddUserToGroup"]["GroupName"] == "Developers"
-    assert parameters["AttachUserPolicy"]["PolicyArn"] == account.policy_arn("Deploy")
+    attached = {
+        parameters["PolicyArn"] for operation, parameters in account.writes() if operation == "AttachUserPolicy"
+    }
+    assert attached == {account.policy_arn("Deploy"), RESET_POLICY}
 
 
 def test_a_deletion_does_what_its_plan_says(client: IdentityClient, account: Account) -> None:
@@ -147,8 +154,7 @@ def test_the_steps_may_be_taken_one_by_one(client: IdentityClient, account: Acco
     seen = client.get_user("ana")
     assert seen.user.permissions_boundary_arn == account.policy_arn("Boundary")
     assert list(seen.group_names) == ["Developers"]
-    assert {policy.policy_name for policy in seen.attached_policies} == {"Deploy"}
-    assert [policy.policy_name for policy in seen.inline_policies] == ["identity-provisioning-change-own-password"]
+    assert {policy.policy_name for policy in seen.attached_policies} == {"Deploy", "IAMUserChangePassword"}
     assert len(seen.access_keys) == 1
     assert seen.login_profile.reset_required
 

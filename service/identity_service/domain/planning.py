@@ -29,7 +29,6 @@ CREATE, BOUND, GRANT, MINT = 1, 2, 3, 4
 """Phases; credentials come last, so that nobody can sign in before permissions and boundary are there."""
 
 CHANGE_PASSWORD_POLICY = "IAMUserChangePassword"  # noqa: S105 - the name of a policy of AWS
-CHANGE_PASSWORD_INLINE_POLICY = "identity-provisioning-change-own-password"  # noqa: S105 - the name of a policy
 CHANGE_PASSWORD = "iam:ChangePassword"  # noqa: S105 - the name of an action
 NEARLY_USED = 0.9
 
@@ -119,7 +118,7 @@ def plan_change(change: UserChange, facts: Facts, row_id: str, team: str) -> Pla
     inline = _plan_inline_policies(draft)
     _plan_groups(draft)
     if change.credentials.console_password:
-        _plan_password(draft, change.credentials.console_password, attached, inline)
+        _plan_password(draft, change.credentials.console_password, attached)
     if change.credentials.access_key:
         _plan_access_key(draft)
     _count_policies(draft, attached, inline)
@@ -305,7 +304,7 @@ def _same_document(held: str | None, asked: str) -> bool:
         return False
 
 
-def _plan_password(draft: Draft, password: ConsolePassword, attached: set[str], inline: dict[str, str]) -> None:
+def _plan_password(draft: Draft, password: ConsolePassword, attached: set[str]) -> None:
     at = f"{draft.change.fields.credentials}.console_password"
     if draft.before and draft.before.login_profile:
         draft.stop(Reason.PASSWORD_ALREADY_EXISTS, f"user {draft.user_name} has a console password already", at)
@@ -313,7 +312,7 @@ def _plan_password(draft: Draft, password: ConsolePassword, attached: set[str], 
         for rule in passwords.violations(password.custom, draft.facts.password_policy, draft.user_name):
             draft.stop(Reason.PASSWORD_POLICY_VIOLATION, f"the password {rule}", f"{at}.custom_password")
     if password.require_reset and not draft.facts.password_policy.allow_users_to_change:
-        _let_change_own_password(draft, attached, inline)
+        _let_change_own_password(draft, attached)
     if password.require_reset:
         _warn_of_reset_deadlock(draft, at)
     draft.steps.append(
@@ -327,29 +326,12 @@ def _plan_password(draft: Draft, password: ConsolePassword, attached: set[str], 
     )
 
 
-def _let_change_own_password(draft: Draft, attached: set[str], inline: dict[str, str]) -> None:
-    """Plan what lets the user reset the password.
-
-    IAMUserChangePassword allows it on `user/${aws:username}`, which is not the ARN of a user on a path: such a user
-    gets the same on the real ARN.
-    """
-    if draft.path == "/":
-        arn = aws_managed_policy_arn(draft.facts.partition, CHANGE_PASSWORD_POLICY)
-        if arn not in attached:
-            _attach(draft, arn, satisfied=False)
-            attached.add(arn)
-        return
-    document = change_own_password_document(draft.user_arn)
-    _put_inline(draft, InlinePolicy(CHANGE_PASSWORD_INLINE_POLICY, document), inline)
-
-
-def change_own_password_document(arn: str) -> str:
-    """Write the policy that lets the user of an ARN change the own password, and read the rules for it."""
-    statements = [
-        {"Effect": "Allow", "Action": CHANGE_PASSWORD, "Resource": arn},
-        {"Effect": "Allow", "Action": "iam:GetAccountPasswordPolicy", "Resource": "*"},
-    ]
-    return json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))
+def _let_change_own_password(draft: Draft, attached: set[str]) -> None:
+    """Plan what lets the user reset the password, unless the user has it."""
+    arn = aws_managed_policy_arn(draft.facts.partition, CHANGE_PASSWORD_POLICY)
+    if arn not in attached:
+        _attach(draft, arn, satisfied=False)
+        attached.add(arn)
 
 
 def _warn_of_reset_deadlock(draft: Draft, at: str) -> None:

@@ -86,8 +86,9 @@ async def test_the_whole_wizard_makes_the_user_in_the_account(world: World) -> N
     assert user.tags["cost-center"] == "4711"
     assert user.tags[tags.OWNER] == "people-team"
     assert [group.group_name for group in await world.iam.list_groups("ana")] == ["Developers"]
-    assert [policy.policy_name for policy in await world.iam.list_attached_policies("ana")] == ["Deploy"]
-    assert set(await world.iam.list_inline_policies("ana")) == {"nothing", "identity-provisioning-change-own-password"}
+    attached = {policy.policy_name for policy in await world.iam.list_attached_policies("ana")}
+    assert attached == {"Deploy", "IAMUserChangePassword"}
+    assert set(await world.iam.list_inline_policies("ana")) == {"nothing"}
     assert outcome.credentials is not None
     (key,) = await world.iam.list_access_keys("ana")
     assert outcome.credentials.access_key is not None

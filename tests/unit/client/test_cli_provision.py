@@ -43,7 +43,7 @@ def test_users_are_made_with_the_plans_that_were_reviewed(run: Command, service:
     assert all(len(each.expected_plan_digest) == 64 for each in requests)
     assert len({each.request_id for each in requests}) == 2
     assert ":user/ana" in done.stdout
-    assert "iam:CreateUser" in done.stderr
+    assert "ana: CreateUser" in done.stderr
 
 
 def test_without_a_terminal_consent_has_to_be_given(run: Command, service: FakeIdentityService) -> None:

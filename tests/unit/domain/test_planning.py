@@ -34,7 +34,7 @@ from identity_service.domain.request import (
     UserChange,
 )
 from identity_service.domain.secret import Secret
-from identity_service.domain.steps import AttachUserPolicy, CreateUser, PutUserPolicy, Step
+from identity_service.domain.steps import AttachUserPolicy, CreateUser, Step
 from identity_service.domain.undo import inverse
 
 ACCOUNT = "123456789012"
@@ -209,21 +209,12 @@ def test_a_reset_needs_no_policy_where_the_account_lets_users_change_passwords()
     assert attach.policy_arn == "arn:aws:iam::aws:policy/IAMUserChangePassword"
 
 
-def test_a_reset_on_a_path_is_allowed_on_the_real_arn() -> None:
-    """IAMUserChangePassword grants nothing to a user with a path, so the right is given on the real ARN."""
-    change = new(
-        new_user=NewUser(path="/people/"),
-        credentials=Credentials(console_password=ConsolePassword(require_reset=True)),
-    )
-    grant = plan(change, facts()).steps[1]
-    assert isinstance(grant, PutUserPolicy)
-    first, second = json.loads(grant.document)["Statement"]
-    assert first == {
-        "Effect": "Allow",
-        "Action": "iam:ChangePassword",
-        "Resource": f"arn:aws:iam::{ACCOUNT}:user/people/ana",
-    }
-    assert second["Action"] == "iam:GetAccountPasswordPolicy"
+def test_a_reset_policy_that_is_there_is_not_attached_again() -> None:
+    """A user who has IAMUserChangePassword, or for whom it is asked by name, gets it once."""
+    arn = "arn:aws:iam::aws:policy/IAMUserChangePassword"
+    there = snapshot(attached_policies=(AttachedPolicyRecord("IAMUserChangePassword", arn),))
+    change = UserChange("ana", credentials=Credentials(console_password=ConsolePassword(require_reset=True)))
+    assert actions(plan(change, facts(there=there)).steps) == [(1, "iam:CreateLoginProfile")]
 
 
 def test_a_boundary_that_forbids_the_reset_is_warned_of() -> None:

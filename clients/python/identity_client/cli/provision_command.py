@@ -50,7 +50,7 @@ def provision(
     check_places(csv, mail_dir)
     memory = _memory(session, users, flags.folder, resume)
     client = session.connect()
-    reviewed = _reviewed(session, client, users, memory)
+    reviewed = _reviewed(session, client, users, memory, in_brief=yes)
     require_consent(_question(users, memory), given=yes)
     outcomes = _carried_out(session, client, users, reviewed, memory, (csv, mail_dir))
     _report(session, outcomes, csv, show_secrets)
@@ -72,7 +72,7 @@ def _memory(session: Session, users: Sequence[WantedUser], folder: Path, named: 
 
 
 def _reviewed(
-    session: Session, client: IdentityClient, users: Sequence[WantedUser], memory: ResumeFile
+    session: Session, client: IdentityClient, users: Sequence[WantedUser], memory: ResumeFile, *, in_brief: bool
 ) -> list[Reviewed]:
     """Plan and show the users that no earlier run began; those were reviewed then.
 
@@ -81,7 +81,7 @@ def _reviewed(
     """
     begun = [user.name for user in users if user.name in memory.started]
     reviewed = plan_users(client, [user for user in users if user.name not in memory.started])
-    show_review(session.messages, reviewed)
+    show_review(session.messages, reviewed, in_brief=in_brief)
     if begun:
         session.say(f"An earlier run began with {len(begun)} of {len(users)} users and is gone on with.")
     stuck = [each.user.name for each in reviewed if not each.can_run]

@@ -22,14 +22,23 @@ _PROBLEM = "red"
 _WARNING = "yellow"
 
 
-def show_review(console: Console, reviewed: Sequence[Reviewed]) -> None:
-    """Show every plan: steps, quotas, warnings, problems."""
+def show_review(console: Console, reviewed: Sequence[Reviewed], *, in_brief: bool = False) -> None:
+    """Show every plan: steps, quotas, warnings, problems; in brief, where nobody is asked, the steps as one line."""
     for each in reviewed:
-        if each.plan is not None:
+        if each.plan is not None and in_brief:
+            show_brief(console, each.user.name, each.plan)
+        elif each.plan is not None:
             show_plan(console, each.user.name, each.plan)
         if each.error is not None:
             show_line(console, each.user.name)
             show_line(console, f"  problem: {explained(each.error)}", _PROBLEM)
+
+
+def show_brief(console: Console, user_name: str, plan: Plan) -> None:
+    """Show what a plan does in one line, and all that is to be said about it."""
+    actions = ", ".join(step.iam_action.removeprefix("iam:") for step in plan.steps)
+    show_line(console, f"{user_name}: {actions or 'nothing to do'}")
+    _show_remarks(console, plan)
 
 
 def show_plan(console: Console, user_name: str, plan: Plan) -> None:
@@ -42,8 +51,14 @@ def show_plan(console: Console, user_name: str, plan: Plan) -> None:
             str(step.round), printable(step.iam_action), printable(step.resource), printable(step.description)
         )
     console.print(table)
-    for use in plan.quota_uses:
-        show_line(console, f"  quota {use.quota_name}: {quota_text(use)}")
+    if plan.quota_uses:
+        uses = (f"{use.quota_name} {quota_text(use)}" for use in plan.quota_uses)
+        show_line(console, f"  quotas: {'; '.join(uses)}")
+    _show_remarks(console, plan)
+    console.print()
+
+
+def _show_remarks(console: Console, plan: Plan) -> None:
     for warning in plan.warnings:
         show_line(console, f"  warning: {warning.message}{_of_field(warning.field)}", _WARNING)
     for problem in plan.problems:
