@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -9,8 +10,11 @@ from pathlib import Path
 
 import grpc
 import pytest
+from rich.console import Console
 
+from identity_client.cli.review import show_plan
 from identity_provisioning.v1.error_pb2 import ErrorReason
+from identity_provisioning.v1.plan_pb2 import Plan, PlanStep
 from tests.unit.client.conftest import Command
 from tests.unit.client.fake_service import ACCOUNT, Failure, FakeIdentityService
 
@@ -175,3 +179,24 @@ def test_help_documents_the_exit_codes(run: Command) -> None:
         done = run(*args)
         assert done.exit_code == 0
         assert "Exit codes: 0 all was done" in done.stdout
+
+
+def test_a_plan_is_readable_on_a_narrow_terminal() -> None:
+    """At 80 columns an action stands unbroken on its line, and an ARN begins a line of its own."""
+    arn = f"arn:aws:iam::{ACCOUNT}:user/people/engineering/ana.lima"
+    step = PlanStep(iam_action="iam:DeactivateMFADevice", resource=arn, description="deactivate it", round=12)
+    shown = io.StringIO()
+    console = Console(width=80, file=shown)
+    show_plan(console, "ana.lima", Plan(account_id=ACCOUNT, steps=[step]))
+    lines = shown.getvalue().splitlines()
+    cells = [line.strip("│ ").split("│")[-1].strip() for line in lines]
+    assert max(len(line) for line in lines) <= 80
+    assert {"iam:DeactivateMFADevice", "deactivate it", arn} <= set(cells)
+
+
+def test_a_number_that_python_refuses_is_told(run: Command, tmp_path: Path) -> None:
+    """A policy document with a number beyond all bounds is bad input, not a traceback."""
+    (tmp_path / "p.json").write_text('{"a": ' + "1" * 5000 + "}")
+    done = run("plan", "ana", "--inline", "p=@p.json")
+    assert done.exit_code == 2
+    assert "p.json: " in done.stderr

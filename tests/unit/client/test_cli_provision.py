@@ -11,15 +11,19 @@ import stat
 import subprocess
 import sys
 from email import message_from_bytes
+from email.message import EmailMessage
 from pathlib import Path
 
 import grpc
 import pytest
 
-from identity_client.handout import CredentialsCsv
+from identity_client.cli.hand_outs import HandOuts
+from identity_client.cli.wanted import WantedUser
+from identity_client.handout import CredentialsCsv, mail_draft
 from identity_provisioning.v1.error_pb2 import ErrorReason
+from identity_provisioning.v1.user_service_pb2 import ProvisionUserResponse
 from tests.unit.client.conftest import Command
-from tests.unit.client.fake_service import PASSWORD, SECRET_KEY, SIGN_IN_URL, Failure, FakeIdentityService
+from tests.unit.client.fake_service import ACCOUNT, PASSWORD, SECRET_KEY, SIGN_IN_URL, Failure, FakeIdentityService
 
 CUT = Failure(grpc.StatusCode.UNAVAILABLE, after_work=True)
 DENIED = Failure(
@@ -126,6 +130,13 @@ def test_a_missing_folder_stops_everything(run: Command, service: FakeIdentitySe
     assert (done.exit_code, service.received) == (2, [])
 
 
+def test_a_name_that_no_disk_takes_is_told(run: Command, service: FakeIdentityService) -> None:
+    """A path that is too long is bad input, and nobody is made."""
+    done = run("provision", "ana", "--mail-dir", "m" * 300, "--yes")
+    assert (done.exit_code, service.users) == (2, {})
+    assert "name too long" in done.stderr
+
+
 def test_a_problem_of_one_user_stops_all_before_the_start(
     run: Command, service: FakeIdentityService, tmp_path: Path
 ) -> None:
@@ -171,21 +182,227 @@ def test_a_definite_failure_is_planned_anew(run: Command, service: FakeIdentityS
 
 
 def test_a_cut_run_is_gone_on_with(run: Command, service: FakeIdentityService, tmp_path: Path) -> None:
-    """A second run sends the same ids; what was done is replayed, its secrets withheld, and the person is told."""
+    """The same command goes on: what was handed out is done, and a lost secret is a failure with a way out."""
+    command = ("provision", "ana", "bo", "--access-key", "--csv", "one.csv", "--yes")
     service.fail_user("bo", CUT)
-    first = run("provision", "ana", "bo", "--access-key", "--csv", "one.csv", "--yes")
+    first = run(*command)
     assert first.exit_code == 1
     assert "Run the same command again" in first.stderr
     service.heal_user("bo")
-    second = run("provision", "ana", "bo", "--access-key", "--csv", "two.csv", "--yes")
-    assert second.exit_code == 0
-    assert second.stdout.count("replayed") == 2
+    second = run(*command)
+    assert second.exit_code == 1
     assert "ana: Secrets withheld: an earlier run wrote them to one.csv." in second.stdout
-    assert "bo: Secrets withheld: only the first answer had them." in second.stdout
+    assert "bo: The secrets are lost" in second.stdout
+    assert f"`identityctl delete --account {ACCOUNT} bo`, then run the same command again" in second.stdout
     assert len({each.request_id for each in service.provisioned()}) == 2
-    assert len(service.users) == 2
+    assert run("delete", "--account", ACCOUNT, "bo", "--yes").exit_code == 0
+    third = run(*command)
+    assert third.exit_code == 0
+    names = [line.split(",")[0] for line in (tmp_path / "one.csv").read_text().splitlines()]
+    assert names == ['"User name"', '"ana"', '"bo"']
     assert resume_files(tmp_path) == []
-    assert not (tmp_path / "two.csv").exists()
+
+
+def test_lost_secrets_are_never_called_done(run: Command, service: FakeIdentityService, tmp_path: Path) -> None:
+    """A user whose only secrets were lost is a failure, stands as such in the document, and is not asked again."""
+    command = ("provision", "bo", "--access-key", "--yes", "--output", "json")
+    service.fail_user("bo", CUT)
+    run(*command)
+    service.heal_user("bo")
+    lost = run(*command)
+    (user,) = lost.document()["users"]
+    assert (lost.exit_code, user["status"]) == (1, "secrets_lost")
+    assert "identityctl delete" in user["notes"]
+    assert resume_files(tmp_path) == []
+    assert run(*command).exit_code == 3
+    assert len(service.provisioned()) == len({each.request_id for each in service.provisioned()}) + 1
+
+
+def test_a_password_that_was_given_is_never_lost(run: Command, service: FakeIdentityService) -> None:
+    """A replay holds no secret back from the person who chose it."""
+    command = ("provision", "bo", "--password-stdin", "--csv", "o.csv", "--yes")
+    service.fail_user("bo", CUT)
+    run(*command, stdin="hunter2!\n")
+    service.heal_user("bo")
+    done = run(*command, stdin="hunter2!\n")
+    assert (done.exit_code, "lost" in done.stdout) == (0, False)
+
+
+def test_a_given_password_outlives_a_full_disk(
+    run: Command, service: FakeIdentityService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its line a user whose password the person chose has failed to be handed out, and lost nothing."""
+
+    def fail(self: CredentialsCsv, row: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(CredentialsCsv, "write", fail)
+    done = run("provision", "bo", "--password-stdin", "--csv", "o.csv", "--yes", stdin="hunter2!\n")
+    assert done.exit_code == 1
+    assert "could not be written to o.csv: No space left on device." in done.stdout
+    assert "secrets" not in done.stdout
+
+
+@pytest.mark.parametrize("outlet", [("--output", "json"), ("--show-secrets",)])
+def test_secrets_that_were_shown_are_not_lost(
+    run: Command, service: FakeIdentityService, outlet: tuple[str, ...]
+) -> None:
+    """What standard output had is remembered, so the next run is complete without it."""
+    service.fail_user("bo", DENIED)
+    run("provision", "ana", "bo", "--access-key", "--yes", *outlet)
+    service.heal_user("bo")
+    done = run("provision", "ana", "bo", "--access-key", "--yes", *outlet)
+    assert done.exit_code == 0
+    assert "an earlier run wrote them to standard output" in done.stdout
+
+
+def test_a_line_that_a_killed_run_wrote_is_found(run: Command, service: FakeIdentityService, tmp_path: Path) -> None:
+    """Killed between the line and the note of it, the run is gone on with by what the file says."""
+    command = ("provision", "ana", "bo", "--access-key", "--csv", "one.csv", "--yes")
+    service.fail_user("bo", CUT)
+    run(*command)
+    (memory,) = resume_files(tmp_path)
+    content = json.loads(memory.read_text())
+    content["started"]["ana"]["handed_out_to"] = ""
+    memory.write_text(json.dumps(content))
+    assert "ana: Secrets withheld: an earlier run wrote them to one.csv." in run(*command).stdout
+
+
+@pytest.mark.parametrize("change", ["other file", "mode", "link", "torn"])
+def test_only_the_file_of_the_earlier_run_is_gone_on_with(
+    run: Command, service: FakeIdentityService, tmp_path: Path, change: str
+) -> None:
+    """Any other file under that name, or one that others may read or somebody cut, is refused and left as it is."""
+    command = ("provision", "ana", "bo", "--access-key", "--csv", "one.csv", "--yes")
+    service.fail_user("bo", DENIED)
+    run(*command)
+    service.heal_user("bo")
+    file = tmp_path / "one.csv"
+    if change == "other file":
+        shutil.copy2(file, tmp_path / "copy.csv")
+        (tmp_path / "copy.csv").replace(file)
+    elif change == "mode":
+        file.chmod(0o644)
+    elif change == "link":
+        file.rename(tmp_path / "moved.csv")
+        file.symlink_to(tmp_path / "moved.csv")
+    else:
+        file.write_bytes(file.read_bytes()[:-4])
+    before, calls = file.read_bytes(), len(service.received)
+    done = run(*command)
+    assert done.exit_code == 2
+    assert "one.csv: " in done.stderr
+    assert (file.read_bytes(), len(service.received)) == (before, calls)
+    other = ("provision", "ana", "bo", "--access-key", "--csv", "two.csv", "--yes")
+    assert run(*other).exit_code == 0
+
+
+def test_drafts_of_the_earlier_run_are_kept(run: Command, service: FakeIdentityService, tmp_path: Path) -> None:
+    """Going on adds the drafts that are missing, in a folder that was made for its owner alone."""
+    command = ("provision", "ana", "bo", "--console", "--csv", "one.csv", "--mail-dir", "mails", "--yes")
+    service.fail_user("bo", DENIED)
+    run(*command)
+    assert stat.S_IMODE((tmp_path / "mails").stat().st_mode) == 0o700
+    (tmp_path / "mails" / "ana.eml").write_text("edited")
+    service.heal_user("bo")
+    assert run(*command).exit_code == 0
+    assert (tmp_path / "mails" / "ana.eml").read_text() == "edited"
+    assert (tmp_path / "mails" / "bo.eml").exists()
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL])
+def test_what_could_not_be_undone_is_a_known_end(
+    run: Command, service: FakeIdentityService, tmp_path: Path, code: grpc.StatusCode
+) -> None:
+    """The request is over: its id is dropped, and the person is told what remains and how to remove it."""
+    left = {"failed_step": "iam:AttachUserPolicy", "remaining": "create user bo: not undone", "account_id": ACCOUNT}
+    service.fail_user("bo", Failure(code, "THROTTLED", metadata=left))
+    done = run("--timeout", "2", "provision", "bo", "--yes")
+    assert done.exit_code == 1
+    assert "What remains in the account: create user bo: not undone." in done.stdout
+    assert f"Remove it with `identityctl delete --account {ACCOUNT} bo`" in done.stdout
+    assert resume_files(tmp_path) == []
+
+
+@pytest.mark.parametrize("left", [{}, {"failed_step": "iam:CreateUser", "remaining": "nothing"}])
+def test_what_nobody_knows_the_end_of_keeps_its_id(
+    run: Command, service: FakeIdentityService, tmp_path: Path, left: dict[str, str]
+) -> None:
+    """Without a word of what remains the same id is sent again."""
+    service.fail_user("bo", Failure(grpc.StatusCode.INTERNAL, "INTERNAL", metadata=left))
+    run("provision", "bo", "--yes")
+    run("provision", "bo", "--yes")
+    assert len({each.request_id for each in service.provisioned()}) == 1
+
+
+def test_one_bad_draft_costs_nobody_a_secret(
+    run: Command, service: FakeIdentityService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a draft fails with becomes a note on its user, and every line is written."""
+
+    def fail(name: str, *args: object, **options: object) -> EmailMessage:
+        if name == "u0":
+            raise IndexError("string index out of range")
+        return mail_draft(name, SIGN_IN_URL)
+
+    monkeypatch.setattr("identity_client.cli.hand_outs.mail_draft", fail)
+    names = [f"u{index}" for index in range(12)]
+    done = run("provision", *names, "--console", "--csv", "o.csv", "--mail-dir", "m", "--yes")
+    assert done.exit_code == 0
+    assert "u0: The mail draft could not be written: IndexError." in done.stdout
+    assert len((tmp_path / "o.csv").read_text().splitlines()) == 13
+    assert len(list((tmp_path / "m").iterdir())) == 11
+
+
+def test_one_users_fault_costs_nobody_else_a_secret(
+    run: Command, service: FakeIdentityService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever one user ends with is that user's failure; the run goes on to the last line."""
+    deliver = HandOuts.deliver
+
+    def fail(self: HandOuts, user: WantedUser, response: ProvisionUserResponse) -> tuple[str, tuple[str, ...]]:
+        if user.name == "u0":
+            raise RuntimeError("unforeseen")
+        return deliver(self, user, response)
+
+    monkeypatch.setattr(HandOuts, "deliver", fail)
+    names = [f"u{index}" for index in range(12)]
+    done = run("provision", *names, "--access-key", "--csv", "o.csv", "--yes")
+    assert done.exit_code == 1
+    assert "u0: An unexpected fault ended it: RuntimeError." in done.stdout
+    assert len((tmp_path / "o.csv").read_text().splitlines()) == 12
+
+
+def test_messages_that_nobody_reads_stop_nothing(service: FakeIdentityService, tmp_path: Path) -> None:
+    """Standard error may be closed by its reader: the users are made, and the document is whole."""
+    program = [sys.executable, "-m", "identity_client.cli", "--target", service.target, "--insecure"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    arguments = ["provision", "ana", "bo", "--access-key", "--yes", "--output", "json"]
+    done = subprocess.run([*program, *arguments], stdout=subprocess.PIPE, stderr=writing, check=False, cwd=tmp_path)
+    os.close(writing)
+    assert done.returncode == 0
+    assert len(json.loads(done.stdout)["users"]) == 2
+
+
+@pytest.mark.parametrize("command", [["account"], ["plan", "ana", "--output", "json"]])
+def test_output_that_cannot_be_written_is_told(service: FakeIdentityService, command: list[str]) -> None:
+    """A full disk behind standard output is a sentence and exit code 1."""
+    program = [sys.executable, "-m", "identity_client.cli", "--target", service.target, "--insecure"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*program, *command], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_closed_streams_are_told(service: FakeIdentityService, tmp_path: Path) -> None:
+    """Without standard input nobody consents; without standard output secrets have nowhere to go."""
+    program = f"{sys.executable} -m identity_client.cli --target {service.target} --insecure provision ana --access-key"
+    for rest, exit_code in (("--csv o.csv <&-", 5), ("--output json --yes >&-", 2), ("--password-stdin <&-", 2)):
+        done = subprocess.run(["/bin/sh", "-c", f"{program} {rest}"], stderr=subprocess.PIPE, check=False, cwd=tmp_path)
+        assert (done.returncode, b"Traceback" in done.stderr) == (exit_code, False)
+    assert service.provisioned() == []
 
 
 def test_the_ids_are_on_the_disk_before_they_are_sent(
@@ -236,8 +453,9 @@ def test_an_interrupt_waits_for_what_is_under_way(run: Command, service: FakeIde
     assert done.exit_code == 130
     assert 1 <= len(service.users) < 60
     assert len((tmp_path / "out.csv").read_text().splitlines()) == len(service.users) + 1
-    assert run("provision", *names, "--access-key", "--csv", "two.csv", "--yes").exit_code == 0
+    assert run("provision", *names, "--access-key", "--csv", "out.csv", "--yes").exit_code == 0
     assert len(service.users) == 60
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 61
 
 
 def test_a_full_disk_stops_the_run(run: Command, service: FakeIdentityService, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,7 +468,7 @@ def test_a_full_disk_stops_the_run(run: Command, service: FakeIdentityService, m
     names = [f"u{index}" for index in range(40)]
     done = run("provision", *names, "--access-key", "--csv", "out.csv", "--yes")
     assert done.exit_code == 1
-    assert "No space left on device. Delete them and make new ones." in done.stdout
+    assert "No space left on device. The secrets are lost. Delete the user with `identityctl delete" in done.stdout
     assert len(service.users) < 40
 
 

@@ -17,6 +17,7 @@ from identity_client.handout import (
     COLUMNS,
     CredentialsCsv,
     CredentialsRow,
+    checked_address,
     csv_row,
     mail_draft,
     mail_file_name,
@@ -108,6 +109,52 @@ def test_an_empty_file_is_discarded_and_a_used_one_kept(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["used.csv"]
 
 
+def test_a_line_that_the_disk_is_unsure_of_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line is in the file although the disk reports a failure, so the file stays."""
+    file = CredentialsCsv(tmp_path / "c.csv")
+
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        file.write(CredentialsRow("ana", "p", "AKIA1", "s"))
+    file.discard()
+    assert '"AKIA1"' in (tmp_path / "c.csv").read_text()
+
+
+def test_half_a_line_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a full disk cut is no line, and the next one begins at a line's start."""
+    file = CredentialsCsv(tmp_path / "c.csv")
+    write, results = os.write, [3, 0]
+
+    def fill(descriptor: int, content: bytes) -> int:
+        room = results.pop(0)
+        if not room:
+            raise OSError(28, "No space left on device")
+        return write(descriptor, content[:room])
+
+    monkeypatch.setattr(os, "write", fill)
+    with pytest.raises(OSError, match="No space"):
+        file.write(CredentialsRow("ana"))
+    monkeypatch.setattr(os, "write", write)
+    file.write(CredentialsRow("bo"))
+    file.close()
+    assert [line.split(",")[0] for line in (tmp_path / "c.csv").read_text().splitlines()] == ['"User name"', '"bo"']
+
+
+def test_a_heading_that_cannot_be_written_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that could not be begun does not stop the next run."""
+
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        CredentialsCsv(tmp_path / "c.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_row_is_taken_from_an_answer() -> None:
     """The link goes to those who have a password, and no repr shows a secret."""
     both = IssuedCredentials(
@@ -134,7 +181,12 @@ def test_a_draft_says_how_to_sign_in() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["ana", "a@b@c", "a@b, c@d", "a@b\nBcc: c@d", "Ana <a@b>", "a b@c", "ä@b", '"x"@b', "a@b;c@d", ""]
+    "address",
+    [
+        *("ana", "a@b@c", "a@b, c@d", "a@b\nBcc: c@d", "Ana <a@b>", "a b@c", "ä@b", '"x"@b', "a@b;c@d", ""),
+        *("a.:b@[x", ".a@b", "a.@b", "a..b@c", "a@b.", "a@-b", "a@[1.2.3.4]", "a(c)@b", "=?utf-8?q?a=2C?=@b", "a@b\n"),
+        *("a" * 65 + "@b", "a@" + "b." * 126 + "bb"),
+    ],
 )
 def test_what_is_no_address_is_refused(address: str) -> None:
     """A list, a display name or a header in disguise does not come into a draft."""
@@ -143,6 +195,17 @@ def test_what_is_no_address_is_refused(address: str) -> None:
         return
     with pytest.raises(ValueError, match="not a mail address"):
         mail_draft("ana", "https://x", recipient=address)
+
+
+@given(address=st.from_regex(r"[a-b.:()\[\]\\'!=?_*+{}|~`/%#$&^\x00-]{1,8}@[a-b.:()\[\]\\'!=?_-]{1,8}", fullmatch=True))
+def test_an_address_is_refused_or_written_as_it_is(address: str) -> None:
+    """Whatever passes the check comes into the draft unchanged, and the header's parser fails on none of it."""
+    try:
+        checked_address(address)
+    except ValueError:
+        return
+    read = message_from_bytes(mail_draft("ana", "https://x", recipient=address).as_bytes(), policy=policy.default)
+    assert [each.addr_spec for each in read["To"].addresses] == [address]
 
 
 @given(name=st.text(min_size=1, max_size=80))

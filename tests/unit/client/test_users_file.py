@@ -139,3 +139,20 @@ def test_no_text_makes_it_stumble(tmp_path: Path, text: str) -> None:
     """Whatever the file holds, the answer is users or a complaint."""
     with contextlib.suppress(BadInputError):
         assert read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1" * 5000, "0b_", '!!float "[1"', '!!int "' + "[" * 5000 + '"'],
+    ids=["digits", "empty", "list", "nested"],
+)
+def test_a_number_that_is_none_is_told(tmp_path: Path, value: str) -> None:
+    """Whatever YAML takes for a number and Python or JSON does not is a complaint with its line."""
+    text = f"users:\n- name: ana\n  inline_policies:\n    p: {{N: {value}}}\n"
+    assert complaints(tmp_path, text) == ["users.yaml:4: users[0].inline_policies.p.N: is no number that JSON has"]
+
+
+def test_a_policy_file_whose_name_is_none_is_told(tmp_path: Path) -> None:
+    """A name with a NUL in it is bad input."""
+    (complaint,) = complaints(tmp_path, 'users: [{name: ana, inline_policies: {p: "@a\\0b"}}]')
+    assert "null byte" in complaint

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,10 +39,13 @@ class Commands(TyperGroup):
         except CliError as error:
             failure = error
         except UnicodeError:
-            failure = BadInputError("An option holds bytes that are no UTF-8 text.")
+            failure = BadInputError("An option, or the users file, holds what is no UTF-8 text.")
         except KeyboardInterrupt:
             failure = CliError("Interrupted.", ExitCode.INTERRUPTED)
-        typer.echo(printable(str(failure)), err=True)
+        except OSError as error:
+            failure = _unwritten(error)
+        with suppress(OSError):
+            typer.echo(printable(str(failure)), err=True)
         raise typer.Exit(failure.exit_code)
 
     def _global_options_first(self, args: list[str]) -> list[str]:
@@ -65,6 +71,13 @@ class Commands(TyperGroup):
             if takes_value[name] and not equals and waiting:
                 first.append(waiting.pop(0))
         return [*first, *rest]
+
+
+def _unwritten(error: OSError) -> CliError:
+    """Answer what could not be read or written, and leave what is still buffered for the output unwritten."""
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 -- lives as long as the process
+    what = error.filename or "The output could not be written"
+    return CliError(f"{what}: {error.strerror or error}", ExitCode.SOME_FAILED)
 
 
 app = typer.Typer(

@@ -18,7 +18,7 @@ def require_consent(question: str, *, given: bool) -> None:
     """
     if given:
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise CliError(
             "There is no terminal to ask at, so nothing was changed. Add --yes to go ahead unasked.",
             ExitCode.NOT_CONFIRMED,

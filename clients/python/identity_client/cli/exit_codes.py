@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
 
 MEANINGS = {
     ExitCode.OK: "all was done",
-    ExitCode.SOME_FAILED: "the service refused or failed, for one user at least",
+    ExitCode.SOME_FAILED: "for one user at least the service refused or failed, or the secrets are lost",
     ExitCode.BAD_INPUT: "an option, the users file or a file to be written is no good; nothing was sent",
     ExitCode.PLAN_HAS_PROBLEMS: "a plan cannot run; nothing was created",
     ExitCode.CANNOT_REACH: "the service cannot be reached, or does not know the caller",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from identity_client import (
     AlreadyExists,
     DeadlineExceeded,
@@ -71,17 +73,38 @@ def advice(error: IdentityServiceError) -> str:
     return next((text for kind, text in _ADVICE_BY_KIND if isinstance(error, kind)), "")
 
 
-def explained(error: IdentityServiceError) -> str:
-    """Answer the whole story: the message, what the service left behind, and what to do."""
+def explained(error: IdentityServiceError, *, to_do: str | None = None) -> str:
+    """Answer the whole story: the message, what the service left behind, and what to do, here or as `to_do` has it."""
     parts = [str(error)]
     failed_step = error.metadata.get("failed_step")
     if failed_step:
         parts.append(f"The step that failed was {failed_step}.")
-    remaining = error.metadata.get("remaining", "nothing")
-    if remaining not in ("", "nothing"):
-        parts.append(f"What remains in the account: {remaining}.")
-    parts.append(advice(error))
+    if remains(error):
+        parts.append(f"What remains in the account: {remains(error)}.")
+    parts.append(advice(error) if to_do is None else to_do)
     return " ".join(part for part in parts if part)
+
+
+def remains(error: IdentityServiceError) -> str:
+    """Answer what a failed request left in the account, in words; empty if nothing."""
+    remaining = error.metadata.get("remaining", "")
+    return "" if remaining == "nothing" else remaining
+
+
+def advice_for_new_user(error: IdentityServiceError, user_name: str) -> str:
+    """Answer what to do about a user that could not be made; what was left of it has to go first."""
+    if not remains(error):
+        return advice(error)
+    cause = "" if isinstance(error, Unavailable | DeadlineExceeded | Internal) else advice(error)
+    removal = delete_command(user_name, error.metadata.get("account_id", ""))
+    return f"{cause} Remove it with `{removal}`, then run the same command again.".strip()
+
+
+def delete_command(user_name: str, account_id: str) -> str:
+    """Answer the command that deletes a user, ready to be copied."""
+    account = ["--account", account_id] if account_id else []
+    end_of_options = ["--"] if user_name.startswith("-") else []
+    return shlex.join(["identityctl", "delete", *account, *end_of_options, user_name])
 
 
 def cannot_reach(error: IdentityServiceError) -> bool:
@@ -91,7 +114,13 @@ def cannot_reach(error: IdentityServiceError) -> bool:
 
 
 def outcome_unknown(error: IdentityServiceError) -> bool:
-    """Tell whether the request may have been carried out, or still may be, in spite of the error."""
+    """Tell whether the request may have been carried out, or still may be, in spite of the error.
+
+    Where the service names the step that failed and what it could not undo, the request is over, and sent again it
+    would fail in the same way for ever.
+    """
+    if error.metadata.get("failed_step") and remains(error):
+        return False
     open_ended = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN", "INTERNAL")
     return error.code.name in open_ended or isinstance(error, InProgress)
 

@@ -22,6 +22,8 @@ def read_policy_file(path: Path) -> str:
         raise BadInputError(f"{path}: is not UTF-8 text") from None
     except json.JSONDecodeError as error:
         raise BadInputError(f"{path}:{error.lineno}: is not JSON: {error.msg}") from None
+    except ValueError as error:
+        raise BadInputError(f"{path}: {error}") from None
     except RecursionError:
         raise BadInputError(f"{path}: is nested too deeply") from None
     if not isinstance(document, dict):

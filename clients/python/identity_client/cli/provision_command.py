@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
 from identity_client import IdentityClient
 from identity_client.cli.consent import require_consent
@@ -17,7 +17,8 @@ from identity_client.cli.hand_outs import check_places, open_hand_outs
 from identity_client.cli.interrupts import stop_on_interrupt
 from identity_client.cli.outcome import Outcome
 from identity_client.cli.planning import Reviewed, plan_users
-from identity_client.cli.provisioning import ProvisioningRun, remember
+from identity_client.cli.progress import progress_bar
+from identity_client.cli.provisioning import ProvisioningRun, note_shown, remember
 from identity_client.cli.results import results_document, show_results
 from identity_client.cli.resume import ResumeFile, default_path
 from identity_client.cli.review import review_document, show_review
@@ -47,19 +48,24 @@ def provision(
     session: Session = context.obj
     users = flags.users()
     _require_outlet(session, users, csv, show_secrets)
-    check_places(csv, mail_dir)
     memory = _memory(session, users, flags.folder, resume)
+    check_places(csv, mail_dir, memory.csv)
     client = session.connect()
     reviewed = _reviewed(session, client, users, memory, in_brief=yes)
     require_consent(_question(users, memory), given=yes)
-    outcomes = _carried_out(session, client, users, reviewed, memory, (csv, mail_dir))
+    with open_hand_outs(csv, mail_dir, memory, shown=session.as_json or show_secrets) as hand_outs:
+        remember(memory, reviewed)
+        outcomes = _carried_out(session, users, ProvisioningRun(client, users, memory, hand_outs))
     _report(session, outcomes, csv, show_secrets)
+    if session.as_json or show_secrets:
+        note_shown(memory, outcomes)
     _finish(session, outcomes, memory)
 
 
 def _require_outlet(session: Session, users: Sequence[WantedUser], csv: Path | None, show_secrets: bool) -> None:
     """Refuse to make secrets that nobody would see."""
-    if any(user.wants_credentials for user in users) and not (csv or session.as_json or show_secrets):
+    shown = (session.as_json or show_secrets) and sys.stdout is not None
+    if any(user.wants_credentials for user in users) and not (csv or shown):
         raise BadInputError(
             "The credentials can be seen only once. Say where they go: --csv FILE, --output json, "
             "or --show-secrets. Nothing was created."
@@ -100,25 +106,9 @@ def _question(users: Sequence[WantedUser], memory: ResumeFile) -> str:
     return f"Go on with {what}?" if memory.started else f"Make {what}?"
 
 
-def _carried_out(
-    session: Session,
-    client: IdentityClient,
-    users: Sequence[WantedUser],
-    reviewed: Sequence[Reviewed],
-    memory: ResumeFile,
-    places: tuple[Path | None, Path | None],
-) -> list[Outcome]:
-    """Make the users, and answer their outcomes in the order in which they were asked for."""
-    found: dict[str, Outcome] = {}
-    with open_hand_outs(*places) as hand_outs:
-        remember(memory, reviewed)
-        run = ProvisioningRun(client, users, memory, hand_outs)
-        with stop_on_interrupt(run.stop), Progress(console=session.messages) as progress:
-            task = progress.add_task("Making users", total=len(users))
-            for outcome in run.outcomes():
-                found[outcome.user.name] = outcome
-                progress.advance(task)
-    return [found[user.name] for user in users]
+def _carried_out(session: Session, users: Sequence[WantedUser], run: ProvisioningRun) -> list[Outcome]:
+    with stop_on_interrupt(run.stop), progress_bar(session.messages, "Making users", len(users)) as advance:
+        return run.carry_out(advance)
 
 
 def _report(session: Session, outcomes: Sequence[Outcome], csv: Path | None, show_secrets: bool) -> None:
@@ -133,9 +123,10 @@ def _finish(session: Session, outcomes: Sequence[Outcome], memory: ResumeFile) -
     if all(outcome.complete for outcome in outcomes):
         memory.remove()
         return
-    if memory.started:
-        session.say(f"Run the same command again to go on; the request ids are in {memory.path}")
+    if memory.started or memory.csv:
+        told = "Do what is said of each user, then run" if any(each.needs_deletion for each in outcomes) else "Run"
+        session.say(f"{told} the same command again to go on; the request ids are in {memory.path}")
     else:
         memory.remove()
-    failed = any(outcome.status == "failed" for outcome in outcomes)
+    failed = any(outcome.status in ("failed", "secrets lost") for outcome in outcomes)
     raise typer.Exit(ExitCode.SOME_FAILED if failed else ExitCode.INTERRUPTED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -15,6 +15,7 @@ from identity_client.cli.outcome import Outcome, Status
 from identity_client.cli.planning import PARALLEL_CALLS, Reviewed
 from identity_client.cli.resume import ResumeFile, Started
 from identity_client.cli.wanted import WantedUser, ask_for
+from identity_provisioning.v1.user_service_pb2 import ProvisionUserResponse
 
 
 def remember(resume: ResumeFile, reviewed: Sequence[Reviewed]) -> None:
@@ -23,6 +24,16 @@ def remember(resume: ResumeFile, reviewed: Sequence[Reviewed]) -> None:
         if each.plan is not None:
             resume.started[each.user.name] = Started(str(uuid.uuid4()), each.plan.digest)
     resume.save()
+
+
+def note_shown(resume: ResumeFile, outcomes: Sequence[Outcome]) -> None:
+    """Note whose secrets standard output has, so that a later run does not take them for lost."""
+    for outcome in outcomes:
+        name = outcome.user.name
+        fresh = outcome.response is not None and not outcome.secrets_withheld
+        if fresh and name in resume.started and not resume.started[name].handed_out_to:
+            with _going_on_unremembered():
+                resume.note_hand_out(name, "standard output")
 
 
 def _going_on_unremembered() -> AbstractContextManager[None]:
@@ -59,14 +70,22 @@ class ProvisioningRun:
         for future in self._futures:
             future.cancel()
 
-    def outcomes(self) -> Iterator[Outcome]:
-        """Yield what became of each user, as it comes."""
+    def carry_out(self, on_settled: Callable[[], None]) -> list[Outcome]:
+        """Make the users, call `on_settled` after each, and answer what became of them, in their order.
+
+        Nothing but the end of the process leaves this before the last answer: each may hold secrets.
+        """
+        found: dict[str, Outcome] = {}
         with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
             self._futures = {pool.submit(self._provision, user): user for user in self._users}
             if self.stopped:
                 self.stop()
             for future in as_completed(self._futures):
-                yield self._settled(future, self._futures[future])
+                user = self._futures[future]
+                found[user.name] = self._settled(future, user)
+                with suppress(Exception):  # whoever looks on does not stop the run
+                    on_settled()
+        return [found[user.name] for user in self._users]
 
     def _provision(self, user: WantedUser) -> Outcome:
         started = self._resume.started[user.name]
@@ -78,23 +97,55 @@ class ProvisioningRun:
         return Outcome(user, status, started.request_id, response=response, handed_out_to=started.handed_out_to)
 
     def _settled(self, future: Future[Outcome], user: WantedUser) -> Outcome:
+        """Answer what became of a user; whatever goes wrong with one is that one's failure."""
+        started = self._resume.started[user.name]
         if future.cancelled():
-            return Outcome(user, "not started", self._resume.started[user.name].request_id)
-        outcome = future.result()
-        if outcome.error is not None and not outcome_unknown(outcome.error):
-            with _going_on_unremembered():
-                self._resume.forget(user.name)
-        return self._handed_out(outcome)
+            return Outcome(user, "not started", started.request_id)
+        outcome = Outcome(user, "failed", started.request_id)
+        try:
+            outcome = future.result()
+            return self._handed_out(outcome)
+        except Exception as error:  # noqa: BLE001 -- the other users' answers hold secrets and are still to be written
+            note = f"An unexpected fault ended it: {type(error).__name__}. Run the same command again."
+            return replace(outcome, status="failed", notes=(note,))
 
     def _handed_out(self, outcome: Outcome) -> Outcome:
+        if outcome.error is not None and not outcome_unknown(outcome.error):
+            self._forget(outcome)
         if outcome.response is None:
             return outcome
+        if outcome.secrets_withheld and not outcome.handed_out_to:
+            return self._found_again(outcome, outcome.response)
+        return self._delivered(outcome, outcome.response)
+
+    def _found_again(self, outcome: Outcome, response: ProvisionUserResponse) -> Outcome:
+        """Look whether the secrets that this answer lacks are in the credentials file; if not they are lost."""
+        place = self._hand_outs.earlier_place(outcome.user, response)
+        if place:
+            return self._delivered(replace(outcome, handed_out_to=place), response)
+        self._forget(outcome)
+        return replace(outcome, status="secrets lost")
+
+    def _delivered(self, outcome: Outcome, response: ProvisionUserResponse) -> Outcome:
         try:
-            place, notes = self._hand_outs.deliver(outcome.user, outcome.response)
+            place, notes = self._hand_outs.deliver(outcome.user, response)
         except HandOutError as error:
             self.stop()
-            return replace(outcome, status="failed", notes=(str(error),))
+            return self._not_written(outcome, str(error))
         if place:
             with _going_on_unremembered():
                 self._resume.note_hand_out(outcome.user.name, place)
         return replace(outcome, notes=notes)
+
+    def _not_written(self, outcome: Outcome, note: str) -> Outcome:
+        if not outcome.user.awaits_secrets:
+            return replace(outcome, status="failed", notes=(note,))
+        if self._hand_outs.shown:
+            return replace(outcome, status="failed", notes=(note, "Take them from this run's output."))
+        self._forget(outcome)
+        return replace(outcome, status="secrets lost", notes=(note,))
+
+    def _forget(self, outcome: Outcome) -> None:
+        """Let the next run plan the user anew: sent again, the request could only end as it did."""
+        with _going_on_unremembered():
+            self._resume.forget(outcome.user.name)

@@ -17,7 +17,7 @@ def show_results(console: Console, outcomes: Sequence[Outcome], *, csv: str, sho
     """Show the table of results, what there is to say about each, and the secrets if they are wanted here."""
     table = Table(title="Results", title_justify="left")
     for heading in ("User", "Result", "ARN", "Access key", "Password"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("Result", "Access key"))
     for outcome in outcomes:
         table.add_row(*(printable(cell) for cell in _cells(outcome, csv)))
     console.print(table)
@@ -54,7 +54,7 @@ def _cells(outcome: Outcome, csv: str) -> tuple[str, str, str, str, str]:
 
 def _place(outcome: Outcome, csv: str) -> str:
     if outcome.secrets_withheld:
-        return "withheld"
+        return "withheld" if outcome.handed_out_to else "lost"
     return f"in {csv}" if csv else "below"
 
 
@@ -87,6 +87,6 @@ def _result_document(outcome: Outcome) -> dict[str, Any]:
         "sign_in_url": "" if response is None else response.sign_in_url,
         "steps": [] if response is None else [message_document(step) for step in response.steps],
         "secrets_withheld": outcome.secrets_withheld,
-        "error": None if outcome.error is None else error_document(outcome.error),
+        "error": None if outcome.error is None else error_document(outcome.error) | {"advice": outcome.advice},
         "notes": outcome.story(),
     }

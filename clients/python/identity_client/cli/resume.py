@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,23 @@ class Started:
     handed_out_to: str = ""
 
 
+@dataclass(frozen=True)
+class OpenedCsv:
+    """The credentials file that a run opened: where, and which."""
+
+    path: str
+    device: int
+    inode: int
+
+
 @dataclass
 class ResumeFile:
-    """The requests of one run, by user name."""
+    """The requests of one run, by user name, and the credentials file that it writes."""
 
     path: Path
     input_digest: str
     started: dict[str, Started] = field(default_factory=dict)
+    csv: OpenedCsv | None = None
 
     @classmethod
     def open(cls, path: Path, input_digest: str) -> ResumeFile:
@@ -49,7 +60,7 @@ class ResumeFile:
             return cls(path, input_digest)
         except OSError as error:
             raise BadInputError(f"{path}: {error.strerror or error}") from None
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise BadInputError(f"{path}: is no resume file of this version; remove it to start anew") from None
 
     @classmethod
@@ -64,7 +75,9 @@ class ResumeFile:
             name: Started(str(entry["request_id"]), str(entry["plan_digest"]), str(entry["handed_out_to"]))
             for name, entry in content["started"].items()
         }
-        return cls(path, input_digest, started)
+        opened = content["csv"]
+        csv = opened and OpenedCsv(str(opened["path"]), int(opened["device"]), int(opened["inode"]))
+        return cls(path, input_digest, started, csv or None)
 
     def save(self) -> None:
         """Replace the file as a whole; whoever reads it sees the old or the new one.
@@ -75,6 +88,7 @@ class ResumeFile:
         content = {
             "version": _VERSION,
             "input_digest": self.input_digest,
+            "csv": None if self.csv is None else asdict(self.csv),
             "started": {name: asdict(each) for name, each in self.started.items()},
         }
         draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
@@ -85,7 +99,8 @@ class ResumeFile:
                 os.fsync(file.fileno())
             draft.replace(self.path)
         except OSError as error:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink()
             raise BadInputError(f"{self.path}: {error.strerror or error}") from None
 
     def forget(self, user_name: str) -> None:
@@ -98,9 +113,22 @@ class ResumeFile:
         self.started[user_name] = replace(self.started[user_name], handed_out_to=place)
         self.save()
 
+    def note_csv(self, csv: OpenedCsv | None) -> None:
+        """Note which credentials file this run writes, for the next one to go on with."""
+        self.csv = csv
+        if self.started:
+            self.save()
+
     def remove(self) -> None:
-        """Remove the file: everything is done."""
-        self.path.unlink(missing_ok=True)
+        """Remove the file: everything is done.
+
+        Raises:
+            BadInputError: it cannot be removed.
+        """
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise BadInputError(f"{self.path}: {error.strerror or error}; all was done, so remove it") from None
 
 
 def default_path(folder: Path, input_digest: str) -> Path:

@@ -20,6 +20,7 @@ from identity_provisioning.v1.plan_pb2 import Plan, PlanProblem, QuotaUse
 _REASON_PREFIX = "ERROR_REASON_"
 _PROBLEM = "red"
 _WARNING = "yellow"
+_WIDTH_OF_FOUR_COLUMNS = 120
 
 
 def show_review(console: Console, reviewed: Sequence[Reviewed], *, in_brief: bool = False) -> None:
@@ -43,19 +44,35 @@ def show_brief(console: Console, user_name: str, plan: Plan) -> None:
 
 def show_plan(console: Console, user_name: str, plan: Plan) -> None:
     """Show one plan."""
-    table = Table(title=printable(f"{user_name} in account {plan.account_id}"), title_justify="left")
-    for heading in ("Round", "IAM action", "Resource", "What"):
-        table.add_column(heading, overflow="fold")
-    for step in plan.steps:
-        table.add_row(
-            str(step.round), printable(step.iam_action), printable(step.resource), printable(step.description)
-        )
-    console.print(table)
+    title = printable(f"{user_name} in account {plan.account_id}")
+    console.print(_stacked_steps(title, plan) if console.width < _WIDTH_OF_FOUR_COLUMNS else _step_table(title, plan))
     if plan.quota_uses:
         uses = (f"{use.quota_name} {quota_text(use)}" for use in plan.quota_uses)
         show_line(console, f"  quotas: {'; '.join(uses)}")
     _show_remarks(console, plan)
     console.print()
+
+
+def _step_table(title: str, plan: Plan) -> Table:
+    """Lay the steps out with a column for everything."""
+    table = Table(title=title, title_justify="left")
+    for heading in ("Round", "IAM action", "Resource", "What"):
+        table.add_column(heading, overflow="fold")
+    for step in plan.steps:
+        cells = (str(step.round), step.iam_action, step.resource, step.description)
+        table.add_row(*(printable(cell) for cell in cells))
+    return table
+
+
+def _stacked_steps(title: str, plan: Plan) -> Table:
+    """Lay the steps out for a narrow terminal, where ARNs in columns of their own would be a word wide."""
+    table = Table(title=title, title_justify="left", show_lines=True)
+    table.add_column("Round")
+    table.add_column("IAM action, what it does, and on which resource", overflow="fold")
+    for step in plan.steps:
+        texts = (step.iam_action, step.description, step.resource)
+        table.add_row(str(step.round), printable("\n".join(text for text in texts if text)))
+    return table
 
 
 def _show_remarks(console: Console, plan: Plan) -> None:

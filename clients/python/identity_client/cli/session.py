@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from dataclasses import dataclass, field
@@ -53,6 +54,8 @@ class Session:
 
     def write_json(self, document: dict[str, Any]) -> None:
         """Write the one JSON document of this run."""
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, "standard output is closed")
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
         sys.stdout.flush()
 
@@ -100,9 +103,18 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
+class _Console(Console):
+    """A console whose reader may leave: for messages that is no reason to stop, for results it is a failure."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        if not self.stderr:
+            raise BrokenPipeError(errno.EPIPE, "nobody reads it any more")
+
+
 def _console(*, stderr: bool) -> Console:
     """Make a console that takes texts as they are: a bracket in a message is no colour."""
-    console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    console = _Console(stderr=stderr, markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = max(console.width, _WIDTH_OF_FILES)
     return console

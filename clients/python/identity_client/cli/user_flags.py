@@ -110,7 +110,7 @@ class UserFlags:
         if self.password_stdin:
             if len(self.names or []) != 1:
                 raise BadInputError("--password-stdin is for one user; for many, passwords are generated.")
-            password = sys.stdin.readline().rstrip("\r\n")
+            password = "" if sys.stdin is None else sys.stdin.readline().rstrip("\r\n")
             if not password:
                 raise BadInputError("--password-stdin: standard input holds no password.")
             return ConsolePassword(custom=password, require_reset=self.require_reset)

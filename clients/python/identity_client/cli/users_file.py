@@ -50,6 +50,8 @@ def _root(path: Path) -> yaml.Node | None:
         raise BadInputError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise BadInputError(f"{path}: is not UTF-8 text") from None
+    except RecursionError:
+        raise BadInputError(f"{path}: is nested too deeply") from None
     except RefusedYamlError as error:
         raise BadInputError(f"{path}:{error.line}: {error}") from None
     except yaml.MarkedYAMLError as error:

@@ -36,8 +36,13 @@ class WantedUser:
 
     @property
     def wants_credentials(self) -> bool:
-        """Tell whether the answer will hold a secret."""
+        """Tell whether the user is to have credentials that are handed out."""
         return self.access_key or self.console is not None
+
+    @property
+    def awaits_secrets(self) -> bool:
+        """Tell whether the answer is the only place to have a secret from; a password that was given is none."""
+        return self.access_key or (self.console is not None and not self.console.custom)
 
 
 def ask_for(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -116,9 +116,13 @@ class YamlReader:
         return None
 
     def _number(self, node: yaml.Node, name: str) -> float:
-        value = yaml.safe_load(node.value)
-        if isinstance(value, int | float) and math.isfinite(value):
-            return value
+        try:
+            value = yaml.safe_load(node.value)
+            finite = isinstance(value, int | float) and math.isfinite(value)
+        except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
+            finite = False
+        if finite:
+            return cast(float, value)
         self.complain(node, name, "is no number that JSON has")
         return 0
 

@@ -10,8 +10,10 @@ be read as text, not through a spreadsheet's guessing.
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +22,16 @@ from typing import Self
 from identity_provisioning.v1.credential_pb2 import IssuedCredentials
 
 COLUMNS = ("User name", "Password", "Access key ID", "Secret access key", "Console login link")
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+@dataclass(frozen=True)
+class FileIdentity:
+    """Which file it is, whatever its name: the device and the number that the system knows it by."""
+
+    device: int
+    inode: int
 
 
 @dataclass(frozen=True)
@@ -73,11 +84,47 @@ class CredentialsCsv:
             OSError: the file cannot be made.
         """
         self.path = Path(path)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-        self._file = os.open(self.path, flags, 0o600)
         self.rows = 0
-        self._append(_line(COLUMNS))
-        _sync_folder(self.path)
+        self._keys: frozenset[tuple[str, str]] = frozenset()
+        self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o600)
+        try:
+            self._append(_line(COLUMNS))
+            _sync_folder(self.path)
+        except OSError:
+            self.discard()
+            raise
+
+    @classmethod
+    def go_on(cls, path: str | os.PathLike[str], identity: FileIdentity) -> Self:
+        """Open the file that an earlier run made, to write behind what it holds.
+
+        Raises:
+            FileExistsError: it is another file, or not as this class leaves one; the text says in what.
+            OSError: the file cannot be opened.
+        """
+        self = cls.__new__(cls)
+        self.path = Path(path)
+        self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | _NO_LINK)
+        try:
+            self._check_own(identity)
+            with open(self._file, "rb", closefd=False) as file:
+                lines = _whole_lines(file.read())
+        except OSError:
+            os.close(self._file)
+            raise
+        self.rows = len(lines)
+        self._keys = frozenset((line[0], line[2]) for line in lines)
+        return self
+
+    @property
+    def identity(self) -> FileIdentity:
+        """Answer which file it is, so that a later run can go on with it and with no other."""
+        facts = os.fstat(self._file)
+        return FileIdentity(facts.st_dev, facts.st_ino)
+
+    def holds(self, user_name: str, access_key_id: str) -> bool:
+        """Tell whether an earlier run wrote a user's line with just this access key."""
+        return (_harmless(user_name), _harmless(access_key_id)) in self._keys
 
     def __enter__(self) -> Self:
         """Answer the file itself."""
@@ -91,8 +138,8 @@ class CredentialsCsv:
 
     def write(self, row: CredentialsRow) -> None:
         """Append a line and wait until the disk has it."""
+        self.rows += 1  # before it is written: a line may be in the file although the disk then reports a failure
         self._append(csv_row(row))
-        self.rows += 1
 
     def close(self) -> None:
         """Close the file."""
@@ -105,10 +152,41 @@ class CredentialsCsv:
             self.path.unlink()
 
     def _append(self, line: str) -> None:
+        """Write a whole line or nothing: behind half a line the next one could not be read."""
+        end = os.fstat(self._file).st_size
         left = line.encode()
-        while left:
-            left = left[os.write(self._file, left) :]
+        try:
+            while left:
+                left = left[os.write(self._file, left) :]
+        except OSError:
+            os.ftruncate(self._file, end)
+            raise
         os.fsync(self._file)
+
+    def _check_own(self, identity: FileIdentity) -> None:
+        facts = os.fstat(self._file)
+        if self.identity != identity or not stat.S_ISREG(facts.st_mode):
+            raise FileExistsError(errno.EEXIST, "is not the file of the earlier run")
+        if facts.st_uid != os.geteuid() or stat.S_IMODE(facts.st_mode) != 0o600:
+            raise FileExistsError(errno.EEXIST, "others than you may read or write it")
+
+
+def _whole_lines(content: bytes) -> list[list[str]]:
+    """Answer the lines behind the heading.
+
+    Raises:
+        FileExistsError: the content is none that this module writes.
+    """
+    lines: list[list[str]] = []
+    try:
+        text = content.decode()
+        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error):
+        text = ""
+    whole = text.endswith("\r\n") and all(len(line) == len(COLUMNS) for line in lines)
+    if not whole or tuple(lines[0]) != COLUMNS:
+        raise FileExistsError(errno.EEXIST, "was changed since, or ends in the middle of a line")
+    return lines[1:]
 
 
 def _harmless(cell: str) -> str:

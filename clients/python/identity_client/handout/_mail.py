@@ -25,7 +25,11 @@ Your password reaches you separately, never by mail.
 please answer it.
 """
 _RESET = "You will be asked to choose another one when you first sign in.\n"
-_ADDRESS = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+")
+# A dot-atom of RFC 5322 and a host name, and no more: Python's header parser fails on some of what RFC 5322 also
+# allows, and reads `=?...?=` as encoded text.
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ADDRESS = re.compile(rf"(?!.*=\?)(?=.{{1,254}}\Z)(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
 
 
 def mail_draft(
@@ -53,7 +57,7 @@ def checked_address(address: str) -> str:
     Raises:
         ValueError: it is none; a list of addresses or a header in disguise is none either.
     """
-    if not address.isascii() or not _ADDRESS.fullmatch(address):
+    if not _ADDRESS.fullmatch(address):
         raise ValueError(f"{address!r} is not a mail address")
     return address
 
@@ -76,6 +80,12 @@ def write_mail_draft(folder: str | os.PathLike[str], user_name: str, message: Em
         FileExistsError: there is a draft for that user.
     """
     path = Path(folder) / mail_file_name(user_name)
+    text = message.as_bytes()
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(message.as_bytes())
+        try:
+            file.write(text)
+            file.flush()
+        except OSError:
+            path.unlink()  # half a draft would stop the next run from writing a whole one
+            raise
     return path
