@@ -5,7 +5,8 @@ What is made, from `proto/identity_provisioning/v1/*.proto`:
 - `proto/gen/identity_provisioning/v1/`: Python messages, stubs and their types, without the constraints, so that
   a client needs no `buf` package;
 - `service/identity_service/rpc/contract.binpb`: the full image, constraints included, with which the server
-  validates requests.
+  validates requests;
+- `docs/api.md`: the API's guide, from the comments; see `guide.py`.
 
 Third-party protos come from the descriptors of installed packages; nothing is vendored. `--check` makes
 everything in a temporary folder, lints the contract, looks for changes that break callers of the last release,
@@ -26,12 +27,14 @@ from google.protobuf import any_pb2, descriptor_pb2, duration_pb2, field_mask_pb
 from google.protobuf.descriptor import FileDescriptor
 from google.rpc import status_pb2
 from grpc_tools import protoc
+from guide import write_guide
 from protovalidate._gen.buf.validate import validate_pb
 
 PROTO = Path(__file__).resolve().parent
 ROOT = PROTO.parent
 PACKAGE = Path("identity_provisioning/v1")
 CONTRACT = Path("service/identity_service/rpc/contract.binpb")
+GUIDE = Path("docs/api.md")
 RELEASE = PROTO / "release.binpb"
 VALIDATE = "buf/validate/validate.proto"
 THIRD_PARTY = (any_pb2, descriptor_pb2, duration_pb2, field_behavior_pb2, field_mask_pb2, status_pb2, timestamp_pb2)
@@ -89,6 +92,10 @@ def generate(made: Path) -> Path:
     contract = made / CONTRACT
     contract.parent.mkdir(parents=True)
     contract.write_bytes(without_source_information(full).SerializeToString(deterministic=True))
+
+    guide = made / GUIDE
+    guide.parent.mkdir(parents=True)
+    guide.write_text(write_guide(image.read_bytes()), encoding="utf-8")
     return image
 
 
@@ -155,7 +162,7 @@ def generated_files(below: Path) -> set[Path]:
     found = {
         path.relative_to(below) for path in code.rglob("*") if path.suffix in (".py", ".pyi") or path.name == "py.typed"
     }
-    return found | {CONTRACT}
+    return found | {CONTRACT, GUIDE}
 
 
 def install(made: Path) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -23,7 +22,10 @@ from identity_service.adapters.aws_iam import (
 from identity_service.adapters.store import SqlLedger
 from identity_service.application.get_account import GetAccount
 from identity_service.application.get_user import GetUser
-from identity_service.application.mutation import MutationService
+from identity_service.application.listing import Listing
+from identity_service.application.mutation import MutationService, interrupted
+from identity_service.application.ports import Failure
+from identity_service.application.undoing import Settling
 from identity_service.application.work import OwnedWork
 from identity_service.domain.errors import IamError, IdentityError
 from identity_service.observability.tracing import open_tracing
@@ -58,14 +60,22 @@ async def serve(
         stack.push_async_callback(asyncio.to_thread, tracing.shutdown)
         accounts = _accounts(settings, credentials, tracing)
         stack.push_async_callback(asyncio.to_thread, accounts.close)
-        ledger = SqlLedger(settings.store_url.get_secret_value())
+        ledger = SqlLedger(settings.store_url.get_secret_value(), lease_seconds=settings.lease_seconds)
         stack.push_async_callback(ledger.close)
         await ledger.open()
+        await _end_interrupted(ledger)
         await _verify(accounts)
         running = _build(settings, insecure, accounts, ledger, tracing)
         await _start(running)
         stack.push_async_callback(_drain, running, settings.drain_seconds)
         yield running.addresses
+
+
+async def _end_interrupted(ledger: SqlLedger) -> None:
+    """Tell those who ask for what an earlier process left unfinished that it was cut off."""
+    count = await ledger.end_unfinished(Failure(interrupted(), retryable=False))
+    if count:
+        structlog.get_logger().warning("requests of an earlier process were cut off", requests=count)
 
 
 def _accounts(
@@ -111,9 +121,10 @@ def _build(
     authorizer = FileAuthorizer.from_file(settings.authorization_file, RPC_NAMES)
     work = OwnedWork(settings.maximum_mutations)
     services = Services(
-        mutations=Mutations(MutationService(accounts=accounts, authorizer=authorizer, ledger=ledger), work),
+        mutations=Mutations(_mutations(settings, accounts, authorizer, ledger, work), work),
         get_user=GetUser(accounts=accounts, authorizer=authorizer),
         get_account=GetAccount(accounts=accounts, authorizer=authorizer),
+        listing=Listing(accounts=accounts, authorizer=authorizer),
     )
     interceptors = interceptor_chain(
         tracer=tracing.get_tracer("identity_service"),
@@ -125,6 +136,22 @@ def _build(
     address = bind(server, settings.listen_address, None if insecure else _tls(settings))
     health = HealthServer(settings.health_address)
     return Running(server, health, work, BoundAddresses(address, health.address))
+
+
+def _mutations(
+    settings: Settings,
+    accounts: ConfiguredAccounts,
+    authorizer: FileAuthorizer,
+    ledger: SqlLedger,
+    work: OwnedWork,
+) -> MutationService:
+    return MutationService(
+        accounts=accounts,
+        authorizer=authorizer,
+        ledger=ledger,
+        settling=Settling(settings.settle_seconds),
+        is_stopping=work.is_stopping,
+    )
 
 
 def _tls(settings: Settings) -> grpc.ServerCredentials:
@@ -145,10 +172,8 @@ async def _start(running: Running) -> None:
 async def _drain(running: Running, seconds: float) -> None:
     """Say that no more is taken, let the calls end, then the work that nobody waits for."""
     log = structlog.get_logger()
-    deadline = time.monotonic() + seconds
     log.info("draining", mutations=running.work.running)
     await running.health.set_draining()
-    await running.server.stop(seconds)
-    cut_off = await running.work.drain(max(0.0, deadline - time.monotonic()))
+    _, cut_off = await asyncio.gather(running.server.stop(seconds), running.work.drain(seconds))
     await running.health.stop()
     log.info("drained", mutations_cut_off=cut_off)

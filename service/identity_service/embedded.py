@@ -56,7 +56,7 @@ def _require_installed() -> None:
 
 
 def _command(access_control: bool) -> list[str]:
-    command = [sys.executable, "-m", "embedded_aws", "--port", "0", "--until-stdin-closes"]
+    command = [sys.executable, "-m", "embedded_aws", "--port", "0", "--until-stdin-closes", "--quiet"]
     return [*command, "--access-control"] if access_control else command
 
 

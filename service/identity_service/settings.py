@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -93,6 +94,8 @@ class Settings(BaseSettings):
     aws_read_timeout: Seconds = 7
     aws_retry_budget: Seconds = 20
     aws_threads: Count = 32
+    settle_seconds: Seconds = 15
+    lease_seconds: Seconds = 300
 
     maximum_concurrent_rpcs: Count = 200
     maximum_mutations: Count = 100
@@ -114,6 +117,7 @@ def load_settings(overrides: Mapping[str, object] | None = None, *, insecure: bo
         details = error.errors(include_url=False, include_input=False)
         raise SettingsError("\n".join(_explain(detail) for detail in details)) from None
     problems = _insecure_problems(settings) if insecure else _tls_problems(settings)
+    problems += _aws_problems(settings)
     if problems:
         raise SettingsError("\n".join(problems))
     return settings
@@ -126,6 +130,17 @@ def _tls_problems(settings: Settings) -> list[str]:
         for name in names
         if getattr(settings, name) is None
     ]
+
+
+def _aws_problems(settings: Settings) -> list[str]:
+    """Find what would let a call outlast its lease, or send secrets in the clear to another machine."""
+    problems = []
+    if settings.aws_connect_timeout + settings.aws_read_timeout > settings.lease_seconds / 3:
+        problems.append(_line("lease_seconds", "must be at least three times the connect and read timeouts together"))
+    url = urlsplit(settings.aws_endpoint_url or "")
+    if url.scheme == "http" and not is_loopback(url.netloc if ":" in url.netloc else f"{url.netloc}:80"):
+        problems.append(_line("aws_endpoint_url", "must be https, since it is not on this machine"))
+    return problems
 
 
 def _insecure_problems(settings: Settings) -> list[str]:

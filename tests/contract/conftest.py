@@ -42,7 +42,8 @@ def configured_accounts(embedded_aws: EmbeddedAws) -> Iterator[ConfiguredAccount
         endpoint_url=embedded_aws.endpoint_url,
         credentials=ExplicitCredentials(embedded_aws.access_key_id, Secret(embedded_aws.secret_access_key)),
     )
-    settings = AwsSettings((account,), threads=4)
+    # The embedded account finds at once what was made: nothing is worth waiting for.
+    settings = AwsSettings((account,), threads=4, new_entity_window=0.0)
     accounts = build_accounts(settings, build_pool(settings))
     yield accounts
     accounts.close()

@@ -80,3 +80,50 @@ async def test_arranging_is_no_call() -> None:
     with pytest.raises(IamError) as caught:
         await fake.delete_user("maria")
     assert caught.value.kind is IamErrorKind.IN_USE
+
+
+async def test_record_shows_no_code() -> None:
+    """The record of an enabled MFA device can be printed, and the making of one holds no seed."""
+    fake = FakeIam()
+    fake.add_user("maria")
+    device = (await fake.create_virtual_mfa_device("phone")).value
+    await fake.enable_mfa_device("maria", device.serial_number, Secret("271828"), Secret("314159"))
+    assert fake.operations == ["CreateVirtualMFADevice", "EnableMFADevice"]
+    shown = repr(fake.mutations)
+    for hidden in ("271828", "314159", device.seed.reveal(), device.qr_code_png.reveal()):
+        assert hidden not in shown
+
+
+async def test_wrong_codes_can_be_chosen() -> None:
+    """The two codes that are refused are the test's to say; every other two are right."""
+    fake = FakeIam()
+    fake.add_user("maria")
+    serial_number = fake.add_virtual_mfa_device("phone")
+    fake.wrong_codes = ("123456", "654321")
+    with pytest.raises(IamError) as caught:
+        await fake.enable_mfa_device("maria", serial_number, Secret("123456"), Secret("654321"))
+    assert caught.value.kind is IamErrorKind.WRONG_CODE
+    await fake.enable_mfa_device("maria", serial_number, Secret("654321"), Secret("123456"))
+
+
+async def test_password_goes_with_the_renamed_user() -> None:
+    """The password that a test looks up is found under the new name."""
+    fake = FakeIam()
+    fake.add_user("maria")
+    await fake.create_login_profile("maria", Secret("Correct-Horse-1"), reset_required=False)
+    await fake.update_user("maria", "mary", None)
+    assert fake.passwords.keys() == {"mary"}
+
+
+async def test_arranged_group_attachment() -> None:
+    """A group can be arranged with a managed policy, and one that cannot be attached is refused by the call."""
+    fake = FakeIam()
+    fake.add_group("staff", grants_nothing=True)
+    fake.add_group_attachment("staff", fake.add_policy("readers", description="Reads.", tags={"team": "blue"}).arn)
+    group = await fake.get_group_details("staff")
+    assert group is not None
+    assert [policy.policy_name for policy in group.attached_policies] == ["readers"]
+    policy = fake.add_aws_policy("ServiceOnly", path="/aws-service-role/", attachable=False)
+    with pytest.raises(IamError) as caught:
+        await fake.attach_group_policy("staff", policy.arn)
+    assert caught.value.kind is IamErrorKind.NOT_ATTACHABLE

@@ -8,33 +8,16 @@ import pytest
 
 from identity_service.application.ports import IamAccount
 from identity_service.domain.entities import AttachedPolicyRecord, PolicyRecord
-from identity_service.domain.errors import IamError, IamErrorKind
+from identity_service.domain.errors import IamErrorKind
 from identity_service.domain.passwords import DEFAULT_POLICY, PasswordPolicy
 from identity_service.domain.secret import Secret
 from tests.contract.fake_iam import ALLOW_NOTHING
+from tests.contract.support import ACCOUNT, DOCUMENT, MISSING_POLICY, Call, make_user, refusal
 from tests.contract.worlds import World
 
-ACCOUNT = "123456789012"
 GOOD_PASSWORD = Secret("Correct-Horse-1")
-DOCUMENT = (
-    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::a/*"}]}'
-)
-MISSING_POLICY = f"arn:aws:iam::{ACCOUNT}:policy/missing"
-
-Call = Callable[[IamAccount], Awaitable[object]]
-
-
-async def refusal(call: Awaitable[object]) -> IamError:
-    """Return the error that a call raises."""
-    with pytest.raises(IamError) as caught:
-        await call
-    return caught.value
-
-
-async def make_user(iam: IamAccount, user_name: str = "maria") -> None:
-    """Make a plain user."""
-    await iam.create_user(user_name, "/", None, {})
-
+CODES = (Secret("123456"), Secret("654321"))
+MISSING_DEVICE = f"arn:aws:iam::{ACCOUNT}:mfa/phone"
 
 # The account.
 
@@ -144,8 +127,8 @@ async def test_customer_policy_is_found_by_name(world: World) -> None:
     assert found.policy_name == "Team-Readers"
 
 
-async def test_customer_policy_is_found_on_the_second_page(world: World) -> None:
-    """All pages of ListPolicies are searched: 130 policies make two."""
+async def test_customer_policy_is_found_among_many(world: World) -> None:
+    """The search does not end with IAM's usual page of a hundred."""
     for number in range(130):
         world.add_policy(f"policy-{number:03}")
     found = await world.iam.find_customer_policy("policy-129")
@@ -564,6 +547,10 @@ ABSENT_USER: dict[str, Call] = {
     "DeleteSSHPublicKey": lambda iam: iam.delete_ssh_public_key("nobody", "APKAAAAAAAAAAAAAAAAA"),
     "DeleteServiceSpecificCredential": lambda iam: iam.delete_service_specific_credential("nobody", "ACCA" + "A" * 17),
     "DeactivateMFADevice": lambda iam: iam.deactivate_mfa_device("nobody", f"arn:aws:iam::{ACCOUNT}:mfa/phone"),
+    "EnableMFADevice": lambda iam: iam.enable_mfa_device("nobody", MISSING_DEVICE, *CODES),
+    "UpdateUser": lambda iam: iam.update_user("nobody", "somebody", None),
+    "TagUser": lambda iam: iam.tag_user("nobody", {"team": "blue"}),
+    "UntagUser": lambda iam: iam.untag_user("nobody", ["team"]),
 }
 
 ABSENT_THING: dict[str, Call] = {
@@ -579,6 +566,15 @@ ABSENT_THING: dict[str, Call] = {
     "DeleteServiceSpecificCredential": lambda iam: iam.delete_service_specific_credential("maria", "ACCA" + "A" * 17),
     "DeactivateMFADevice": lambda iam: iam.deactivate_mfa_device("maria", f"arn:aws:iam::{ACCOUNT}:mfa/phone"),
     "DeleteVirtualMFADevice": lambda iam: iam.delete_virtual_mfa_device(f"arn:aws:iam::{ACCOUNT}:mfa/phone"),
+    "EnableMFADevice": lambda iam: iam.enable_mfa_device("maria", MISSING_DEVICE, *CODES),
+    "DeleteGroup": lambda iam: iam.delete_group("nobody"),
+    "AttachGroupPolicy": lambda iam: iam.attach_group_policy("nobody", MISSING_POLICY),
+    "DetachGroupPolicy": lambda iam: iam.detach_group_policy("nobody", MISSING_POLICY),
+    "DeleteGroupPolicy": lambda iam: iam.delete_group_policy("nobody", "some"),
+    "ListPolicyVersions": lambda iam: iam.list_policy_versions(MISSING_POLICY),
+    "ListEntitiesForPolicy": lambda iam: iam.get_policy_usage(MISSING_POLICY),
+    "DeletePolicyVersion": lambda iam: iam.delete_policy_version(MISSING_POLICY, "v2"),
+    "DeletePolicy": lambda iam: iam.delete_policy(MISSING_POLICY),
 }
 
 
@@ -608,6 +604,9 @@ async def test_absent_thing_is_not_found(world: World, operation: str) -> None:
     "call",
     [
         lambda iam: iam.get_policy("readers"),
+        lambda iam: iam.get_policy_details("readers"),
+        lambda iam: iam.get_policy_usage("readers"),
+        lambda iam: iam.delete_policy("readers"),
         lambda iam: iam.attach_user_policy("maria", "readers"),
         lambda iam: iam.put_user_permissions_boundary("maria", "arn:aws:s3:::a-bucket-and-no-policy"),
     ],

@@ -15,7 +15,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from embedded_aws import DropParameter, EmbeddedAws, Fault, consecutive_codes
 from identity_service.application.ports import IamAccount
 from identity_service.domain.passwords import PasswordPolicy
+from identity_service.domain.secret import Secret
 from tests.contract.fake_iam import ALLOW_NOTHING, FakeIam
+
+_TRUST = (
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},'
+    '"Action":"sts:AssumeRole"}]}'
+)
 
 
 class World(Protocol):
@@ -23,8 +29,8 @@ class World(Protocol):
 
     iam: IamAccount
 
-    def add_group(self, group_name: str, *, grants_nothing: bool = False) -> None:
-        """Put a group there."""
+    def add_group(self, group_name: str, *, path: str = "/", grants_nothing: bool = False) -> None:
+        """Put a group there, with an inline policy `some` unless it grants nothing."""
 
     def add_policy(self, policy_name: str, *, path: str = "/", document: str = ALLOW_NOTHING) -> str:
         """Put a policy of the account there; returns its ARN."""
@@ -32,8 +38,20 @@ class World(Protocol):
     def add_aws_policy(self, policy_name: str, *, path: str = "/") -> str:
         """Make sure that a policy of AWS is there; returns its ARN."""
 
+    def add_policy_version(self, policy_arn: str) -> str:
+        """Add a version that is not the default one; returns its id."""
+
+    def add_role(self, role_name: str, *, attached: tuple[str, ...] = (), boundary_arn: str | None = None) -> None:
+        """Put a role there, with managed policies and a boundary."""
+
     def add_mfa_device(self, user_name: str) -> str:
         """Enable a virtual MFA device; returns its serial number."""
+
+    def codes(self, seed: Secret) -> tuple[Secret, Secret]:
+        """Return two codes that enable the device of a seed."""
+
+    def wrong_codes(self, seed: Secret) -> tuple[Secret, Secret]:
+        """Return two codes that do not."""
 
     def add_signing_certificate(self, user_name: str) -> str:
         """Give a user a signing certificate; returns its id."""
@@ -64,9 +82,9 @@ class FakeWorld:
         self._fake = FakeIam()
         self.iam: IamAccount = self._fake
 
-    def add_group(self, group_name: str, *, grants_nothing: bool = False) -> None:
+    def add_group(self, group_name: str, *, path: str = "/", grants_nothing: bool = False) -> None:
         """Put a group there."""
-        self._fake.add_group(group_name, grants_nothing=grants_nothing)
+        self._fake.add_group(group_name, path=path, grants_nothing=grants_nothing)
 
     def add_policy(self, policy_name: str, *, path: str = "/", document: str = ALLOW_NOTHING) -> str:
         """Put a policy of the account there."""
@@ -75,6 +93,23 @@ class FakeWorld:
     def add_aws_policy(self, policy_name: str, *, path: str = "/") -> str:
         """Put a policy of AWS there."""
         return self._fake.add_aws_policy(policy_name, path=path).arn
+
+    def add_policy_version(self, policy_arn: str) -> str:
+        """Add a version that is not the default one."""
+        return self._fake.add_policy_version(policy_arn)
+
+    def add_role(self, role_name: str, *, attached: tuple[str, ...] = (), boundary_arn: str | None = None) -> None:
+        """Put a role there."""
+        self._fake.add_role(role_name, attached=attached, boundary_arn=boundary_arn)
+
+    def codes(self, seed: Secret) -> tuple[Secret, Secret]:
+        """Return two codes; all are right but the wrong ones."""
+        return Secret("123456"), Secret("654321")
+
+    def wrong_codes(self, seed: Secret) -> tuple[Secret, Secret]:
+        """Return the wrong ones."""
+        first, second = self._fake.wrong_codes
+        return Secret(first), Secret(second)
 
     def add_mfa_device(self, user_name: str) -> str:
         """Enable a virtual MFA device."""
@@ -117,9 +152,9 @@ class EmbeddedWorld:
         self._aws = aws
         self._admin = admin
 
-    def add_group(self, group_name: str, *, grants_nothing: bool = False) -> None:
+    def add_group(self, group_name: str, *, path: str = "/", grants_nothing: bool = False) -> None:
         """Put a group there."""
-        self._admin.create_group(GroupName=group_name)
+        self._admin.create_group(GroupName=group_name, Path=path)
         if not grants_nothing:
             self._admin.put_group_policy(GroupName=group_name, PolicyName="some", PolicyDocument=ALLOW_NOTHING)
 
@@ -132,6 +167,28 @@ class EmbeddedWorld:
         """Make sure that it is there: AWS's policies cannot be made."""
         arn = f"arn:aws:iam::aws:policy{path}{policy_name}"
         return str(self._admin.get_policy(PolicyArn=arn)["Policy"]["Arn"])
+
+    def add_policy_version(self, policy_arn: str) -> str:
+        """Add a version that is not the default one."""
+        answer = self._admin.create_policy_version(PolicyArn=policy_arn, PolicyDocument=ALLOW_NOTHING)
+        return str(answer["PolicyVersion"]["VersionId"])
+
+    def add_role(self, role_name: str, *, attached: tuple[str, ...] = (), boundary_arn: str | None = None) -> None:
+        """Put a role there."""
+        boundary = {} if boundary_arn is None else {"PermissionsBoundary": boundary_arn}
+        self._admin.create_role(RoleName=role_name, AssumeRolePolicyDocument=_TRUST, **boundary)
+        for policy_arn in attached:
+            self._admin.attach_role_policy(RoleName=role_name, PolicyArn=policy_arn)
+
+    def codes(self, seed: Secret) -> tuple[Secret, Secret]:
+        """Return the codes that a device would show."""
+        first, second = consecutive_codes(seed.reveal())
+        return Secret(first), Secret(second)
+
+    def wrong_codes(self, seed: Secret) -> tuple[Secret, Secret]:
+        """Return them in the wrong order."""
+        first, second = self.codes(seed)
+        return second, first
 
     def add_mfa_device(self, user_name: str) -> str:
         """Enable a virtual MFA device."""

@@ -32,13 +32,22 @@ def document(*statements: Mapping[str, object]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)}, separators=(",", ":"))
 
 
+def error_info(error: grpc.RpcError) -> ErrorInfo:
+    """Read what an answer's details say first."""
+    metadata: Any = error.trailing_metadata()
+    info = ErrorInfo()
+    assert Status.FromString(dict(metadata)["grpc-status-details-bin"]).details[0].Unpack(info)
+    return info
+
+
 def reason_of(error: grpc.RpcError) -> str:
     """Read the reason out of an answer's details."""
-    metadata: Any = error.trailing_metadata()
-    packed = dict(metadata)["grpc-status-details-bin"]
-    info = ErrorInfo()
-    assert Status.FromString(packed).details[0].Unpack(info)
-    return str(info.reason)
+    return str(error_info(error).reason)
+
+
+def metadata_of(error: grpc.RpcError) -> dict[str, str]:
+    """Read the metadata out of an answer's details."""
+    return dict(error_info(error).metadata)
 
 
 @dataclass
@@ -107,7 +116,8 @@ def server(embedded_account: Account, server_folder: Path) -> Iterator[str]:
         "IDENTITY_SERVICE_AWS_ENDPOINT_URL": embedded_account.aws.endpoint_url,
         "IDENTITY_SERVICE_AWS_REGION": "us-east-1",
         "IDENTITY_SERVICE_AWS_READ_TIMEOUT": "1",
-        "IDENTITY_SERVICE_AWS_RETRY_BUDGET": "1",
+        "IDENTITY_SERVICE_AWS_RETRY_BUDGET": "0.6",
+        "IDENTITY_SERVICE_SETTLE_SECONDS": "0.2",
         "IDENTITY_SERVICE_AUTHORIZATION_FILE": str(folder / "authorization.yaml"),
         "IDENTITY_SERVICE_STORE_URL": f"sqlite:///{folder / 'store.sqlite3'}",
         "IDENTITY_SERVICE_LISTEN_ADDRESS": "127.0.0.1:0",

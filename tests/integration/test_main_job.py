@@ -17,7 +17,7 @@ from identity_client import (
     PermissionDenied,
     PlanChanged,
 )
-from identity_provisioning.v1.user_service_pb2 import ListUsersRequest
+from identity_provisioning.v1.user_service_pb2 import AdoptUserRequest
 from tests.integration.conftest import RESET_POLICY, TEAM, Account, document
 
 READ = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::acme/*"}
@@ -272,11 +272,11 @@ def test_an_absent_user_is_not_found(client: IdentityClient, account: Account) -
 def test_what_is_not_built_says_so(client: IdentityClient, account: Account) -> None:
     """A declared RPC, and a declared field, that are not built yet are refused, never ignored."""
     with pytest.raises(NotBuiltYet) as rpc:
-        client.list_users(ListUsersRequest())
+        client.adopt_user(AdoptUserRequest(user_name="ana"))
     with pytest.raises(NotBuiltYet) as field:
-        client.provision_user("ana", copy_from="bo")
+        client.provision_user("ana", recipients=["age1example"])
     assert rpc.value.reason == field.value.reason == "NOT_BUILT_YET"
-    assert field.value.field_violations or "copy_from_user_name" in str(field.value.metadata)
+    assert field.value.field_violations or "recipients" in str(field.value.metadata)
     assert account.writes() == []
 
 

@@ -39,9 +39,9 @@ def copy(root: Path, tmp_path: Path) -> Copy:
     if not python.exists():
         pytest.skip("the generators' environment is not there; `make lint` makes it")
     shutil.copytree(root / "proto", tmp_path / "proto")
-    image = "service/identity_service/rpc/contract.binpb"
-    (tmp_path / image).parent.mkdir(parents=True)
-    shutil.copyfile(root / image, tmp_path / image)
+    for made in ("service/identity_service/rpc/contract.binpb", "docs/api.md"):
+        (tmp_path / made).parent.mkdir(parents=True)
+        shutil.copyfile(root / made, tmp_path / made)
     (tmp_path / "proto" / "release.binpb").unlink(missing_ok=True)
     return Copy(tmp_path, python)
 
@@ -68,6 +68,17 @@ def test_stale_files_are_named(copy: Copy) -> None:
     assert "v1/user_pb2.py" in said
     assert "v1/account_pb2.py" not in said
     assert copy.run()[0] == 0
+    assert copy.run("--check") == (0, "")
+
+
+def test_stale_guide_is_named(copy: Copy) -> None:
+    """A changed comment fails the check until the API's guide is written again."""
+    copy.replace(USER, "  // The ARN, path included.\n", "  // The ARN with its path.\n")
+    code, said = copy.run("--check")
+    assert code != 0
+    assert "docs/api.md" in said
+    assert copy.run()[0] == 0
+    assert "| The ARN with its path. |" in (copy.folder / "docs/api.md").read_text()
     assert copy.run("--check") == (0, "")
 
 

@@ -3,10 +3,15 @@
 from identity_service.application.ports import IamAccount, Receipt
 from identity_service.domain.steps import (
     AddUserToGroup,
+    AttachGroupPolicy,
     AttachUserPolicy,
     DeactivateMfaDevice,
     DeleteAccessKey,
+    DeleteGroup,
+    DeleteGroupPolicy,
     DeleteLoginProfile,
+    DeletePolicy,
+    DeletePolicyVersion,
     DeleteServiceSpecificCredential,
     DeleteSigningCertificate,
     DeleteSshPublicKey,
@@ -14,16 +19,41 @@ from identity_service.domain.steps import (
     DeleteUserPermissionsBoundary,
     DeleteUserPolicy,
     DeleteVirtualMfaDevice,
+    DetachGroupPolicy,
     DetachUserPolicy,
     PutUserPermissionsBoundary,
     PutUserPolicy,
     RemoveUserFromGroup,
     Step,
+    TagUser,
+    UntagUser,
+    UpdateUser,
+    UserStep,
 )
 
 
 async def call_for(account: IamAccount, step: Step) -> Receipt:
-    """Carry out a step that makes no credential and no user. Raises IamError; TypeError for any other step."""
+    """Carry out a step whose data say all that its call needs. Raises IamError; TypeError for any other step."""
+    if isinstance(step, UserStep):
+        return await _on_user(account, step)
+    match step:
+        case DeleteGroup():
+            return await account.delete_group(step.group_name)
+        case AttachGroupPolicy():
+            return await account.attach_group_policy(step.group_name, step.policy_arn)
+        case DetachGroupPolicy():
+            return await account.detach_group_policy(step.group_name, step.policy_arn)
+        case DeleteGroupPolicy():
+            return await account.delete_group_policy(step.group_name, step.policy_name)
+        case DeletePolicyVersion():
+            return await account.delete_policy_version(step.policy_arn, step.version_id)
+        case DeletePolicy():
+            return await account.delete_policy(step.policy_arn)
+        case _:
+            raise TypeError(f"no call carries out {type(step).__name__}")
+
+
+async def _on_user(account: IamAccount, step: UserStep) -> Receipt:
     name = step.user_name
     match step:
         case AddUserToGroup():
@@ -56,6 +86,12 @@ async def call_for(account: IamAccount, step: Step) -> Receipt:
             return await account.deactivate_mfa_device(name, step.serial_number)
         case DeleteVirtualMfaDevice():
             return await account.delete_virtual_mfa_device(step.serial_number)
+        case UpdateUser():
+            return await account.update_user(name, step.new_user_name, step.new_path)
+        case TagUser():
+            return await account.tag_user(name, step.tags)
+        case UntagUser():
+            return await account.untag_user(name, step.tag_keys)
         case DeleteUser():
             return await account.delete_user(name)
         case _:

@@ -10,16 +10,27 @@ from identity_service.domain.errors import (
     Resource,
 )
 from identity_service.domain.plan import Plan
-from identity_service.domain.planning import DEFAULT_LIMITS
+from identity_service.domain.planning.draft import DEFAULT_LIMITS
 from identity_service.domain.steps import (
     AddUserToGroup,
+    AttachGroupPolicy,
     AttachUserPolicy,
     CreateAccessKey,
+    CreateGroup,
     CreateLoginProfile,
+    CreatePolicy,
     CreateUser,
+    CreateVirtualMfaDevice,
+    DeleteGroup,
+    DeletePolicy,
+    EnableMfaDevice,
+    GroupStep,
+    PolicyStep,
     PutUserPermissionsBoundary,
     PutUserPolicy,
     Step,
+    UpdateUser,
+    UserStep,
 )
 
 REASONS = {
@@ -47,8 +58,32 @@ STEP_REASONS: dict[tuple[type[Step], IamErrorKind], Reason] = {
     (AddUserToGroup, IamErrorKind.NOT_FOUND): Reason.GROUP_NOT_FOUND,
     (AttachUserPolicy, IamErrorKind.NOT_FOUND): Reason.POLICY_NOT_FOUND,
     (PutUserPermissionsBoundary, IamErrorKind.NOT_FOUND): Reason.POLICY_NOT_FOUND,
+    (UpdateUser, IamErrorKind.ALREADY_EXISTS): Reason.USER_ALREADY_EXISTS,
+    (CreateGroup, IamErrorKind.ALREADY_EXISTS): Reason.GROUP_ALREADY_EXISTS,
+    (CreatePolicy, IamErrorKind.ALREADY_EXISTS): Reason.POLICY_ALREADY_EXISTS,
+    (AttachGroupPolicy, IamErrorKind.NOT_FOUND): Reason.POLICY_NOT_FOUND,
+    (DeleteGroup, IamErrorKind.IN_USE): Reason.IN_USE,
+    (DeletePolicy, IamErrorKind.IN_USE): Reason.IN_USE,
+    (CreateVirtualMfaDevice, IamErrorKind.ALREADY_EXISTS): Reason.IN_USE,
+    (EnableMfaDevice, IamErrorKind.ALREADY_EXISTS): Reason.IN_USE,
+    (EnableMfaDevice, IamErrorKind.NOT_FOUND): Reason.MFA_DEVICE_NOT_FOUND,
 }
 """What a refusal means for certain steps."""
+
+READ_REASONS = {
+    (action, IamErrorKind.NOT_FOUND): reason
+    for reason, actions in {
+        Reason.GROUP_NOT_FOUND: ("iam:GetGroup", "iam:ListAttachedGroupPolicies", "iam:ListGroupPolicies"),
+        Reason.POLICY_NOT_FOUND: (
+            "iam:GetPolicy",
+            "iam:GetPolicyVersion",
+            "iam:ListPolicyVersions",
+            "iam:ListEntitiesForPolicy",
+        ),
+    }.items()
+    for action in actions
+}
+"""What it means if something is gone between two reads."""
 
 STEP_QUOTAS: dict[type[Step], str] = {
     CreateUser: "UsersQuota",
@@ -56,12 +91,19 @@ STEP_QUOTAS: dict[type[Step], str] = {
     AttachUserPolicy: "AttachedPoliciesPerUserQuota",
     PutUserPolicy: "UserPolicySizeQuota",
     CreateAccessKey: "AccessKeysPerUserQuota",
+    CreateGroup: "GroupsQuota",
+    CreatePolicy: "PoliciesQuota",
+    AttachGroupPolicy: "AttachedPoliciesPerGroupQuota",
 }
 
 WORDS = {
     Reason.USER_NOT_FOUND: "IAM does not find the user",
     Reason.GROUP_NOT_FOUND: "IAM does not find the group",
     Reason.POLICY_NOT_FOUND: "IAM does not find the policy",
+    Reason.GROUP_ALREADY_EXISTS: "a group of that name exists; names are unique in any letter case",
+    Reason.POLICY_ALREADY_EXISTS: "the account has a policy of that name; names are unique in any letter case",
+    Reason.IN_USE: "IAM says that it is in use",
+    Reason.MFA_DEVICE_NOT_FOUND: "IAM does not find the MFA device",
     Reason.USER_ALREADY_EXISTS: "a user of that name exists; names are unique in any letter case",
     Reason.PASSWORD_ALREADY_EXISTS: "the user has a console password already",
     Reason.CONFLICT: "IAM was changed by somebody else, or cannot change the entity yet; try again",
@@ -85,17 +127,29 @@ NOTHING = "nothing"
 
 def explain(error: IamError, step: Step | None = None, plan: Plan | None = None) -> IdentityError:
     """Say what IAM's refusal means, of a step of a plan or of a read."""
-    reason = STEP_REASONS.get((type(step), error.kind)) if step else None
+    reason = STEP_REASONS.get((type(step), error.kind)) if step else READ_REASONS.get((error.action, error.kind))
     reason = reason or REASONS[error.kind]
     failure = IdentityError(
         reason,
         f"{WORDS[reason]} ({error.action})",
         metadata={"aws_action": error.action, "aws_error_code": error.code, "aws_request_id": error.request_id},
-        resource=Resource(error.action, step.resource) if step else None,
+        resource=_resource_of(step) if step else None,
         quota_violations=_quota(step, plan) if reason is Reason.QUOTA_EXCEEDED else (),
     )
     failure.retry_after = RETRY_AFTER_SECONDS if failure.transient else None
     return failure
+
+
+def _resource_of(step: Step) -> Resource:
+    match step:
+        case AddUserToGroup() | GroupStep():
+            return Resource("iam:Group", step.group_name)
+        case AttachUserPolicy() | PolicyStep():
+            return Resource("iam:Policy", step.policy_arn)
+        case UserStep():
+            return Resource("iam:User", step.user_name)
+        case _:
+            return Resource("iam:Resource", step.resource)
 
 
 def _quota(step: Step | None, plan: Plan | None) -> tuple[QuotaViolation, ...]:
@@ -116,15 +170,20 @@ def refuse(plan: Plan) -> IdentityError:
     return IdentityError(
         first.reason,
         f"{first.message}{more}",
-        metadata={"account_id": plan.account_id, "user_name": plan.user_name, "remaining": NOTHING},
+        metadata={"account_id": plan.account_id, "target": str(plan.target), "remaining": NOTHING},
         field_violations=tuple(filter(None, (problem.field_violation for problem in plan.problems))),
         quota_violations=tuple(filter(None, (problem.quota for problem in plan.problems))),
         resource=first.resource,
     )
 
 
-def explain_step(failure: StepFailedError, plan: Plan, remaining: tuple[str, ...]) -> IdentityError:
-    """Say which step failed, why, and what remains; what nobody expected becomes INTERNAL."""
+def explain_step(
+    failure: StepFailedError, plan: Plan, remaining: tuple[str, ...], *, forward_only: bool
+) -> IdentityError:
+    """Say which step failed, why, and what remains; what nobody expected becomes INTERNAL.
+
+    What could not be undone does not get better by asking again: a passing reason becomes UNDO_INCOMPLETE then.
+    """
     match failure.cause:
         case IamError() as cause:
             error = explain(cause, failure.step, plan)
@@ -135,12 +194,21 @@ def explain_step(failure: StepFailedError, plan: Plan, remaining: tuple[str, ...
     error.metadata = {
         **error.metadata,
         "account_id": plan.account_id,
-        "user_name": plan.user_name,
+        "target": str(plan.target),
         "failed_step": failure.step.iam_action,
         "failed_step_description": failure.step.description,
         "remaining": in_words(remaining),
     }
-    return error
+    return _undo_incomplete(error) if remaining and error.transient and not forward_only else error
+
+
+def _undo_incomplete(error: IdentityError) -> IdentityError:
+    return IdentityError(
+        Reason.UNDO_INCOMPLETE,
+        f"{error.message}; and what was made could not be undone whole",
+        metadata={**error.metadata, "cause": error.reason.name},
+        resource=error.resource,
+    )
 
 
 def not_reached(plan: Plan, journal: Journal) -> tuple[str, ...]:

@@ -2,21 +2,29 @@
 
 import hashlib
 import json
-from dataclasses import asdict, replace
+from dataclasses import fields, is_dataclass
+from enum import Enum
 
-from identity_service.domain.request import Mutation, UserChange
+from identity_service.domain.request import Mutation
+from identity_service.domain.secret import Secret
 
 
 def fingerprint(mutation: Mutation, account_id: str) -> str:
     """Digest what a mutation asks for: SHA-256 in hexadecimal.
 
-    A custom password is left out (the hash of a password can be guessed); that there is one is not.
+    A secret is left out (the hash of a password can be guessed); that there is one is not.
     """
-    body = mutation.body
-    custom = False
-    if isinstance(body, UserChange) and body.credentials.console_password:
-        custom = body.credentials.console_password.custom is not None
-        password = replace(body.credentials.console_password, custom=None)
-        body = replace(body, credentials=replace(body.credentials, console_password=password))
-    canonical = {"action": mutation.action, "account_id": account_id, "custom": custom, "body": asdict(body)}
+    canonical = {"action": mutation.action, "account_id": account_id, "body": _canonical(mutation.body)}
     return hashlib.sha256(json.dumps(canonical, sort_keys=True).encode()).hexdigest()
+
+
+def _canonical(value: object) -> object:
+    if isinstance(value, Secret):
+        return "a secret"
+    if isinstance(value, Enum):
+        return value.name
+    if is_dataclass(value):
+        return {each.name: _canonical(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, tuple):
+        return [_canonical(item) for item in value]
+    return value

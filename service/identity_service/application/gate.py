@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 
-from identity_service.application.planner import PlannedMutation
+from identity_service.application.planners.planned import PlannedMutation
 from identity_service.application.ports import Authorizer, Denial, Ledger
-from identity_service.domain import tags
+from identity_service.domain import tags, target
 from identity_service.domain.caller import Caller
 from identity_service.domain.errors import IdentityError, Reason, Resource
 from identity_service.domain.request import Mutation
+from identity_service.domain.target import Target
+
+RIGHT_TO_COPY = "GetUser"
+"""Whoever copies a user's permissions must be allowed to read that user."""
 
 
 class Gate:
@@ -20,7 +24,7 @@ class Gate:
     async def may_ask(self, caller: Caller, mutation: Mutation, account_id: str) -> None:
         """Refuse a caller who may not call the RPC. Raises CALLER_NOT_ALLOWED."""
         try:
-            self._authorizer.may_ask(caller, mutation.action, account_id, mutation.body.user_name)
+            self._authorizer.may_ask(caller, mutation.action, account_id, mutation.body.target)
         except IdentityError as error:
             await self._audit(caller, mutation, account_id, error)
             raise
@@ -28,8 +32,11 @@ class Gate:
     async def may_have(self, caller: Caller, mutation: Mutation, planned: PlannedMutation) -> None:
         """Refuse a plan that the caller may not have. Raises NOT_OWNER or CALLER_NOT_ALLOWED."""
         try:
-            if not mutation.creates_user and planned.before is not None:
-                _require_owner(caller, planned.before.user.user_name, planned.before.user.tags)
+            if planned.target_tags is not None:
+                _require_owner(caller, planned.plan.target, planned.target_tags)
+            if planned.copied_from is not None:
+                source = target.user(planned.copied_from)
+                self._authorizer.may_ask(caller, RIGHT_TO_COPY, planned.plan.account_id, source)
             self._authorizer.may_have(caller, mutation.action, planned.plan)
         except IdentityError as error:
             await self._audit(caller, mutation, planned.plan.account_id, error)
@@ -41,17 +48,17 @@ class Gate:
             team=caller.team,
             action=mutation.action,
             account_id=account_id,
-            user_name=mutation.body.user_name,
+            target=mutation.body.target,
             request_id=mutation.request_id,
             reason=error.reason.name,
         )
         await self._ledger.record_denial(denial)
 
 
-def _require_owner(caller: Caller, user_name: str, user_tags: Mapping[str, str]) -> None:
-    if tags.owner_of(user_tags) != caller.team:
+def _require_owner(caller: Caller, owned: Target, its_tags: Mapping[str, str]) -> None:
+    if tags.owner_of(its_tags) != caller.team:
         raise IdentityError(
             Reason.NOT_OWNER,
-            "the user does not belong to the caller's team",
-            resource=Resource("iam:User", user_name),
+            f"the {owned.kind.value} does not belong to the caller's team",
+            resource=Resource(f"iam:{owned.kind.value.capitalize()}", owned.name),
         )

@@ -20,7 +20,7 @@ class GetAccount:
     async def __call__(self, caller: Caller, account_id: str) -> AccountDescription:
         """Read the account; `account_id` "" means the only one. Raises IdentityError."""
         account = self._accounts.get(account_id)
-        self._authorizer.may_ask(caller, "GetAccount", account.account_id, "")
+        self._authorizer.may_ask(caller, "GetAccount", account.account_id, None)
         try:
             summary, policy, alias = await asyncio.gather(
                 account.get_account_summary(), account.get_password_policy(), account.get_alias()

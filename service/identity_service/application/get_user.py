@@ -3,6 +3,7 @@
 from identity_service.application.failures import explain
 from identity_service.application.ports import Accounts, Authorizer
 from identity_service.application.reading import read_user, with_last_use
+from identity_service.domain import target
 from identity_service.domain.caller import Caller
 from identity_service.domain.entities import UserSnapshot
 from identity_service.domain.errors import IamError, IdentityError, Reason, Resource
@@ -18,9 +19,9 @@ class GetUser:
     async def __call__(self, caller: Caller, account_id: str, user_name: str) -> UserSnapshot:
         """Read the user; `account_id` "" means the only account. Raises IdentityError, USER_NOT_FOUND among others."""
         account = self._accounts.get(account_id)
-        self._authorizer.may_ask(caller, "GetUser", account.account_id, user_name)
+        self._authorizer.may_ask(caller, "GetUser", account.account_id, target.user(user_name))
         try:
-            snapshot = await read_user(account, user_name)
+            snapshot = await read_user(account, user_name, expected=True)
             if snapshot is not None:
                 return await with_last_use(account, snapshot)
         except IamError as error:

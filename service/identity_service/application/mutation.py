@@ -1,37 +1,75 @@
 """The way of every mutating request: who, whether they may, the plan, the intent, the work, the outcome."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import structlog
 
 from identity_service.application.executor import Executor, Journal, StepFailedError
 from identity_service.application.failures import NOTHING, explain, explain_step, in_words, not_reached, refuse
 from identity_service.application.fingerprint import fingerprint
 from identity_service.application.gate import Gate
 from identity_service.application.locks import KeyedLocks
-from identity_service.application.planner import PlannedMutation, Planner
-from identity_service.application.ports import Accounts, Authorizer, Failure, IamAccount, Intent, Ledger, RequestKey
-from identity_service.application.results import describe_outcome, password_for
-from identity_service.application.undoing import Undo
+from identity_service.application.planners.planned import PlannedMutation
+from identity_service.application.planners.planner import plan_mutation
+from identity_service.application.ports import (
+    Accounts,
+    Authorizer,
+    Failure,
+    IamAccount,
+    Intent,
+    Ledger,
+    LedgerRow,
+    RequestKey,
+)
+from identity_service.application.results import describe_outcome, secret_inputs
+from identity_service.application.undoing import Settling, Undo
 from identity_service.domain.caller import Caller
 from identity_service.domain.errors import IamError, IdentityError, Reason
-from identity_service.domain.names import name_key
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.plan import Plan
-from identity_service.domain.request import Mutation, UserDeletion
+from identity_service.domain.request import Mutation
 
 IN_PROGRESS_RETRY_SECONDS = 1.0
 
 
-class MutationService:
-    """Runs mutations: ProvisionUser, CreateUser, CreateCredentials, AssignPermissions, DeleteUser."""
+@dataclass(frozen=True)
+class _Work:
+    """One mutation that is being carried out."""
 
-    def __init__(self, *, accounts: Accounts, authorizer: Authorizer, ledger: Ledger) -> None:
+    mutation: Mutation
+    account: IamAccount
+    planned: PlannedMutation
+    row_id: str
+    journal: Journal
+    undo: Undo
+
+
+class MutationService:
+    """Runs every mutation of users, groups and policies.
+
+    `settling` says how long IAM is given before what it does not find counts as absent; `is_stopping` tells that the
+    server wants to end soon, so that work in progress is undone rather than gone on with.
+    """
+
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        authorizer: Authorizer,
+        ledger: Ledger,
+        settling: Settling | None = None,
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._accounts = accounts
         self._ledger = ledger
         self._gate = Gate(authorizer, ledger)
-        self._users = KeyedLocks()
+        self._settling = settling or Settling()
+        self._is_stopping = is_stopping
+        self._targets = KeyedLocks()
         self._running: set[RequestKey] = set()
 
     async def run(self, caller: Caller, mutation: Mutation) -> Plan | Outcome:
@@ -45,16 +83,21 @@ class MutationService:
             return (await self._plan(caller, mutation, account, row_id=new_row_id())).plan
         key = RequestKey(caller.id, mutation.request_id)
         with self._only_once(key):
-            async with self._users.hold((account.account_id, name_key(mutation.body.user_name))):
+            async with self._targets.hold((account.account_id, mutation.body.target.key)):
                 return await self._run_or_replay(caller, mutation, account, key)
 
     async def _run_or_replay(self, caller: Caller, mutation: Mutation, account: IamAccount, key: RequestKey) -> Outcome:
         digest = fingerprint(mutation, account.account_id)
-        replayed = await self._replay(key, digest)
-        if replayed:
-            return replayed
+        row = await self._ledger.find(key)
+        if row is not None and not (row.failure and row.failure.retryable):
+            return replay(row, digest)
+        if row is not None and row.fingerprint != digest:
+            raise request_id_reused()
         row_id = new_row_id()
-        planned = await self._plan(caller, mutation, account, row_id)
+        if row is not None and mutation.body.forward_only:
+            planned = await self._resume(caller, mutation, row)
+        else:
+            planned = await self._plan(caller, mutation, account, row_id)
         require_runnable(planned.plan, mutation.expected_plan_digest)
         await self._ledger.begin(
             Intent(row_id, key, caller.team, mutation.action, digest, planned.plan, planned.before)
@@ -63,70 +106,59 @@ class MutationService:
 
     async def _plan(self, caller: Caller, mutation: Mutation, account: IamAccount, row_id: str) -> PlannedMutation:
         try:
-            planned = await Planner(account).plan(mutation.body, row_id, caller.team)
+            planned = await plan_mutation(account, mutation.body, row_id, caller.team)
         except IamError as error:
             raise explain(error) from None
         await self._gate.may_have(caller, mutation, planned)
         return planned
 
-    async def _replay(self, key: RequestKey, digest: str) -> Outcome | None:
-        """Answer what an earlier call with this request_id came to; None if it has to be done."""
-        row = await self._ledger.find(key)
-        if row is None or (row.failure and row.failure.retryable):
-            return None
-        if row.fingerprint != digest:
-            raise IdentityError(Reason.REQUEST_ID_REUSED, "the request_id was used for another request; make a new one")
-        if row.failure:
-            raise row.failure.error
-        if row.outcome is None:
-            raise interrupted() if row.lease_expired else in_progress()
-        return row.outcome.replay()
+    async def _resume(self, caller: Caller, mutation: Mutation, row: LedgerRow) -> PlannedMutation:
+        """Go on with what was authorized: half of it is done, so that a new plan would be another one."""
+        tags = row.before.user.tags if row.before else None
+        planned = PlannedMutation(row.plan, row.before, tags)
+        await self._gate.may_have(caller, mutation, planned)
+        return planned
 
     async def _carry_out(
         self, mutation: Mutation, account: IamAccount, planned: PlannedMutation, row_id: str
     ) -> Outcome:
-        journal = Journal()
-        before = None if mutation.creates_user else planned.before
-        undo = Undo(account, journal, before, started_at=datetime.now(UTC))
-        password = password_for(mutation.body, planned.password_policy)
+        journal = Journal(started_at=datetime.now(UTC))
+        undo = Undo(account, journal, planned.before, self._settling)
+        work = _Work(mutation, account, planned, row_id, journal, undo)
+        secrets = secret_inputs(mutation.body, planned.password_policy)
         try:
-            await Executor(account, journal, password).run(planned.plan)
+            await Executor(account, journal, secrets, self._is_stopping).run(planned.plan)
         except StepFailedError as failure:
-            error = await self._give_up(mutation, planned, row_id, journal, undo, failure)
-            raise (failure.cause if error.reason is Reason.INTERNAL else error) from None
-        outcome = describe_outcome(mutation.body, planned, journal, password)
-        await self._store(mutation, row_id, outcome, undo)
+            raise await self._give_up(work, failure) from None
+        outcome = await describe_outcome(account, mutation.body, planned, journal, secrets)
+        await self._store(work, outcome)
         return outcome
 
-    async def _give_up(
-        self,
-        mutation: Mutation,
-        planned: PlannedMutation,
-        row_id: str,
-        journal: Journal,
-        undo: Undo,
-        failure: StepFailedError,
-    ) -> IdentityError:
+    async def _give_up(self, work: _Work, failure: StepFailedError) -> IdentityError:
         """Undo what was done, store the failure, and return what the caller is told.
 
-        A deletion is not undone: it goes forward only, and what remains is what it has not reached.
+        What goes forward only is not undone: what remains is what it has not reached.
         """
-        forward_only = isinstance(mutation.body, UserDeletion)
-        remaining = not_reached(planned.plan, journal) if forward_only else await undo.run()
-        error = explain_step(failure, planned.plan, remaining)
-        retryable = error.transient and (forward_only or not remaining)
+        if not isinstance(failure.cause, IamError | IdentityError):
+            structlog.get_logger().error("step failed", step=failure.step.iam_action, exc_info=failure.cause)
+        forward_only = work.mutation.body.forward_only
+        remaining = not_reached(work.planned.plan, work.journal) if forward_only else await work.undo.run()
+        error = explain_step(failure, work.planned.plan, remaining, forward_only=forward_only)
         # Where the failure cannot be stored, the lease will run out; what the caller is told is true all the same.
         with suppress(IdentityError):
-            await self._ledger.fail(row_id, Failure(error, retryable))
+            await self._ledger.fail(work.row_id, Failure(error, retryable=error.transient))
         return error
 
-    async def _store(self, mutation: Mutation, row_id: str, outcome: Outcome, undo: Undo) -> None:
+    async def _store(self, work: _Work, outcome: Outcome) -> None:
         """Store the outcome; where that fails, nobody could replay it, so what was made is undone."""
         try:
-            await self._ledger.succeed(row_id, outcome.without_secrets())
+            await self._ledger.succeed(work.row_id, outcome.without_secrets())
         except IdentityError as error:
-            remaining = () if isinstance(mutation.body, UserDeletion) else await undo.run()
+            remaining = () if work.mutation.body.forward_only else await work.undo.run()
             error.metadata = {**error.metadata, "remaining": in_words(remaining)}
+            # The store may be there again, and the caller shall not have to wait for the lease.
+            with suppress(IdentityError):
+                await self._ledger.fail(work.row_id, Failure(error, retryable=not remaining))
             raise
 
     @contextmanager
@@ -146,6 +178,17 @@ def new_row_id() -> str:
     return uuid.uuid4().hex
 
 
+def replay(row: LedgerRow, digest: str) -> Outcome:
+    """Answer what an earlier call with this request_id came to; raises its error, IN_PROGRESS or REQUEST_ID_REUSED."""
+    if row.fingerprint != digest:
+        raise request_id_reused()
+    if row.failure:
+        raise row.failure.error
+    if row.outcome is None:
+        raise interrupted() if row.lease_expired else in_progress()
+    return row.outcome.replay()
+
+
 def require_runnable(plan: Plan, expected_digest: str) -> None:
     """Refuse a plan with problems, and one that is not the reviewed one (PLAN_CHANGED)."""
     if plan.problems:
@@ -158,6 +201,11 @@ def require_runnable(plan: Plan, expected_digest: str) -> None:
         )
 
 
+def request_id_reused() -> IdentityError:
+    """Say that the request_id stands for another request."""
+    return IdentityError(Reason.REQUEST_ID_REUSED, "the request_id was used for another request; make a new one")
+
+
 def in_progress() -> IdentityError:
     """Say that the same request is being executed."""
     return IdentityError(Reason.IN_PROGRESS, "this request is being executed", retry_after=IN_PROGRESS_RETRY_SECONDS)
@@ -166,7 +214,7 @@ def in_progress() -> IdentityError:
 def interrupted() -> IdentityError:
     """Say that an earlier attempt was cut and did not say what it came to."""
     return IdentityError(
-        Reason.CONFLICT,
-        "an earlier attempt was cut off; look at the user with GetUser, delete what is not wanted, and use a new "
-        "request_id",
+        Reason.INTERRUPTED,
+        "an earlier attempt was cut off by the end of the server; look at what is there, delete what is not wanted, "
+        "and ask again with a new request_id",
     )

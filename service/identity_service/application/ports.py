@@ -1,6 +1,7 @@
 """What the application needs of the world, as Protocols that adapters fulfil and fakes stand in for."""
 
-from collections.abc import Mapping
+import enum
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -10,18 +11,24 @@ from identity_service.domain.entities import (
     AccessKeyRecord,
     AccountSummary,
     AttachedPolicyRecord,
+    GroupDetails,
     GroupRecord,
     LoginProfileRecord,
     MfaDeviceRecord,
+    Page,
+    PolicyDetails,
     PolicyRecord,
+    PolicyUsage,
     UserRecord,
     UserSnapshot,
+    VirtualMfaDeviceRecord,
 )
 from identity_service.domain.errors import IdentityError
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.passwords import PasswordPolicy
 from identity_service.domain.plan import Plan
 from identity_service.domain.secret import Secret
+from identity_service.domain.target import Target
 
 T = TypeVar("T")
 
@@ -51,13 +58,31 @@ class MintedAccessKey:
     created_at: datetime
 
 
+@dataclass(frozen=True)
+class MintedMfaDevice:
+    """What CreateVirtualMFADevice answers, the only time: the seed in base32, the QR code's PNG image in base64."""
+
+    serial_number: str
+    seed: Secret
+    qr_code_png: Secret
+
+
+class PolicyScope(enum.Enum):
+    """Whose managed policies."""
+
+    ALL = "All"
+    AWS = "AWS"
+    CUSTOMER = "Local"
+
+
 class IamAccount(Protocol):
     """IAM of one AWS account: just the calls that this service makes.
 
     Every method raises `IamError`. Reads and convergent writes are retried below, with jittered backoff, on
     throttling, 5xx, lost connections, ConcurrentModification and EntityTemporarilyUnmodifiable, for a bounded time.
-    The two minting calls, CreateAccessKey and CreateLoginProfile, are sent at most once and are retried only on
-    answers which say that nothing was done. Reads answer None for what is not there, where the type says so.
+    The minting calls, CreateAccessKey, CreateLoginProfile and CreateVirtualMFADevice, are sent at most once and are
+    retried only on answers which say that nothing was done. Reads answer None for what is not there, where the type
+    says so.
     """
 
     @property
@@ -91,6 +116,24 @@ class IamAccount(Protocol):
     async def get_policy_document(self, policy: PolicyRecord) -> str:
         """GetPolicyVersion of the default version; the document as JSON text."""
 
+    async def get_group_details(self, group_name: str) -> GroupDetails | None:
+        """GetGroup with all members, ListAttachedGroupPolicies and ListGroupPolicies, all pages."""
+
+    async def page_of_groups(self, page_size: int, token: str | None) -> Page[GroupDetails]:
+        """GetAccountAuthorizationDetails(Filter=Group): groups with their policies, without their members."""
+
+    async def get_policy_details(self, policy_arn: str) -> PolicyDetails | None:
+        """GetPolicy with tags and description."""
+
+    async def page_of_policies(self, scope: PolicyScope, page_size: int, token: str | None) -> Page[PolicyDetails]:
+        """ListPolicies, sorted as IAM sorts."""
+
+    async def list_policy_versions(self, policy_arn: str) -> tuple[str, ...]:
+        """ListPolicyVersions, all pages: the ids of the versions that are not the default one."""
+
+    async def get_policy_usage(self, policy_arn: str) -> PolicyUsage:
+        """ListEntitiesForPolicy for both usages, all pages."""
+
     async def find_customer_policy(self, policy_name: str) -> PolicyRecord | None:
         """Find a policy of the account by its name, in any letter case and on any path: ListPolicies, all pages."""
 
@@ -98,8 +141,11 @@ class IamAccount(Protocol):
         """Find a policy of AWS by its name, on any path: ListPolicies, all pages."""
 
     # Reads of a user.
-    async def get_user(self, user_name: str) -> UserRecord | None:
-        """GetUser."""
+    async def get_user(self, user_name: str, *, expected: bool = False) -> UserRecord | None:
+        """GetUser. `expected` waits for a user that was made here a moment ago and is not seen yet."""
+
+    async def page_of_users(self, page_size: int, token: str | None) -> Page[UserRecord]:
+        """GetAccountAuthorizationDetails(Filter=User): users with tags and boundary."""
 
     async def get_login_profile(self, user_name: str) -> LoginProfileRecord | None:
         """GetLoginProfile."""
@@ -121,6 +167,9 @@ class IamAccount(Protocol):
 
     async def list_mfa_devices(self, user_name: str) -> tuple[MfaDeviceRecord, ...]:
         """ListMFADevices, all pages."""
+
+    async def list_virtual_mfa_devices(self) -> tuple[VirtualMfaDeviceRecord, ...]:
+        """ListVirtualMFADevices of the account, all pages, assigned or not."""
 
     async def list_signing_certificates(self, user_name: str) -> tuple[str, ...]:
         """ListSigningCertificates, all pages: the ids."""
@@ -191,6 +240,47 @@ class IamAccount(Protocol):
     async def delete_virtual_mfa_device(self, serial_number: str) -> Receipt:
         """DeleteVirtualMFADevice."""
 
+    async def create_virtual_mfa_device(self, device_name: str) -> Answer[MintedMfaDevice]:
+        """CreateVirtualMFADevice, sent at most once."""
+
+    async def enable_mfa_device(self, user_name: str, serial_number: str, first: Secret, second: Secret) -> Receipt:
+        """EnableMFADevice with two codes that follow one another."""
+
+    async def update_user(self, user_name: str, new_user_name: str | None, new_path: str | None) -> Receipt:
+        """UpdateUser. The answer holds no user; read it again."""
+
+    async def tag_user(self, user_name: str, tags: Mapping[str, str]) -> Receipt:
+        """TagUser."""
+
+    async def untag_user(self, user_name: str, tag_keys: Sequence[str]) -> Receipt:
+        """UntagUser."""
+
+    async def create_group(self, group_name: str, path: str) -> Answer[GroupDetails]:
+        """CreateGroup."""
+
+    async def delete_group(self, group_name: str) -> Receipt:
+        """DeleteGroup."""
+
+    async def attach_group_policy(self, group_name: str, policy_arn: str) -> Receipt:
+        """AttachGroupPolicy."""
+
+    async def detach_group_policy(self, group_name: str, policy_arn: str) -> Receipt:
+        """DetachGroupPolicy."""
+
+    async def delete_group_policy(self, group_name: str, policy_name: str) -> Receipt:
+        """DeleteGroupPolicy."""
+
+    async def create_policy(
+        self, policy_name: str, path: str, description: str, document: str, tags: Mapping[str, str]
+    ) -> Answer[PolicyDetails]:
+        """CreatePolicy with its tags."""
+
+    async def delete_policy_version(self, policy_arn: str, version_id: str) -> Receipt:
+        """DeletePolicyVersion."""
+
+    async def delete_policy(self, policy_arn: str) -> Receipt:
+        """DeletePolicy."""
+
 
 class Accounts(Protocol):
     """The AWS accounts that are configured."""
@@ -208,8 +298,11 @@ class Authorizer(Protocol):
     def identify(self, caller_id: str) -> Caller:
         """Return the caller with its team; raise CALLER_NOT_ALLOWED for one that no team knows."""
 
-    def may_ask(self, caller: Caller, action: str, account_id: str, user_name: str) -> None:
-        """Decide before anything is read from IAM. `action` is the RPC's name, such as `ProvisionUser`."""
+    def may_ask(self, caller: Caller, action: str, account_id: str, target: Target | None) -> None:
+        """Decide before anything is read from IAM. `action` is the RPC's name, such as `ProvisionUser`.
+
+        `target` is what it is about, None for a whole account.
+        """
 
     def may_have(self, caller: Caller, action: str, plan: Plan) -> None:
         """Decide on the expanded plan, before anything is written."""
@@ -254,6 +347,8 @@ class LedgerRow:
     row_id: str
     fingerprint: str
     lease_expired: bool
+    plan: Plan
+    before: UserSnapshot | None
     outcome: Outcome | None = None
     failure: Failure | None = None
 
@@ -266,7 +361,7 @@ class Denial:
     team: str
     action: str
     account_id: str
-    user_name: str
+    target: Target
     request_id: str
     reason: str
 
@@ -281,7 +376,7 @@ class AuditEvent:
     team: str
     action: str
     account_id: str
-    user_name: str
+    target: str
     request_id: str
     row_id: str
     details: Mapping[str, object] = field(default_factory=dict)
@@ -297,10 +392,10 @@ class Ledger(Protocol):
         """Return what is known of a mutation."""
 
     async def begin(self, intent: Intent) -> None:
-        """Write row, user lock and audit intent in one unit of work, or nothing.
+        """Write row, lock and audit intent in one unit of work, or nothing.
 
         A retryable row of the same key is taken over. Raises IdentityError IN_PROGRESS if the row runs already, or
-        if another row holds the lock on (account, user) and its lease has not run out.
+        if another row holds the lock on (account, target) and its lease has not run out.
         """
 
     async def succeed(self, row_id: str, outcome: Outcome) -> None:

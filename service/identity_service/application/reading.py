@@ -7,12 +7,13 @@ from identity_service.application.ports import IamAccount
 from identity_service.domain.entities import AccessKeyRecord, UserSnapshot
 
 
-async def read_user(account: IamAccount, user_name: str) -> UserSnapshot | None:
+async def read_user(account: IamAccount, user_name: str, *, expected: bool = False) -> UserSnapshot | None:
     """Read a user with all that a change or an answer needs to know; None if there is no such user.
 
-    Raises IamError. Not read from one moment: IAM has no such read.
+    `expected` waits for one that was made here a moment ago. Not read from one moment: IAM has no such read.
+    Raises IamError.
     """
-    user = await account.get_user(user_name)
+    user = await account.get_user(user_name, expected=expected)
     if user is None:
         return None
     profile, keys, groups, attached, inline, devices = await asyncio.gather(
@@ -36,7 +37,7 @@ async def read_user(account: IamAccount, user_name: str) -> UserSnapshot | None:
 
 async def read_user_for_deletion(account: IamAccount, user_name: str) -> UserSnapshot | None:
     """Read a user with everything that has to be taken off before it can be deleted. Raises IamError."""
-    snapshot = await read_user(account, user_name)
+    snapshot = await read_user(account, user_name, expected=True)
     if snapshot is None:
         return None
     name = snapshot.user.user_name

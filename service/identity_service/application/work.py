@@ -1,7 +1,7 @@
 """Work that the server owns: it goes on when nobody waits for it any more, and is drained at shutdown."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Set
 from typing import Any, TypeVar
 
 import structlog
@@ -10,6 +10,8 @@ from identity_service.domain.errors import IdentityError, Reason
 
 T = TypeVar("T")
 RETRY_AFTER_SECONDS = 1.0
+FINISHING_SHARE = 0.6
+"""The part of a drain in which work may finish; the rest is for undoing it."""
 CANCELLATION_SECONDS = 1.0
 """How long cancelled work may take to end."""
 
@@ -20,6 +22,7 @@ class OwnedWork:
     def __init__(self, maximum: int) -> None:
         self._maximum = maximum
         self._draining = False
+        self._stopping = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._abandoned: set[asyncio.Task[Any]] = set()
 
@@ -45,17 +48,29 @@ class OwnedWork:
             self._abandoned.add(task)
             raise
 
+    def is_stopping(self) -> bool:
+        """Whether work should be given up and undone, rather than gone on with: the end of the drain is near."""
+        return self._stopping
+
     async def drain(self, timeout: float) -> int:  # noqa: ASYNC109 - what is left is cancelled, not the caller
-        """Take no more work, wait for what runs, cancel what still runs after `timeout` seconds; return its number."""
+        """Take no more work and let what runs finish, for `timeout` seconds; return how many tasks had to be cut off.
+
+        The last part of the time is for undoing what is not finished by then; only after it, work is cancelled.
+        """
         self._draining = True
-        if not self._tasks:
-            return 0
-        _, unfinished = await asyncio.wait(tuple(self._tasks), timeout=timeout)
+        unfinished = await self._wait(self._tasks, timeout * FINISHING_SHARE)
+        self._stopping = True
+        unfinished = await self._wait(unfinished, timeout * (1 - FINISHING_SHARE))
         for task in unfinished:
             task.cancel()
-        if unfinished:
-            await asyncio.wait(unfinished, timeout=CANCELLATION_SECONDS)
+        await self._wait(unfinished, CANCELLATION_SECONDS)
         return len(unfinished)
+
+    async def _wait(self, tasks: Set[asyncio.Task[Any]], seconds: float) -> Set[asyncio.Task[Any]]:
+        """Wait for tasks and return those that have not ended."""
+        if not tasks:
+            return tasks
+        return (await asyncio.wait(tuple(tasks), timeout=seconds))[1]
 
     def _check_admission(self) -> None:
         if self._draining:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,76 @@ class PolicyRecord:
     arn: str
     attachable: bool
     default_version_id: str
+
+
+@dataclass(frozen=True)
+class GroupDetails:
+    """A group with its policies and members; `inline_policy_names` without documents."""
+
+    group_name: str
+    group_id: str
+    arn: str
+    path: str
+    created_at: datetime
+    attached_policies: tuple[AttachedPolicyRecord, ...] = ()
+    inline_policy_names: tuple[str, ...] = ()
+    member_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PolicyDetails:
+    """A managed policy as IAM describes it; `tags` only where it was read by its ARN or just made."""
+
+    policy_name: str
+    policy_id: str
+    arn: str
+    path: str
+    default_version_id: str
+    attachment_count: int
+    boundary_usage_count: int
+    created_at: datetime
+    updated_at: datetime
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PolicyUsage:
+    """Who has a managed policy attached, and whom it bounds, by name."""
+
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    bounded_users: tuple[str, ...] = ()
+    bounded_roles: tuple[str, ...] = ()
+
+    @property
+    def in_words(self) -> tuple[str, ...]:
+        """Each use, such as `attached to user ana`."""
+        kinds = (
+            ("attached to user", self.users),
+            ("attached to group", self.groups),
+            ("attached to role", self.roles),
+            ("boundary of user", self.bounded_users),
+            ("boundary of role", self.bounded_roles),
+        )
+        return tuple(f"{kind} {name}" for kind, names in kinds for name in names)
+
+
+@dataclass(frozen=True)
+class VirtualMfaDeviceRecord:
+    """A virtual MFA device; `user_name` is None while it waits to be enabled."""
+
+    serial_number: str
+    user_name: str | None = None
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """A page of a listing; `next_token` is None on the last one."""
+
+    items: tuple[T, ...]
+    next_token: str | None = None
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,10 @@ class Reason(enum.Enum):
     ACCESS_KEY_NOT_FOUND = enum.auto()
     MFA_DEVICE_NOT_FOUND = enum.auto()
     OVERLOADED = enum.auto()
+    GROUP_ALREADY_EXISTS = enum.auto()
+    POLICY_ALREADY_EXISTS = enum.auto()
+    UNDO_INCOMPLETE = enum.auto()
+    INTERRUPTED = enum.auto()
 
 
 TRANSIENT = frozenset(

@@ -1,10 +1,10 @@
-"""What a plan is made from: everything that was read of the account."""
+"""What plans are made from: what was read of the account."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from identity_service.domain.entities import AccountSummary, GroupRecord, PolicyRecord, UserSnapshot
-from identity_service.domain.passwords import PasswordPolicy
+from identity_service.domain.passwords import DEFAULT_POLICY, PasswordPolicy
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,36 @@ class PolicyFact:
     ambiguous: bool = False
 
 
-@dataclass(frozen=True)
-class Facts:
-    """The account, the user as it is (None if absent), and what the request's names stand for.
+@dataclass(frozen=True, kw_only=True)
+class AccountFacts:
+    """The account: its id and partition, its quotas and their use, and what the request's names stand for.
 
-    `boundary_document` is the document of the boundary that will be in force, read only where it matters.
+    `taken_policy_names` holds the names of policies to be made that the account has already.
     """
 
     account_id: str
     partition: str
     summary: AccountSummary
-    password_policy: PasswordPolicy
-    alias: str
-    snapshot: UserSnapshot | None
     groups: Mapping[str, GroupFact] = field(default_factory=dict)
     policies: Mapping[str, PolicyFact] = field(default_factory=dict)
+    taken_policy_names: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserFacts(AccountFacts):
+    """The account, and the user as it is (None if absent).
+
+    `copied` is the user whose permissions are copied, None if there is no such user or nobody was named.
+    `boundary_document` is the document of the boundary that will be in force, `policy_documents` those of the managed
+    policies that the user will have, directly or by groups; both are read only where a forced reset depends on them.
+    `pending_mfa_devices` and `used_mfa_devices` hold the serial numbers of the account's virtual devices.
+    """
+
+    password_policy: PasswordPolicy = DEFAULT_POLICY
+    alias: str = ""
+    snapshot: UserSnapshot | None = None
+    copied: UserSnapshot | None = None
     boundary_document: str | None = None
+    policy_documents: tuple[str, ...] = ()
+    pending_mfa_devices: frozenset[str] = frozenset()
+    used_mfa_devices: frozenset[str] = frozenset()

@@ -1,7 +1,5 @@
 """Names and ARNs of IAM."""
 
-MANAGED_POLICY_MARK = ":policy/"
-
 
 def name_key(name: str) -> str:
     """Fold a user, group or policy name to the form in which IAM compares names: without letter case."""
@@ -16,6 +14,16 @@ def user_arn(partition: str, account_id: str, path: str, user_name: str) -> str:
 def group_arn(partition: str, account_id: str, path: str, group_name: str) -> str:
     """Build a group's ARN, path included."""
     return f"arn:{partition}:iam::{account_id}:group{path}{group_name}"
+
+
+def policy_arn(partition: str, account_id: str, path: str, policy_name: str) -> str:
+    """Build the ARN of a managed policy of the account, path included."""
+    return f"arn:{partition}:iam::{account_id}:policy{path}{policy_name}"
+
+
+def mfa_device_arn(partition: str, account_id: str, device_name: str) -> str:
+    """Build the ARN, which is the serial number, of a virtual MFA device."""
+    return f"arn:{partition}:iam::{account_id}:mfa/{device_name}"
 
 
 def aws_managed_policy_arn(partition: str, policy_name: str) -> str:

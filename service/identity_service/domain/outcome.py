@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from identity_service.domain.entities import UserRecord
+from identity_service.domain.entities import AccessKeyRecord, GroupDetails, MfaDeviceRecord, PolicyDetails, UserRecord
 from identity_service.domain.secret import Secret
 
 
@@ -40,11 +40,21 @@ class IssuedPassword:
 
 
 @dataclass(frozen=True)
+class IssuedMfaDevice:
+    """A new virtual MFA device; seed (base32) and QR code (a PNG, base64) are None once they were answered."""
+
+    serial_number: str
+    seed: Secret | None = None
+    qr_code_png: Secret | None = None
+
+
+@dataclass(frozen=True)
 class IssuedCredentials:
     """The credentials that a request made; `secrets_withheld` tells that an earlier answer held the secrets."""
 
     access_key: IssuedAccessKey | None = None
     password: IssuedPassword | None = None
+    mfa_device: IssuedMfaDevice | None = None
     secrets_withheld: bool = False
 
     def without_secrets(self) -> "IssuedCredentials":
@@ -52,15 +62,23 @@ class IssuedCredentials:
         return IssuedCredentials(
             access_key=replace(self.access_key, secret=None) if self.access_key else None,
             password=replace(self.password, password=None) if self.password else None,
-            secrets_withheld=bool(self.access_key or (self.password and self.password.generated)),
+            mfa_device=replace(self.mfa_device, seed=None, qr_code_png=None) if self.mfa_device else None,
+            secrets_withheld=bool(self.access_key or self.mfa_device or (self.password and self.password.generated)),
         )
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a mutation answers: the user as IAM has it, the credentials, where to sign in, the calls made."""
+    """What a mutation answers: what it is about as IAM has it, the credentials, where to sign in, the calls made.
+
+    `access_keys` are those that still work after console access has ended.
+    """
 
     user: UserRecord | None = None
+    group: GroupDetails | None = None
+    policy: PolicyDetails | None = None
+    mfa_device: MfaDeviceRecord | None = None
+    access_keys: tuple[AccessKeyRecord, ...] = ()
     credentials: IssuedCredentials | None = None
     sign_in_url: str = ""
     steps: tuple[ExecutedStep, ...] = ()

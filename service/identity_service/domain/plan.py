@@ -9,7 +9,8 @@ from itertools import groupby
 
 from identity_service.domain import tags
 from identity_service.domain.errors import FieldViolation, QuotaViolation, Reason, Resource
-from identity_service.domain.steps import CreateUser, Step
+from identity_service.domain.steps import CreatePolicy, CreateUser, Step
+from identity_service.domain.target import Target
 
 
 class WarningKind(enum.Enum):
@@ -24,6 +25,9 @@ class WarningKind(enum.Enum):
     MFA_DEADLOCK = enum.auto()
     QUOTA_NEARLY_USED = enum.auto()
     ALREADY_SO = enum.auto()
+    ESCALATION = enum.auto()
+    ABANDONED_MFA_DEVICE = enum.auto()
+    REMAINS = enum.auto()
 
 
 @dataclass(frozen=True)
@@ -63,13 +67,15 @@ class QuotaUse:
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be done in which account to which user. A plan with problems does not run.
+    """What would be done in which account to what. A plan with problems does not run.
 
-    `satisfied` holds what was asked for and is so already: there is nothing to do for it.
+    `satisfied` holds what was asked for and is so already: there is nothing to do for it. `user_id` is IAM's id of the
+    user that the plan was made for, empty for one that is to be made: a namesake made meanwhile is another user.
     """
 
     account_id: str
-    user_name: str
+    target: Target
+    user_id: str = ""
     steps: tuple[Step, ...] = ()
     satisfied: tuple[Step, ...] = ()
     quota_uses: tuple[QuotaUse, ...] = ()
@@ -86,7 +92,8 @@ class Plan:
         """Identify account, target and steps: SHA-256 in hexadecimal, without row ids, quota figures and warnings."""
         canonical = {
             "account_id": self.account_id,
-            "user_name": self.user_name,
+            "target": self.target.key,
+            "user_id": self.user_id,
             "steps": [reviewed(step) for step in self.steps],
         }
         return hashlib.sha256(json.dumps(canonical, sort_keys=True).encode()).hexdigest()
@@ -102,6 +109,6 @@ def in_rounds(steps: Iterable[Step]) -> tuple[Step, ...]:
 def reviewed(step: Step) -> dict[str, object]:
     """Return a step as a reviewer saw it: everything but the random row id."""
     seen = {"iam_action": step.iam_action, **asdict(step)}
-    if isinstance(step, CreateUser):
+    if isinstance(step, CreateUser | CreatePolicy):
         seen["tags"] = {key: value for key, value in step.tags.items() if key != tags.ROW}
     return seen

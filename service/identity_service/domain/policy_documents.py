@@ -12,6 +12,8 @@ VERSIONS = ("2012-10-17", "2008-10-17")
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc")
 STATEMENT_KEYS = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}
 ACTION = re.compile(r"\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+")
+CHARACTERS = re.compile(r"[\t\n\r\x20-\xff]+")
+"""What IAM takes in a document: white space, ASCII and Latin-1."""
 SID = re.compile(r"[A-Za-z0-9]*")
 
 
@@ -32,6 +34,8 @@ def violations(document: str) -> tuple[str, ...]:
         return (f"has the key {error} twice in one object",)
     except (ValueError, RecursionError):
         return ("is not JSON",)
+    if not CHARACTERS.fullmatch(document):
+        return ("has characters that IAM does not take; write them as \\u escapes",)
     if not isinstance(parsed, dict):
         return ("is not a JSON object",)
     return tuple(_document_violations(parsed))
@@ -134,9 +138,17 @@ def may_allow(document: str, action: str) -> bool:
 
 
 def _allowing_statements(document: str) -> Iterator[dict[str, object]]:
-    for statement in _as_list(json.loads(document).get("Statement")):
-        if isinstance(statement, dict) and statement.get("Effect") == "Allow":
-            yield statement
+    return (statement for statement in _statements(document) if statement.get("Effect") == "Allow")
+
+
+def _statements(document: str) -> Iterator[dict[str, object]]:
+    """Yield the statements of a document; one that is malformed has none, and is refused elsewhere."""
+    try:
+        parsed = json.loads(document)
+    except (ValueError, RecursionError):
+        return
+    if isinstance(parsed, dict):
+        yield from (statement for statement in _as_list(parsed.get("Statement")) if isinstance(statement, dict))
 
 
 def _covers(statement: dict[str, object], action: str) -> bool:
@@ -147,3 +159,48 @@ def _covers(statement: dict[str, object], action: str) -> bool:
 
 def _matches(patterns: object, action: str) -> bool:
     return any(fnmatchcase(action.lower(), str(pattern).lower()) for pattern in _as_list(patterns))
+
+
+ESCALATING_ACTIONS = (
+    "iam:AddUserToGroup",
+    "iam:AttachGroupPolicy",
+    "iam:AttachRolePolicy",
+    "iam:AttachUserPolicy",
+    "iam:CreateAccessKey",
+    "iam:CreateLoginProfile",
+    "iam:CreatePolicyVersion",
+    "iam:DeleteRolePermissionsBoundary",
+    "iam:DeleteUserPermissionsBoundary",
+    "iam:PassRole",
+    "iam:PutGroupPolicy",
+    "iam:PutRolePolicy",
+    "iam:PutUserPolicy",
+    "iam:SetDefaultPolicyVersion",
+    "iam:UpdateAssumeRolePolicy",
+    "iam:UpdateLoginProfile",
+)
+"""Actions of IAM with which somebody who has them can come to have more, unless resources or conditions hold them."""
+
+
+def escalating_actions(document: str) -> tuple[str, ...]:
+    """Return the actions that a document allows on every resource without condition and that lead to more rights."""
+    open_statements = [
+        statement
+        for statement in _allowing_statements(document)
+        if "*" in _as_list(statement.get("Resource")) and not statement.get("Condition")
+    ]
+    return tuple(
+        action for action in ESCALATING_ACTIONS if any(_covers(statement, action) for statement in open_statements)
+    )
+
+
+def denies_without_mfa(document: str, action: str) -> bool:
+    """Tell whether some statement denies an action to a session without MFA; other conditions are not looked at."""
+    return any(
+        statement.get("Effect") == "Deny" and _covers(statement, action) and _asks_for_mfa(statement.get("Condition"))
+        for statement in _statements(document)
+    )
+
+
+def _asks_for_mfa(condition: object) -> bool:
+    return "aws:multifactorauthpresent" in json.dumps(condition).lower()

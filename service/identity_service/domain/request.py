@@ -1,9 +1,13 @@
 """What a caller asks for, in the service's own terms."""
 
+import enum
 from dataclasses import dataclass, field
+from typing import ClassVar
 
+from identity_service.domain import target
 from identity_service.domain.secret import Secret
 from identity_service.domain.tags import Tag
+from identity_service.domain.target import Target, TargetKind
 
 
 @dataclass(frozen=True)
@@ -23,11 +27,19 @@ class ConsolePassword:
 
 
 @dataclass(frozen=True)
+class VirtualMfaDevice:
+    """A virtual MFA device to be made, pending; named like the user if `device_name` is empty."""
+
+    device_name: str = ""
+
+
+@dataclass(frozen=True)
 class Credentials:
     """The credentials to be made."""
 
     access_key: bool = False
     console_password: ConsolePassword | None = None
+    mfa_device: VirtualMfaDevice | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,34 @@ class InlinePolicy:
 
 
 @dataclass(frozen=True)
+class NewGroup:
+    """A group to be made, with policies by ARN or name."""
+
+    group_name: str
+    path: str = "/"
+    managed_policies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NewPolicy:
+    """A managed policy to be made."""
+
+    policy_name: str
+    document: str
+    path: str = "/"
+    description: str = ""
+
+
+class SelfManagement(enum.Enum):
+    """How far a user may manage the own credentials."""
+
+    NONE = enum.auto()
+    PASSWORD = enum.auto()
+    CREDENTIALS = enum.auto()
+    CREDENTIALS_WITH_MFA = enum.auto()
+
+
+@dataclass(frozen=True)
 class Permissions:
     """The permissions to be given: groups by name, managed policies and the boundary by ARN or name."""
 
@@ -46,11 +86,19 @@ class Permissions:
     managed_policies: tuple[str, ...] = ()
     inline_policies: tuple[InlinePolicy, ...] = ()
     boundary: str | None = None
+    new_groups: tuple[NewGroup, ...] = ()
+    new_policies: tuple[NewPolicy, ...] = ()
+    new_boundary: NewPolicy | None = None
+    copy_from: str | None = None
+    self_management: SelfManagement = SelfManagement.NONE
 
 
 @dataclass(frozen=True)
 class RequestFields:
-    """Where the parts stand in the caller's message, so that a problem can name its field."""
+    """Where the parts stand in the caller's message, so that a problem can name its field.
+
+    `credentials` is empty where the credential stands in the message itself.
+    """
 
     user_name: str = "user_name"
     path: str = "path"
@@ -58,6 +106,10 @@ class RequestFields:
     boundary: str = "permissions_boundary"
     permissions: str = "permissions"
     credentials: str = "credentials"
+
+    def credential(self, name: str) -> str:
+        """Return the field of one of the credentials."""
+        return f"{self.credentials}.{name}" if self.credentials else name
 
 
 @dataclass(frozen=True)
@@ -72,13 +124,138 @@ class UserChange:
     credentials: Credentials = field(default_factory=Credentials)
     permissions: Permissions = field(default_factory=Permissions)
     fields: RequestFields = field(default_factory=RequestFields)
+    forward_only: ClassVar[bool] = False
+
+    @property
+    def target(self) -> Target:
+        """The user."""
+        return target.user(self.user_name)
 
 
 @dataclass(frozen=True)
-class UserDeletion:
-    """A deletion of one user with everything on it."""
+class _OfUser:
+    """A mutation of a user that has to be there."""
 
     user_name: str
+    forward_only: ClassVar[bool] = True
+
+    @property
+    def target(self) -> Target:
+        """The user."""
+        return target.user(self.user_name)
+
+
+@dataclass(frozen=True)
+class UserDeletion(_OfUser):
+    """A deletion of one user with everything on it."""
+
+
+@dataclass(frozen=True)
+class UserUpdate(_OfUser):
+    """A change of a user's name, path or tags; None and empty leave things as they are."""
+
+    new_user_name: str | None = None
+    new_path: str | None = None
+    set_tags: tuple[Tag, ...] = ()
+    remove_tag_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PermissionRevocation(_OfUser):
+    """What is taken from a user: groups by name, managed policies by ARN or name, inline policies by name."""
+
+    group_names: tuple[str, ...] = ()
+    managed_policies: tuple[str, ...] = ()
+    inline_policy_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ConsoleDisabling(_OfUser):
+    """The end of a user's console password."""
+
+
+@dataclass(frozen=True)
+class MfaDeviceEnabling(_OfUser):
+    """The enabling of a pending MFA device with two codes that follow one another."""
+
+    serial_number: str
+    first_code: Secret
+    second_code: Secret
+
+
+@dataclass(frozen=True)
+class MfaDeviceDeletion(_OfUser):
+    """The deletion of a user's MFA device."""
+
+    serial_number: str
+
+
+@dataclass(frozen=True)
+class GroupCreation:
+    """A group to be made on its own."""
+
+    group: NewGroup
+    forward_only: ClassVar[bool] = False
+
+    @property
+    def target(self) -> Target:
+        """The group."""
+        return Target(TargetKind.GROUP, self.group.group_name)
+
+
+@dataclass(frozen=True)
+class GroupDeletion:
+    """A deletion of one group with its policies."""
+
+    group_name: str
+    forward_only: ClassVar[bool] = True
+
+    @property
+    def target(self) -> Target:
+        """The group."""
+        return Target(TargetKind.GROUP, self.group_name)
+
+
+@dataclass(frozen=True)
+class PolicyCreation:
+    """A managed policy to be made on its own."""
+
+    policy: NewPolicy
+    forward_only: ClassVar[bool] = False
+
+    @property
+    def target(self) -> Target:
+        """The policy, by name: it has no ARN yet."""
+        return Target(TargetKind.POLICY, self.policy.policy_name)
+
+
+@dataclass(frozen=True)
+class PolicyDeletion:
+    """A deletion of one managed policy with its versions."""
+
+    policy_arn: str
+    forward_only: ClassVar[bool] = True
+
+    @property
+    def target(self) -> Target:
+        """The policy, by ARN."""
+        return Target(TargetKind.POLICY, self.policy_arn)
+
+
+Body = (
+    UserChange
+    | UserDeletion
+    | UserUpdate
+    | PermissionRevocation
+    | ConsoleDisabling
+    | MfaDeviceEnabling
+    | MfaDeviceDeletion
+    | GroupCreation
+    | GroupDeletion
+    | PolicyCreation
+    | PolicyDeletion
+)
+"""What a mutation asks for. One that goes forward only is never undone: what it has not reached is said."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +270,7 @@ class Mutation:
     request_id: str
     validate_only: bool
     expected_plan_digest: str
-    body: UserChange | UserDeletion
+    body: Body
 
     @property
     def creates_user(self) -> bool:

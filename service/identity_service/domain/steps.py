@@ -5,24 +5,22 @@ one round run side by side; rounds run one after the other.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step(ABC):
-    """One IAM call on a user. `round` counts from 1."""
+    """One IAM call. `round` counts from 1."""
 
     iam_action: ClassVar[str]
-    user_name: str
-    user_arn: str
     round: int
 
     @property
+    @abstractmethod
     def resource(self) -> str:
         """The ARN that IAM authorizes the action on."""
-        return self.user_arn
 
     @property
     @abstractmethod
@@ -31,7 +29,45 @@ class Step(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateUser(Step):
+class UserStep(Step):
+    """One IAM call on a user."""
+
+    user_name: str
+    user_arn: str
+
+    @property
+    def resource(self) -> str:
+        """The ARN that IAM authorizes the action on."""
+        return self.user_arn
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupStep(Step):
+    """One IAM call on a group."""
+
+    group_name: str
+    group_arn: str
+
+    @property
+    def resource(self) -> str:
+        """The ARN that IAM authorizes the action on."""
+        return self.group_arn
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyStep(Step):
+    """One IAM call on a managed policy of the account."""
+
+    policy_arn: str
+
+    @property
+    def resource(self) -> str:
+        """The ARN that IAM authorizes the action on."""
+        return self.policy_arn
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateUser(UserStep):
     """Make the user with path, boundary and tags in one atomic call."""
 
     iam_action: ClassVar[str] = "iam:CreateUser"
@@ -47,7 +83,7 @@ class CreateUser(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PutUserPermissionsBoundary(Step):
+class PutUserPermissionsBoundary(UserStep):
     """Set or replace the permissions boundary."""
 
     iam_action: ClassVar[str] = "iam:PutUserPermissionsBoundary"
@@ -60,7 +96,7 @@ class PutUserPermissionsBoundary(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteUserPermissionsBoundary(Step):
+class DeleteUserPermissionsBoundary(UserStep):
     """Take the permissions boundary off; only ever to undo."""
 
     iam_action: ClassVar[str] = "iam:DeleteUserPermissionsBoundary"
@@ -72,7 +108,7 @@ class DeleteUserPermissionsBoundary(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AddUserToGroup(Step):
+class AddUserToGroup(UserStep):
     """Add the user to a group; IAM authorizes this on the group."""
 
     iam_action: ClassVar[str] = "iam:AddUserToGroup"
@@ -91,7 +127,7 @@ class AddUserToGroup(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RemoveUserFromGroup(Step):
+class RemoveUserFromGroup(UserStep):
     """Take the user out of a group; IAM authorizes this on the group."""
 
     iam_action: ClassVar[str] = "iam:RemoveUserFromGroup"
@@ -110,7 +146,7 @@ class RemoveUserFromGroup(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttachUserPolicy(Step):
+class AttachUserPolicy(UserStep):
     """Attach a managed policy."""
 
     iam_action: ClassVar[str] = "iam:AttachUserPolicy"
@@ -123,7 +159,7 @@ class AttachUserPolicy(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DetachUserPolicy(Step):
+class DetachUserPolicy(UserStep):
     """Detach a managed policy."""
 
     iam_action: ClassVar[str] = "iam:DetachUserPolicy"
@@ -136,7 +172,7 @@ class DetachUserPolicy(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PutUserPolicy(Step):
+class PutUserPolicy(UserStep):
     """Put an inline policy on the user, or replace the one of that name."""
 
     iam_action: ClassVar[str] = "iam:PutUserPolicy"
@@ -150,7 +186,7 @@ class PutUserPolicy(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteUserPolicy(Step):
+class DeleteUserPolicy(UserStep):
     """Delete an inline policy."""
 
     iam_action: ClassVar[str] = "iam:DeleteUserPolicy"
@@ -163,7 +199,7 @@ class DeleteUserPolicy(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateLoginProfile(Step):
+class CreateLoginProfile(UserStep):
     """Give the user a console password."""
 
     iam_action: ClassVar[str] = "iam:CreateLoginProfile"
@@ -179,7 +215,7 @@ class CreateLoginProfile(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteLoginProfile(Step):
+class DeleteLoginProfile(UserStep):
     """Delete the console password."""
 
     iam_action: ClassVar[str] = "iam:DeleteLoginProfile"
@@ -191,7 +227,7 @@ class DeleteLoginProfile(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateAccessKey(Step):
+class CreateAccessKey(UserStep):
     """Make an access key."""
 
     iam_action: ClassVar[str] = "iam:CreateAccessKey"
@@ -203,7 +239,7 @@ class CreateAccessKey(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteAccessKey(Step):
+class DeleteAccessKey(UserStep):
     """Delete an access key."""
 
     iam_action: ClassVar[str] = "iam:DeleteAccessKey"
@@ -216,7 +252,7 @@ class DeleteAccessKey(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteSigningCertificate(Step):
+class DeleteSigningCertificate(UserStep):
     """Delete a signing certificate."""
 
     iam_action: ClassVar[str] = "iam:DeleteSigningCertificate"
@@ -229,7 +265,7 @@ class DeleteSigningCertificate(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteSshPublicKey(Step):
+class DeleteSshPublicKey(UserStep):
     """Delete an SSH public key."""
 
     iam_action: ClassVar[str] = "iam:DeleteSSHPublicKey"
@@ -242,7 +278,7 @@ class DeleteSshPublicKey(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteServiceSpecificCredential(Step):
+class DeleteServiceSpecificCredential(UserStep):
     """Delete a service-specific credential."""
 
     iam_action: ClassVar[str] = "iam:DeleteServiceSpecificCredential"
@@ -255,7 +291,7 @@ class DeleteServiceSpecificCredential(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeactivateMfaDevice(Step):
+class DeactivateMfaDevice(UserStep):
     """Take an MFA device off the user."""
 
     iam_action: ClassVar[str] = "iam:DeactivateMFADevice"
@@ -268,7 +304,7 @@ class DeactivateMfaDevice(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteVirtualMfaDevice(Step):
+class DeleteVirtualMfaDevice(UserStep):
     """Delete a virtual MFA device, which would block a new one of its name; authorized on the device."""
 
     iam_action: ClassVar[str] = "iam:DeleteVirtualMFADevice"
@@ -286,7 +322,7 @@ class DeleteVirtualMfaDevice(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteUser(Step):
+class DeleteUser(UserStep):
     """Delete the user, on which nothing hangs any more."""
 
     iam_action: ClassVar[str] = "iam:DeleteUser"
@@ -295,6 +331,186 @@ class DeleteUser(Step):
     def description(self) -> str:
         """The step in words."""
         return f"delete user {self.user_name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateUser(UserStep):
+    """Rename the user, move it to another path, or both; all that belongs to it moves along."""
+
+    iam_action: ClassVar[str] = "iam:UpdateUser"
+    new_user_name: str | None
+    new_path: str | None
+
+    @property
+    def description(self) -> str:
+        """The step in words."""
+        name = f" to {self.new_user_name}" if self.new_user_name else ""
+        path = f" into {self.new_path}" if self.new_path else ""
+        return f"rename or move {self.user_name}{name}{path}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagUser(UserStep):
+    """Set tags."""
+
+    iam_action: ClassVar[str] = "iam:TagUser"
+    tags: Mapping[str, str]
+
+    @property
+    def description(self) -> str:
+        """The step in words."""
+        return f"set the tags {', '.join(self.tags)} of {self.user_name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UntagUser(UserStep):
+    """Remove tags."""
+
+    iam_action: ClassVar[str] = "iam:UntagUser"
+    tag_keys: tuple[str, ...]
+
+    @property
+    def description(self) -> str:
+        """The step in words."""
+        return f"remove the tags {', '.join(self.tag_keys)} of {self.user_name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateVirtualMfaDevice(UserStep):
+    """Make a virtual MFA device, pending until it is enabled; authorized on the device."""
+
+    iam_action: ClassVar[str] = "iam:CreateVirtualMFADevice"
+    device_name: str
+    device_arn: str
+
+    @property
+    def resource(self) -> str:
+        """The ARN that IAM authorizes the action on."""
+        return self.device_arn
+
+    @property
+    def description(self) -> str:
+        """The step in words."""
+        return f"make virtual MFA device {self.device_name} for {self.user_name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnableMfaDevice(UserStep):
+    """Enable an MFA device with two codes, which are not part of the step."""
+
+    iam_action: ClassVar[str] = "iam:EnableMFADevice"
+    serial_number: str
+
+    @property
+    def description(self) -> str:
+        """The step in words."""
+        return f"enable MFA device {self.serial_number} for {self.user_name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateGroup(GroupStep):
+    """Make a group; IAM gives groups no tags."""
+
+    iam_action: ClassVar[str] = "iam:CreateGroup"
+    path: str
+
+    @property
+    def description(self) -> str:
+        """The step in words."""
+        return f"make group {self.group_name} in {self.path}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteGroup(GroupStep):
+    """Delete a group, on which nothing hangs any more."""
+
+    iam_action: ClassVar[str] = "iam:DeleteGroup"
+
+    @property
+    def description(self) -> str:
+        """The step in words."""
+        return f"delete group {self.group_name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttachGroupPolicy(GroupStep):
+    """Attach a managed policy to a group."""
+
+    iam_action: ClassVar[str] = "iam:AttachGroupPolicy"
+    policy_arn: str
+
+    @property
+    def description(self) -> str:
+        """The step in words."""
+        return f"attach {self.policy_arn} to group {self.group_name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetachGroupPolicy(GroupStep):
+    """Detach a managed policy from a group."""
+
+    iam_action: ClassVar[str] = "iam:DetachGroupPolicy"
+    policy_arn: str
+
+    @property
+    def description(self) -> str:
+        """The step in words."""
+        return f"detach {self.policy_arn} from group {self.group_name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteGroupPolicy(GroupStep):
+    """Delete an inline policy of a group."""
+
+    iam_action: ClassVar[str] = "iam:DeleteGroupPolicy"
+    policy_name: str
+
+    @property
+    def description(self) -> str:
+        """The step in words."""
+        return f"delete inline policy {self.policy_name} of group {self.group_name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreatePolicy(PolicyStep):
+    """Make a managed policy with its tags in one atomic call."""
+
+    iam_action: ClassVar[str] = "iam:CreatePolicy"
+    policy_name: str
+    path: str
+    text: str
+    document: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def description(self) -> str:
+        """The step in words."""
+        return f"make managed policy {self.policy_name} in {self.path}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeletePolicyVersion(PolicyStep):
+    """Delete a version of a managed policy that is not the default one."""
+
+    iam_action: ClassVar[str] = "iam:DeletePolicyVersion"
+    version_id: str
+
+    @property
+    def description(self) -> str:
+        """The step in words."""
+        return f"delete version {self.version_id} of {self.policy_arn}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeletePolicy(PolicyStep):
+    """Delete a managed policy with its last version."""
+
+    iam_action: ClassVar[str] = "iam:DeletePolicy"
+
+    @property
+    def description(self) -> str:
+        """The step in words."""
+        return f"delete managed policy {self.policy_arn}"
 
 
 DELETIONS = (
@@ -310,5 +526,22 @@ DELETIONS = (
     DeactivateMfaDevice,
     DeleteVirtualMfaDevice,
     DeleteUser,
+    UntagUser,
+    DetachGroupPolicy,
+    DeleteGroupPolicy,
+    DeleteGroup,
+    DeletePolicyVersion,
+    DeletePolicy,
 )
 """Steps that take something away: what is not there any more is as good as deleted."""
+
+
+def _concrete(kind: type[Any]) -> Iterator[type[Step]]:
+    for subclass in kind.__subclasses__():
+        yield from _concrete(subclass)
+        if "iam_action" in vars(subclass):
+            yield subclass
+
+
+STEPS_BY_ACTION = {kind.iam_action: kind for kind in _concrete(Step)}
+"""Every kind of step by its IAM action; no action has two."""

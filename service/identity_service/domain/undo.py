@@ -5,18 +5,29 @@ from typing import TypedDict
 from identity_service.domain.entities import UserSnapshot
 from identity_service.domain.steps import (
     AddUserToGroup,
+    AttachGroupPolicy,
     AttachUserPolicy,
+    CreateGroup,
     CreateLoginProfile,
+    CreatePolicy,
     CreateUser,
+    CreateVirtualMfaDevice,
+    DeactivateMfaDevice,
+    DeleteGroup,
     DeleteLoginProfile,
+    DeletePolicy,
     DeleteUser,
     DeleteUserPermissionsBoundary,
     DeleteUserPolicy,
+    DeleteVirtualMfaDevice,
+    DetachGroupPolicy,
     DetachUserPolicy,
+    EnableMfaDevice,
     PutUserPermissionsBoundary,
     PutUserPolicy,
     RemoveUserFromGroup,
     Step,
+    UserStep,
 )
 
 
@@ -26,6 +37,22 @@ def inverse(step: Step, before: UserSnapshot | None) -> Step | None:
     `before` is None where the user was absent. A new access key is undone by its id, which no step knows, and a
     deletion is not undone at all: None for both.
     """
+    if isinstance(step, UserStep):
+        return _inverse_on_user(step, before)
+    match step:
+        case CreateGroup():
+            return DeleteGroup(group_name=step.group_name, group_arn=step.group_arn, round=step.round)
+        case AttachGroupPolicy():
+            return DetachGroupPolicy(
+                group_name=step.group_name, group_arn=step.group_arn, round=step.round, policy_arn=step.policy_arn
+            )
+        case CreatePolicy():
+            return DeletePolicy(policy_arn=step.policy_arn, round=step.round)
+        case _:
+            return None
+
+
+def _inverse_on_user(step: UserStep, before: UserSnapshot | None) -> Step | None:
     match step:
         case CreateUser():
             return DeleteUser(**_who(step))
@@ -39,6 +66,10 @@ def inverse(step: Step, before: UserSnapshot | None) -> Step | None:
             return _undo_boundary(step, before)
         case CreateLoginProfile():
             return DeleteLoginProfile(**_who(step))
+        case CreateVirtualMfaDevice():
+            return DeleteVirtualMfaDevice(**_who(step), serial_number=step.device_arn)
+        case EnableMfaDevice():
+            return DeactivateMfaDevice(**_who(step), serial_number=step.serial_number)
         case _:
             return None
 
@@ -49,7 +80,7 @@ class _Who(TypedDict):
     round: int
 
 
-def _who(step: Step) -> _Who:
+def _who(step: UserStep) -> _Who:
     return {"user_name": step.user_name, "user_arn": step.user_arn, "round": step.round}
 
 

@@ -21,6 +21,8 @@ class Call:
     caller: Caller | None = None
     account_id: str = ""
     user_name: str = ""
+    group_name: str = ""
+    policy: str = ""
     request_id: str = ""
     reason: Reason | None = None
     code: grpc.StatusCode | None = None

@@ -56,6 +56,10 @@ STATUS_CODES: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
         Reason.ACCESS_KEY_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
         Reason.MFA_DEVICE_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
         Reason.OVERLOADED: grpc.StatusCode.UNAVAILABLE,
+        Reason.GROUP_ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
+        Reason.POLICY_ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
+        Reason.UNDO_INCOMPLETE: grpc.StatusCode.FAILED_PRECONDITION,
+        Reason.INTERRUPTED: grpc.StatusCode.FAILED_PRECONDITION,
     }
 )
 """The status of each reason, as `error.proto` promises it."""

@@ -20,12 +20,8 @@ FIELDS_NOT_BUILT = frozenset(
         "ProvisionUserRequest.reissue_secrets",
         "CreateCredentialsRequest.recipients",
         "CreateCredentialsRequest.reissue_secrets",
-        "CredentialSpec.mfa_device",
-        "PermissionSpec.new_groups",
-        "PermissionSpec.new_policies",
-        "PermissionSpec.new_permissions_boundary",
-        "PermissionSpec.copy_from_user_name",
-        "PermissionSpec.self_management",
+        "CreateMfaDeviceRequest.recipients",
+        "CreateMfaDeviceRequest.reissue_secrets",
     )
 )
 """Fields of built RPCs that are not built yet, by their full names, wherever they are nested."""

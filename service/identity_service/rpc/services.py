@@ -18,6 +18,7 @@ from identity_provisioning.v1.permission_service_pb2_grpc import add_PermissionS
 from identity_provisioning.v1.user_service_pb2_grpc import add_UserServiceServicer_to_server
 from identity_service.rpc.account_service import AccountService, ReadsAccounts
 from identity_service.rpc.credential_service import CredentialService
+from identity_service.rpc.listings import Lists
 from identity_service.rpc.mutations import Mutations
 from identity_service.rpc.operation_service import OperationService
 from identity_service.rpc.permission_service import PermissionService
@@ -45,11 +46,12 @@ class Services:
     mutations: Mutations
     get_user: ReadsUsers
     get_account: ReadsAccounts
+    listing: Lists
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Register every service of the contract."""
         add_AccountServiceServicer_to_server(AccountService(self.get_account), server)
         add_CredentialServiceServicer_to_server(CredentialService(self.mutations), server)
         add_OperationServiceServicer_to_server(OperationService(), server)
-        add_PermissionServiceServicer_to_server(PermissionService(self.mutations), server)
-        add_UserServiceServicer_to_server(UserService(self.mutations, self.get_user), server)
+        add_PermissionServiceServicer_to_server(PermissionService(self.mutations, self.listing), server)
+        add_UserServiceServicer_to_server(UserService(self.mutations, self.get_user, self.listing), server)

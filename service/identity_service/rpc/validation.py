@@ -16,6 +16,7 @@ from protovalidate import Validator, Violation
 
 from identity_service.domain.errors import FieldViolation, IdentityError, Reason
 from identity_service.rpc.fields import indexed, present_messages
+from identity_service.rpc.patterns import PATTERNS
 
 CONTRACT = "contract.binpb"
 UNKNOWN_FIELD = "this server does not know a field of this number"
@@ -34,7 +35,7 @@ class RequestValidator:
         if violations:
             raise IdentityError(
                 Reason.INVALID_FIELD,
-                "the request is not well formed: " + _summary(violations),
+                f"the request is not well formed: {len(violations)} field violation{'s' if violations[1:] else ''}",
                 field_violations=violations,
             )
 
@@ -43,7 +44,7 @@ class RequestValidator:
         constrained = message_factory.GetMessageClass(descriptor).FromString(request.SerializeToString())
         for violation in self._validator.collect_violations(constrained):
             # Neither protovalidate nor the contract's own expressions quote a value, so no secret is repeated.
-            yield FieldViolation(_path(violation), violation.proto.message)
+            yield FieldViolation(_path(violation), _words(violation))
 
 
 def load_contract() -> DescriptorPool:
@@ -53,6 +54,13 @@ def load_contract() -> DescriptorPool:
     for file in FileDescriptorSet.FromString(image).file:
         pool.AddSerializedFile(file.SerializeToString())
     return pool
+
+
+def _words(violation: Violation) -> str:
+    """Say what is wrong; a pattern is for programs, so it is put into words."""
+    if violation.proto.rule_id != "string.pattern":
+        return violation.proto.message
+    return PATTERNS.get(str(violation.rule_value), violation.proto.message)
 
 
 def _path(violation: Violation) -> str:
@@ -70,9 +78,3 @@ def _unknown_fields(request: Message) -> Iterator[FieldViolation]:
         unknown = unknown_fields.UnknownFieldSet(message)
         for index in range(len(unknown)):
             yield FieldViolation(f"{prefix}{unknown[index].field_number}", UNKNOWN_FIELD)
-
-
-def _summary(violations: tuple[FieldViolation, ...]) -> str:
-    first = violations[0]
-    more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
-    return f"{first.field}: {first.message}{more}"

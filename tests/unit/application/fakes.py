@@ -14,6 +14,7 @@ from identity_service.domain.caller import Caller
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.plan import Plan
+from identity_service.domain.target import Target
 
 BOT = Caller("spiffe://example.org/onboarding-bot", "people-team")
 OTHER = Caller("spiffe://example.org/ci", "ci-platform")
@@ -43,7 +44,7 @@ class FakeAuthorizer:
         """Know the two callers."""
         return {caller.id: caller for caller in (BOT, OTHER)}[caller_id]
 
-    def may_ask(self, caller: Caller, action: str, account_id: str, user_name: str) -> None:
+    def may_ask(self, caller: Caller, action: str, account_id: str, target: Target | None) -> None:
         """Refuse forbidden RPCs."""
         if action in self.forbidden_actions:
             raise IdentityError(Reason.CALLER_NOT_ALLOWED, "not allowed")
@@ -75,7 +76,9 @@ class FakeLedger:
         if known and not (known.failure and known.failure.retryable):
             raise IdentityError(Reason.IN_PROGRESS, "runs already")
         self.intents[intent.row_id] = intent
-        self.rows[intent.key] = LedgerRow(intent.row_id, intent.fingerprint, lease_expired=False)
+        self.rows[intent.key] = LedgerRow(
+            intent.row_id, intent.fingerprint, lease_expired=False, plan=intent.plan, before=intent.snapshot
+        )
 
     async def succeed(self, row_id: str, outcome: Outcome) -> None:
         """Store an outcome."""

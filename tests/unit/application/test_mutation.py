@@ -8,12 +8,14 @@ from uuid import uuid4
 import pytest
 
 from identity_service.application.mutation import MutationService
+from identity_service.application.undoing import Settling
 from identity_service.domain import tags
 from identity_service.domain.caller import Caller
 from identity_service.domain.errors import IamError, IamErrorKind, IdentityError, Reason
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.plan import Plan
 from identity_service.domain.request import (
+    Body,
     ConsolePassword,
     Credentials,
     InlinePolicy,
@@ -50,20 +52,31 @@ class World:
         self.iam.add_aws_policy("IAMUserChangePassword")
         self.ledger = FakeLedger()
         self.authorizer = FakeAuthorizer()
-        self.service = MutationService(accounts=FakeAccounts(self.iam), authorizer=self.authorizer, ledger=self.ledger)
+        self.waits: list[float] = []
+        self.stopping = False
+        self.service = MutationService(
+            accounts=FakeAccounts(self.iam),
+            authorizer=self.authorizer,
+            ledger=self.ledger,
+            settling=Settling(15.0, self._wait),
+            is_stopping=lambda: self.stopping,
+        )
 
-    async def ask(self, body: UserChange | UserDeletion, *, caller: Caller = BOT, **parts: Any) -> Outcome | Plan:
+    async def _wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+    async def ask(self, body: Body, *, caller: Caller = BOT, **parts: Any) -> Outcome | Plan:
         """Run a mutation; a new request id unless one is given."""
         mutation = Mutation("ProvisionUser", "", str(uuid4()), validate_only=False, expected_plan_digest="", body=body)
         return await self.service.run(caller, replace(mutation, **parts))
 
-    async def do(self, body: UserChange | UserDeletion, **parts: Any) -> Outcome:
+    async def do(self, body: Body, **parts: Any) -> Outcome:
         """Run a mutation that answers an outcome."""
         outcome = await self.ask(body, **parts)
         assert isinstance(outcome, Outcome)
         return outcome
 
-    async def refused(self, body: UserChange | UserDeletion, **parts: Any) -> IdentityError:
+    async def refused(self, body: Body, **parts: Any) -> IdentityError:
         """Run a mutation that is refused, and return the error."""
         with pytest.raises(IdentityError) as caught:
             await self.ask(body, **parts)
@@ -398,7 +411,7 @@ async def test_an_interrupted_request_says_so(world: World) -> None:
     await world.do(EVERYTHING, request_id=request_id)
     key = next(iter(world.ledger.rows))
     world.ledger.rows[key] = replace(world.ledger.rows[key], outcome=None, lease_expired=True)
-    assert (await world.refused(EVERYTHING, request_id=request_id)).reason is Reason.CONFLICT
+    assert (await world.refused(EVERYTHING, request_id=request_id)).reason is Reason.INTERRUPTED
 
 
 async def test_a_deletion_takes_everything_off(world: World) -> None:

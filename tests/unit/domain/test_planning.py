@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity_service.domain.deletion import plan_deletion
 from identity_service.domain.entities import (
     AccessKeyRecord,
     AccountSummary,
@@ -21,10 +20,11 @@ from identity_service.domain.entities import (
     UserSnapshot,
 )
 from identity_service.domain.errors import Reason
-from identity_service.domain.facts import Facts, GroupFact, PolicyFact
+from identity_service.domain.facts import GroupFact, PolicyFact, UserFacts
 from identity_service.domain.passwords import DEFAULT_POLICY, PasswordPolicy
 from identity_service.domain.plan import Plan, WarningKind
-from identity_service.domain.planning import plan_change
+from identity_service.domain.planning.deletion import plan_deletion
+from identity_service.domain.planning.user_change import plan_change
 from identity_service.domain.request import (
     ConsolePassword,
     Credentials,
@@ -72,9 +72,9 @@ def facts(
     password_policy: PasswordPolicy = DEFAULT_POLICY,
     boundary_document: str | None = None,
     summary: AccountSummary = SUMMARY,
-) -> Facts:
+) -> UserFacts:
     """Make the facts of an account with these groups and policies; any other name stands for nothing."""
-    return Facts(
+    return UserFacts(
         account_id=ACCOUNT,
         partition="aws",
         summary=summary,
@@ -96,7 +96,7 @@ class _Known(dict):  # type: ignore[type-arg]  # one helper for both kinds of fa
         return self._otherwise
 
 
-def plan(change: UserChange, known: Facts) -> Plan:
+def plan(change: UserChange, known: UserFacts) -> Plan:
     """Plan with a fixed row id and team."""
     return plan_change(change, known, row_id="row-1", team="people-team")
 

@@ -16,13 +16,16 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from identity_service.application.account_description import AccountDescription
+from identity_service.application.listing import PageRequest, UserFilter
+from identity_service.application.ports import PolicyScope
 from identity_service.application.work import OwnedWork
 from identity_service.domain.caller import Caller
-from identity_service.domain.entities import UserSnapshot
+from identity_service.domain.entities import GroupDetails, Page, PolicyDetails, UserRecord, UserSnapshot
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.plan import Plan
 from identity_service.domain.request import Mutation
+from identity_service.domain.target import Target
 from identity_service.rpc.interceptors import interceptor_chain
 from identity_service.rpc.interceptors.authentication import IdentifiesPeers, insecure_caller
 from identity_service.rpc.mutations import Mutations
@@ -61,7 +64,7 @@ class FakeAuthorizer:
             raise IdentityError(Reason.CALLER_NOT_ALLOWED, "nobody knows this caller")
         return Caller(caller_id, TEAM)
 
-    def may_ask(self, caller: Caller, action: str, account_id: str, user_name: str) -> None:
+    def may_ask(self, caller: Caller, action: str, account_id: str, target: Target | None) -> None:
         """Allow."""
 
     def may_have(self, caller: Caller, action: str, plan: Plan) -> None:
@@ -78,7 +81,8 @@ class FakeApplication:
     snapshot: UserSnapshot | None = None
     account: AccountDescription | None = None
     mutations: list[tuple[Caller, Mutation]] = field(default_factory=list)
-    reads: list[tuple[str, ...]] = field(default_factory=list)
+    page: Page[Any] = field(default_factory=lambda: Page(()))
+    reads: list[tuple[Any, ...]] = field(default_factory=list)
 
     async def run(self, caller: Caller, mutation: Mutation) -> Plan | Outcome:
         """Stand in for MutationService."""
@@ -99,6 +103,25 @@ class FakeApplication:
         await self._behave()
         assert self.account is not None
         return self.account
+
+    async def users(self, caller: Caller, account_id: str, page: PageRequest, wanted: UserFilter) -> Page[UserRecord]:
+        """Stand in for Listing."""
+        return await self._list(caller.id, account_id, page, wanted)
+
+    async def groups(self, caller: Caller, account_id: str, page: PageRequest, path_prefix: str) -> Page[GroupDetails]:
+        """Stand in for Listing."""
+        return await self._list(caller.id, account_id, page, path_prefix)
+
+    async def policies(
+        self, caller: Caller, account_id: str, page: PageRequest, scope: PolicyScope, search: str
+    ) -> Page[PolicyDetails]:
+        """Stand in for Listing."""
+        return await self._list(caller.id, account_id, page, scope, search)
+
+    async def _list(self, *asked: Any) -> Page[Any]:
+        self.reads.append(asked)
+        await self._behave()
+        return self.page
 
     async def _behave(self) -> None:
         if self.wait_for is not None:
@@ -164,7 +187,7 @@ async def running_server(
     spans = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(spans))
-    services = Services(Mutations(application, work), application.get_user, application.get_account)
+    services = Services(Mutations(application, work), application.get_user, application.get_account, application)
     interceptors = interceptor_chain(
         tracer=provider.get_tracer("test"),
         authorizer=FakeAuthorizer(),

@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from identity_provisioning.v1.user_service_pb2 import DeleteUserRequest, GetUserRequest
-from identity_service.domain.errors import IamError, IamErrorKind
+from identity_service.domain.errors import IamError, IamErrorKind, IdentityError, Reason
 from tests.unit.rpc.support import REQUEST_ID, RunningServer, details_of, failure, status_of
 
 CANARY = "canary-wJalrXUtnFEMI"
@@ -59,3 +59,27 @@ async def test_the_server_goes_on_after_a_fault(server: RunningServer) -> None:
     server.application.error = None
     await server.call("UserService/DeleteUser", REQUEST)
     assert sorted(line["outcome"] for line in await server.logged("rpc", 2)) == ["INTERNAL", "OK"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "trace_id"),
+    [({"remaining": "nothing"}, None), ({"trace_id": "of-the-first-attempt"}, "of-the-first-attempt")],
+    ids=["new", "replayed"],
+)
+async def test_a_fault_that_the_application_reports_has_a_trace_id_too(
+    server: RunningServer, metadata: dict[str, str], trace_id: str | None
+) -> None:
+    """INTERNAL always leads to the log, beside what else its metadata say; a replay keeps the id that it came with."""
+    server.application.error = IdentityError(Reason.INTERNAL, "a step failed", metadata=metadata)
+    received = await failure(server.call("UserService/DeleteUser", REQUEST))
+    (line,) = await server.logged("rpc")
+    answered = dict(details_of(status_of(received))["ErrorInfo"].metadata)
+    assert received.code() is grpc.StatusCode.INTERNAL
+    assert answered == {**metadata, "trace_id": trace_id or line["trace_id"]}
+
+
+async def test_other_errors_have_no_trace_id(server: RunningServer) -> None:
+    """What is no fault of the service is answered with its own metadata alone."""
+    server.application.error = IdentityError(Reason.CONFLICT, "try again", metadata={"remaining": "nothing"})
+    received = await failure(server.call("UserService/DeleteUser", REQUEST))
+    assert dict(details_of(status_of(received))["ErrorInfo"].metadata) == {"remaining": "nothing"}

@@ -8,9 +8,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
 from identity_provisioning.v1.credential_pb2 import CredentialSpec
-from identity_provisioning.v1.credential_service_pb2 import CreateCredentialsRequest
-from identity_provisioning.v1.permission_pb2 import NewGroup, NewPolicy, PermissionSpec, SelfManagement
-from identity_provisioning.v1.permission_service_pb2 import AssignPermissionsRequest
+from identity_provisioning.v1.credential_service_pb2 import CreateCredentialsRequest, CreateMfaDeviceRequest
 from identity_provisioning.v1.user_service_pb2 import ProvisionUserRequest
 from identity_service.rpc.not_built import FIELDS_NOT_BUILT
 from identity_service.rpc.services import FILES, RPC_NAMES, SERVICE_NAMES
@@ -23,9 +21,24 @@ BUILT = {
     "CreateCredentials",
     "AssignPermissions",
     "GetUser",
+    "ListUsers",
+    "UpdateUser",
     "DeleteUser",
+    "DisableConsoleAccess",
+    "CreateMfaDevice",
+    "EnableMfaDevice",
+    "DeleteMfaDevice",
+    "RevokePermissions",
+    "CreateGroup",
+    "ListGroups",
+    "DeleteGroup",
+    "CreatePolicy",
+    "ListPolicies",
+    "DeletePolicy",
     "GetAccount",
 }
+WITHOUT_REQUIRED_FIELDS = {"GetAccount", "ListUsers", "ListGroups", "ListPolicies"}
+FIELDS_OF_LATER = {"recipients", "reissue_secrets"}
 RPCS = [m for file in FILES for service in file.DESCRIPTOR.services_by_name.values() for m in service.methods]
 
 
@@ -38,23 +51,18 @@ def provisioning(**fields: Any) -> ProvisionUserRequest:
 
 def not_built_requests() -> list[tuple[str, Message, str]]:
     """Build for each field that is not built a well-formed request that sets it, with its path."""
-    provision, create = "UserService/ProvisionUser", "CredentialService/CreateCredentials"
-    assign = "PermissionService/AssignPermissions"
-    policy = NewPolicy(policy_name="p", document="{}")
-    password_only = SelfManagement.SELF_MANAGEMENT_PASSWORD
-    with_device = provisioning()
-    with_device.user.credentials.mfa_device.SetInParent()
+    provision, create, device = (
+        "UserService/ProvisionUser",
+        "CredentialService/CreateCredentials",
+        "CredentialService/CreateMfaDevice",
+    )
     return [
         (provision, provisioning(recipients=["age1x"]), "recipients"),
         (provision, provisioning(reissue_secrets=True), "reissue_secrets"),
-        (provision, with_device, "user.credentials.mfa_device"),
         (create, minting(recipients=["age1x"]), "recipients"),
         (create, minting(reissue_secrets=True), "reissue_secrets"),
-        (assign, assigning(new_groups=[NewGroup(group_name="g")]), "permissions.new_groups"),
-        (assign, assigning(new_policies=[policy]), "permissions.new_policies"),
-        (assign, assigning(new_permissions_boundary=policy), "permissions.new_permissions_boundary"),
-        (assign, assigning(copy_from_user_name="bob"), "permissions.copy_from_user_name"),
-        (assign, assigning(self_management=password_only), "permissions.self_management"),
+        (device, making_a_device(recipients=["age1x"]), "recipients"),
+        (device, making_a_device(reissue_secrets=True), "reissue_secrets"),
     ]
 
 
@@ -64,9 +72,9 @@ def minting(**fields: Any) -> CreateCredentialsRequest:
     return CreateCredentialsRequest(request_id=REQUEST_ID, user_name="ann", credentials=key, **fields)
 
 
-def assigning(**fields: Any) -> AssignPermissionsRequest:
-    """Build a request for permissions."""
-    return AssignPermissionsRequest(request_id=REQUEST_ID, user_name="ann", permissions=PermissionSpec(**fields))
+def making_a_device(**fields: Any) -> CreateMfaDeviceRequest:
+    """Build a request for an MFA device."""
+    return CreateMfaDeviceRequest(request_id=REQUEST_ID, user_name="ann", **fields)
 
 
 def test_the_contract_has_five_services() -> None:
@@ -97,8 +105,8 @@ async def test_every_rpc_is_served_or_says_it_is_not_built(server: RunningServer
     if method.name not in BUILT:
         assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_BUILT_YET")
         assert details_of(status_of(error))["ErrorInfo"].metadata["method"] == path.removeprefix("/")
-    elif method.name == "GetAccount":
-        assert server.application.reads  # It has no required field, so the application is asked.
+    elif method.name in WITHOUT_REQUIRED_FIELDS:
+        assert server.application.reads  # There is nothing to refuse, so the application is asked.
     else:
         assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
 
@@ -129,11 +137,22 @@ def test_the_table_names_fields_of_the_contract_and_each_is_tried() -> None:
     assert len(not_built_requests()) == len(FIELDS_NOT_BUILT)
 
 
+def test_what_sealing_and_reissuing_need_is_refused_wherever_a_built_rpc_has_it() -> None:
+    """No built RPC takes recipients, or a wish for new secrets, and ignores it."""
+    later = {
+        field.full_name
+        for method in RPCS
+        if method.name in BUILT
+        for field in method.input_type.fields
+        if field.name in FIELDS_OF_LATER
+    }
+    assert later == FIELDS_NOT_BUILT
+
+
 async def test_a_field_that_is_not_built_may_be_there_with_its_zero_value(server: RunningServer) -> None:
     """`reissue_secrets: false` asks for nothing and is no reason to refuse."""
     request = provisioning()
     request.reissue_secrets = False
-    request.user.permissions.self_management = SelfManagement.SELF_MANAGEMENT_UNSPECIFIED
     await server.call("UserService/ProvisionUser", request)
     assert len(server.application.mutations) == 1
 

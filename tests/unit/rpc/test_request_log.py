@@ -7,6 +7,13 @@ import grpc
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 
+from identity_provisioning.v1.permission_pb2 import NewGroup, NewPolicy
+from identity_provisioning.v1.permission_service_pb2 import (
+    CreateGroupRequest,
+    CreatePolicyRequest,
+    DeleteGroupRequest,
+    DeletePolicyRequest,
+)
 from identity_provisioning.v1.user_service_pb2 import DeleteUserRequest, GetUserRequest, ProvisionUserRequest
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.observability.aws_calls import AwsCall, record_aws_call
@@ -14,6 +21,7 @@ from tests.unit.rpc.support import INSECURE_CALLER_ID, REQUEST_ID, RunningServer
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT_ID = "00f067aa0ba902b7"
+POLICY_ARN = "arn:aws:iam::123456789012:policy/Deploy"
 REQUEST = DeleteUserRequest(account_id="123456789012", request_id=REQUEST_ID, user_name="ann")
 
 
@@ -56,6 +64,26 @@ async def test_the_user_of_a_nested_request_is_named(server: RunningServer) -> N
     await server.call("UserService/ProvisionUser", request)
     (line,) = await server.logged("rpc")
     assert (line["user_name"], line["request_id"]) == ("bob", REQUEST_ID)
+
+
+@pytest.mark.parametrize(
+    ("method", "request_message", "expected"),
+    [
+        ("CreateGroup", CreateGroupRequest(group=NewGroup(group_name="devs")), ("devs", "")),
+        ("DeleteGroup", DeleteGroupRequest(group_name="devs"), ("devs", "")),
+        ("CreatePolicy", CreatePolicyRequest(policy=NewPolicy(policy_name="Deploy", document="{}")), ("", "Deploy")),
+        ("DeletePolicy", DeletePolicyRequest(policy_arn=POLICY_ARN), ("", POLICY_ARN)),
+    ],
+)
+async def test_the_group_or_policy_of_a_request_is_named(
+    server: RunningServer, method: str, request_message: Any, expected: tuple[str, str]
+) -> None:
+    """A line says which group or policy a call was about, whether it is there or is to be made."""
+    request_message.request_id = REQUEST_ID
+    await server.call(f"PermissionService/{method}", request_message)
+    (line,) = await server.logged("rpc")
+    assert (line["group_name"], line["policy"]) == expected
+    assert line["user_name"] == ""
 
 
 async def test_values_that_are_not_checked_yet_are_cut(server: RunningServer) -> None:

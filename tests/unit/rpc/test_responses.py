@@ -1,13 +1,42 @@
 """Answers: from the service's own terms to the wire."""
 
+import base64
 from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from google.protobuf.message import Message
 
 from identity_provisioning.v1.account_service_pb2 import GetAccountRequest, GetAccountResponse
 from identity_provisioning.v1.credential_pb2 import AccessKey, CredentialSpec
-from identity_provisioning.v1.credential_service_pb2 import CreateCredentialsRequest, CreateCredentialsResponse
+from identity_provisioning.v1.credential_service_pb2 import (
+    CreateCredentialsRequest,
+    CreateCredentialsResponse,
+    CreateMfaDeviceRequest,
+    CreateMfaDeviceResponse,
+    DeleteMfaDeviceRequest,
+    DeleteMfaDeviceResponse,
+    DisableConsoleAccessRequest,
+    DisableConsoleAccessResponse,
+    EnableMfaDeviceRequest,
+    EnableMfaDeviceResponse,
+)
 from identity_provisioning.v1.error_pb2 import ERROR_REASON_GROUP_NOT_FOUND
-from identity_provisioning.v1.permission_pb2 import PermissionSpec
-from identity_provisioning.v1.permission_service_pb2 import AssignPermissionsRequest, AssignPermissionsResponse
+from identity_provisioning.v1.permission_pb2 import NewGroup, NewPolicy, PermissionSpec
+from identity_provisioning.v1.permission_service_pb2 import (
+    AssignPermissionsRequest,
+    AssignPermissionsResponse,
+    CreateGroupRequest,
+    CreateGroupResponse,
+    CreatePolicyRequest,
+    CreatePolicyResponse,
+    DeleteGroupRequest,
+    DeleteGroupResponse,
+    DeletePolicyRequest,
+    DeletePolicyResponse,
+    RevokePermissionsRequest,
+    RevokePermissionsResponse,
+)
 from identity_provisioning.v1.plan_pb2 import PlanWarning as WirePlanWarning
 from identity_provisioning.v1.user_service_pb2 import (
     CreateUserRequest,
@@ -18,29 +47,46 @@ from identity_provisioning.v1.user_service_pb2 import (
     GetUserResponse,
     ProvisionUserRequest,
     ProvisionUserResponse,
+    UpdateUserRequest,
+    UpdateUserResponse,
 )
 from identity_service.application.account_description import AccountDescription
+from identity_service.domain import target
 from identity_service.domain.entities import (
     AccessKeyRecord,
     AccountSummary,
     AttachedPolicyRecord,
+    GroupDetails,
     GroupRecord,
     LoginProfileRecord,
     MfaDeviceRecord,
+    PolicyDetails,
     UserRecord,
     UserSnapshot,
 )
 from identity_service.domain.errors import Reason
-from identity_service.domain.outcome import ExecutedStep, IssuedAccessKey, IssuedCredentials, IssuedPassword, Outcome
+from identity_service.domain.outcome import (
+    ExecutedStep,
+    IssuedAccessKey,
+    IssuedCredentials,
+    IssuedMfaDevice,
+    IssuedPassword,
+    Outcome,
+)
 from identity_service.domain.passwords import PasswordPolicy
 from identity_service.domain.plan import Plan, PlanWarning, Problem, QuotaUse, WarningKind
 from identity_service.domain.secret import Secret
 from identity_service.domain.steps import CreateAccessKey, CreateUser
+from identity_service.domain.target import Target, TargetKind
 from identity_service.rpc.converters.plan import to_plan
 from tests.unit.rpc.support import REQUEST_ID, RunningServer
 
 ARN = "arn:aws:iam::123456789012:user/people/ann"
 BOUNDARY = "arn:aws:iam::123456789012:policy/Boundary"
+GROUP_ARN = "arn:aws:iam::123456789012:group/eng/devs"
+POLICY_ARN = "arn:aws:iam::123456789012:policy/Deploy"
+SERIAL = "arn:aws:iam::123456789012:mfa/ann"
+PNG = b"\x89PNG\r\n\x1a\n-secret-picture"
 CREATED = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 USED = datetime(2026, 6, 7, 8, 9, 10, tzinfo=UTC)
 USER = UserRecord(
@@ -58,7 +104,30 @@ OUTCOME = Outcome(
     credentials=IssuedCredentials(
         access_key=IssuedAccessKey("AKIAEXAMPLE", CREATED, Secret("secret-key")),
         password=IssuedPassword(reset_required=True, generated=True, password=Secret("secret-password")),
+        mfa_device=IssuedMfaDevice(SERIAL, Secret("SECRETSEED"), Secret(base64.b64encode(PNG).decode())),
     ),
+    group=GroupDetails(
+        group_name="devs",
+        group_id="AGPAEXAMPLE",
+        arn=GROUP_ARN,
+        path="/eng/",
+        created_at=CREATED,
+        attached_policies=(AttachedPolicyRecord("ReadOnlyAccess", "arn:aws:iam::aws:policy/ReadOnlyAccess"),),
+    ),
+    policy=PolicyDetails(
+        policy_name="Deploy",
+        policy_id="ANPAEXAMPLE",
+        arn=POLICY_ARN,
+        path="/",
+        default_version_id="v1",
+        attachment_count=0,
+        boundary_usage_count=0,
+        created_at=CREATED,
+        updated_at=USED,
+        description="to deploy",
+    ),
+    mfa_device=MfaDeviceRecord(SERIAL, USED),
+    access_keys=(AccessKeyRecord("AKIA1", True, CREATED), AccessKeyRecord("AKIA2", False, CREATED)),
     sign_in_url="https://123456789012.signin.aws.amazon.com/console",
     steps=(
         ExecutedStep("iam:CreateUser", ARN, "aws-1", CREATED),
@@ -106,8 +175,8 @@ async def test_secrets_are_in_the_answer_alone(server: RunningServer) -> None:
     server.application.answer = OUTCOME
     await server.call("UserService/ProvisionUser", provisioning())
     written = server.log.getvalue().decode() + "".join(span.to_json() for span in await server.finished_spans())
-    assert "secret-key" not in written
-    assert "secret-password" not in written
+    for secret in ("secret-key", "secret-password", "SECRETSEED", "secret-picture"):
+        assert secret not in written
 
 
 async def test_withheld_secrets_are_empty(server: RunningServer) -> None:
@@ -141,11 +210,159 @@ async def test_the_other_mutations_answer_their_parts(server: RunningServer) -> 
     assert minted.sign_in_url == OUTCOME.sign_in_url
 
 
+COMMON: dict[str, Any] = {"request_id": REQUEST_ID, "user_name": "ann"}
+OF_GROUP: dict[str, Any] = {"request_id": REQUEST_ID, "group": NewGroup(group_name="devs")}
+OF_POLICY: dict[str, Any] = {"request_id": REQUEST_ID, "policy": NewPolicy(policy_name="Deploy", document="{}")}
+CODES: dict[str, Any] = {"first_code": "123456", "second_code": "654321"}
+MUTATIONS: list[tuple[str, Message, Any, set[str]]] = [
+    ("UserService/UpdateUser", UpdateUserRequest(**COMMON), UpdateUserResponse, {"user"}),
+    (
+        "CredentialService/DisableConsoleAccess",
+        DisableConsoleAccessRequest(**COMMON),
+        DisableConsoleAccessResponse,
+        {"access_keys"},
+    ),
+    ("CredentialService/CreateMfaDevice", CreateMfaDeviceRequest(**COMMON), CreateMfaDeviceResponse, {"credentials"}),
+    (
+        "CredentialService/EnableMfaDevice",
+        EnableMfaDeviceRequest(serial_number=SERIAL, **CODES, **COMMON),
+        EnableMfaDeviceResponse,
+        {"mfa_device"},
+    ),
+    (
+        "CredentialService/DeleteMfaDevice",
+        DeleteMfaDeviceRequest(serial_number=SERIAL, **COMMON),
+        DeleteMfaDeviceResponse,
+        set(),
+    ),
+    ("PermissionService/RevokePermissions", RevokePermissionsRequest(**COMMON), RevokePermissionsResponse, set()),
+    ("PermissionService/CreateGroup", CreateGroupRequest(**OF_GROUP), CreateGroupResponse, {"group"}),
+    (
+        "PermissionService/DeleteGroup",
+        DeleteGroupRequest(request_id=REQUEST_ID, group_name="devs"),
+        DeleteGroupResponse,
+        set(),
+    ),
+    ("PermissionService/CreatePolicy", CreatePolicyRequest(**OF_POLICY), CreatePolicyResponse, {"policy"}),
+    (
+        "PermissionService/DeletePolicy",
+        DeletePolicyRequest(request_id=REQUEST_ID, policy_arn=POLICY_ARN),
+        DeletePolicyResponse,
+        set(),
+    ),
+]
+
+
+@pytest.mark.parametrize(("method", "request_message", "response_type", "parts"), MUTATIONS)
+async def test_each_mutation_answers_its_parts(
+    server: RunningServer, method: str, request_message: Message, response_type: Any, parts: set[str]
+) -> None:
+    """An answer holds the steps, whether it is a replay, and the parts of the outcome that the RPC is about."""
+    server.application.answer = OUTCOME
+    response = await server.call(method, request_message, response_type)
+    assert {field.name for field, _ in response.ListFields()} == {"steps", "replayed", *parts}
+    assert [step.iam_action for step in response.steps] == ["iam:CreateUser", "iam:AddUserToGroup"]
+
+
+@pytest.mark.parametrize(("method", "request_message", "response_type", "parts"), MUTATIONS)
+async def test_each_mutation_answers_its_plan_alone(
+    server: RunningServer, method: str, request_message: Message, response_type: Any, parts: set[str]
+) -> None:
+    """With `validate_only` the plan comes, and nothing looks as if it were done."""
+    server.application.answer = Plan("123456789012", target.user("ann"))
+    response = await server.call(method, request_message, response_type)
+    assert [field.name for field, _ in response.ListFields()] == ["plan"]
+    assert response.plan.user_name == "ann"
+
+
+@pytest.mark.parametrize(("method", "request_message", "response_type", "parts"), MUTATIONS)
+async def test_each_mutation_without_its_parts_leaves_them_out(
+    server: RunningServer, method: str, request_message: Message, response_type: Any, parts: set[str]
+) -> None:
+    """What the application could not read again is absent, and no fault."""
+    response = await server.call(method, request_message, response_type)
+    assert response.ListFields() == []
+
+
+async def test_a_group_and_a_policy_are_answered_as_iam_has_them(server: RunningServer) -> None:
+    """Names, ids, ARNs, paths, times and what is attached arrive."""
+    server.application.answer = OUTCOME
+    group = (
+        await server.call("PermissionService/CreateGroup", CreateGroupRequest(**OF_GROUP), CreateGroupResponse)
+    ).group
+    policy = (
+        await server.call("PermissionService/CreatePolicy", CreatePolicyRequest(**OF_POLICY), CreatePolicyResponse)
+    ).policy
+    assert (group.group_name, group.group_id, group.arn, group.path) == ("devs", "AGPAEXAMPLE", GROUP_ARN, "/eng/")
+    assert [attached.policy_name for attached in group.attached_policies] == ["ReadOnlyAccess"]
+    assert (policy.policy_name, policy.policy_id, policy.arn) == ("Deploy", "ANPAEXAMPLE", POLICY_ARN)
+    assert (policy.description, policy.default_version_id) == ("to deploy", "v1")
+    assert (policy.create_time.ToDatetime(UTC), policy.update_time.ToDatetime(UTC)) == (CREATED, USED)
+
+
+async def test_disabling_console_access_answers_the_keys_that_stay(server: RunningServer) -> None:
+    """Active keys, which still work, are told from those that are switched off."""
+    server.application.answer = OUTCOME
+    request = DisableConsoleAccessRequest(**COMMON)
+    response = await server.call("CredentialService/DisableConsoleAccess", request, DisableConsoleAccessResponse)
+    assert [(key.access_key_id, key.state) for key in response.access_keys] == [
+        ("AKIA1", AccessKey.STATE_ACTIVE),
+        ("AKIA2", AccessKey.STATE_INACTIVE),
+    ]
+
+
+async def test_an_enabled_device_is_answered_with_its_time(server: RunningServer) -> None:
+    """The device that was enabled comes with its serial number and when that was."""
+    server.application.answer = OUTCOME
+    request = EnableMfaDeviceRequest(serial_number=SERIAL, **CODES, **COMMON)
+    response = await server.call("CredentialService/EnableMfaDevice", request, EnableMfaDeviceResponse)
+    assert response.mfa_device.serial_number == SERIAL
+    assert response.mfa_device.enable_time.ToDatetime(UTC) == USED
+
+
+async def test_a_new_mfa_device_shows_its_secrets_in_the_answer_alone(server: RunningServer) -> None:
+    """Seed and picture are in the answer, the picture as an image; neither log nor trace holds one, in any form."""
+    server.application.answer = OUTCOME
+    request = CreateMfaDeviceRequest(**COMMON)
+    response = await server.call("CredentialService/CreateMfaDevice", request, CreateMfaDeviceResponse)
+    device = response.credentials.mfa_device
+    assert (device.serial_number, device.base32_seed, device.qr_code_png) == (SERIAL, "SECRETSEED", PNG)
+    written = server.log.getvalue().decode() + "".join(span.to_json() for span in await server.finished_spans())
+    for secret in ("SECRETSEED", "secret-picture", base64.b64encode(PNG).decode()):
+        assert secret not in written
+
+
+async def test_a_replayed_mfa_device_is_without_its_secrets(server: RunningServer) -> None:
+    """A replay names the device and says that its secrets were answered before."""
+    server.application.answer = OUTCOME.replay()
+    request = CreateMfaDeviceRequest(**COMMON)
+    response = await server.call("CredentialService/CreateMfaDevice", request, CreateMfaDeviceResponse)
+    device = response.credentials.mfa_device
+    assert (device.serial_number, device.base32_seed, device.qr_code_png) == (SERIAL, "", b"")
+    assert response.credentials.secrets_withheld
+    assert response.replayed
+
+
+@pytest.mark.parametrize(
+    ("plan_target", "field", "name"),
+    [
+        (Target(TargetKind.USER, "ann"), "user_name", "ann"),
+        (Target(TargetKind.GROUP, "devs"), "group_name", "devs"),
+        (Target(TargetKind.POLICY, POLICY_ARN), "policy", POLICY_ARN),
+    ],
+)
+def test_a_plan_says_what_it_changes(plan_target: Target, field: str, name: str) -> None:
+    """Each kind of target has its field, and only that one is set."""
+    answered = to_plan(Plan("123456789012", plan_target))
+    assert answered.WhichOneof("target") == field
+    assert getattr(answered, field) == name
+
+
 async def test_validate_only_answers_the_plan_alone(server: RunningServer) -> None:
     """Every mutation answers a plan with its steps in rounds, quotas, warnings and digest, and nothing done."""
     plan = Plan(
         account_id="123456789012",
-        user_name="ann",
+        target=target.user("ann"),
         steps=(
             CreateAccessKey(user_name="ann", user_arn=ARN, round=3),
             CreateUser(user_name="ann", user_arn=ARN, round=1, path="/people/", boundary_arn=None),
@@ -176,7 +393,9 @@ async def test_validate_only_answers_the_plan_alone(server: RunningServer) -> No
 
 def test_a_plan_with_problems_names_them_and_has_no_digest() -> None:
     """What cannot run cannot be confirmed."""
-    plan = Plan("123456789012", "ann", problems=(Problem(Reason.GROUP_NOT_FOUND, "no group x", "group_names[0]"),))
+    plan = Plan(
+        "123456789012", target.user("ann"), problems=(Problem(Reason.GROUP_NOT_FOUND, "no group x", "group_names[0]"),)
+    )
     answered = to_plan(plan)
     (problem,) = answered.problems
     assert answered.digest == ""
@@ -191,7 +410,7 @@ def test_every_reason_and_kind_has_its_name_in_the_contract() -> None:
     """No warning and no problem fails to be written for lack of a name."""
     plan = Plan(
         "123456789012",
-        "ann",
+        target.user("ann"),
         warnings=tuple(PlanWarning(kind, "m") for kind in WarningKind),
         problems=tuple(Problem(reason, "m") for reason in Reason),
     )

@@ -1,16 +1,21 @@
 """Well-formedness: the contract's constraints, fields that are unknown, bytes that are no message."""
 
+import re
 from contextlib import suppress
+from importlib import resources
 
 import grpc
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message
 
 from identity_provisioning.v1.credential_pb2 import CredentialSpec
-from identity_provisioning.v1.credential_service_pb2 import CreateCredentialsRequest
+from identity_provisioning.v1.credential_service_pb2 import CreateCredentialsRequest, EnableMfaDeviceRequest
+from identity_provisioning.v1.permission_service_pb2 import RevokePermissionsRequest
 from identity_provisioning.v1.user_pb2 import Tag
-from identity_provisioning.v1.user_service_pb2 import GetUserRequest, ProvisionUserRequest
+from identity_provisioning.v1.user_service_pb2 import GetUserRequest, ListUsersRequest, ProvisionUserRequest
 from identity_service.domain.errors import IdentityError, Reason
+from identity_service.rpc.patterns import PATTERNS
 from identity_service.rpc.services import FILES
 from identity_service.rpc.validation import RequestValidator
 from tests.unit.rpc.support import REQUEST_ID, RunningServer, failure, reason_of, violations_of
@@ -50,6 +55,56 @@ async def test_every_violation_comes_at_once_and_the_application_is_not_asked(se
         "user.permissions.inline_policies[0].document",
     }
     assert server.application.mutations == []
+
+
+async def test_the_message_counts_and_the_details_say(server: RunningServer) -> None:
+    """A client that prints message and violations does not print the same twice."""
+    request = GetUserRequest(account_id="12", user_name="no spaces")
+    error = await failure(server.call("UserService/GetUser", request))
+    assert error.details() == "the request is not well formed: 2 field violations"
+    assert violations_of(error) == {
+        "account_id": "must be an AWS account id: 12 digits",
+        "user_name": "must have 1 to 64 characters, only ASCII letters, digits and +=,.@_-",
+    }
+
+
+def test_every_pattern_of_the_contract_has_words() -> None:
+    """No caller is told to read a regular expression, and the table holds nothing that the contract does not."""
+    image = resources.files("identity_service.rpc").joinpath("contract.binpb").read_bytes()
+    contract = FileDescriptorSet.FromString(image)
+    rules = {
+        match.decode()
+        for file in contract.file
+        if file.package == "identity_provisioning.v1"
+        for match in re.findall(rb"\^[\x20-\x7e]*\$", file.SerializeToString())
+    }
+    assert rules == set(PATTERNS)
+
+
+def test_a_pattern_of_a_list_is_put_into_words(validator: RequestValidator) -> None:
+    """An element of a list is told what is wrong with it like any other value."""
+    request = RevokePermissionsRequest(request_id=REQUEST_ID, user_name="ann", managed_policies=["a b"])
+    assert violations(validator, request) == {
+        "managed_policies[0]": "must be the ARN of a managed policy, or its name: "
+        "1 to 128 characters, only ASCII letters, digits and +=,.@_-"
+    }
+
+
+def test_a_tag_is_listed_for_once(validator: RequestValidator) -> None:
+    """A listing by two values of one tag, which no user can have, is refused rather than half ignored."""
+    request = ListUsersRequest(tags=[Tag(key="team", value="a"), Tag(key="team", value="b")])
+    assert violations(validator, request) == {"tags": "a key may be there once"}
+
+
+@pytest.mark.parametrize("code", ["12345", "1234567", "canary", "١٢٣٤٥٦"])
+async def test_a_code_is_not_quoted(server: RunningServer, code: str) -> None:
+    """A code that is none is refused without being repeated, to the caller or to the log."""
+    request = EnableMfaDeviceRequest(request_id=REQUEST_ID, user_name="ann", serial_number="x" * 9)
+    request.first_code, request.second_code = code, "123456"
+    error = await failure(server.call("CredentialService/EnableMfaDevice", request))
+    assert violations_of(error) == {"first_code": "must be a code of the MFA device: 6 digits"}
+    await server.logged("rpc")
+    assert code not in str(error) + server.log.getvalue().decode()
 
 
 async def test_a_missing_message_is_named(server: RunningServer) -> None:

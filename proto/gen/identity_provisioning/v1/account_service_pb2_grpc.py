@@ -51,7 +51,7 @@ class AccountServiceServicer(object):
 
         An account without an alias or without a password policy is no error: the alias is empty, and the default
         policy is answered and marked. Reads only; the figures are IAM's at that moment.
-        Errors: ACCOUNT_NOT_FOUND, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+        Errors: INVALID_FIELD, ACCOUNT_NOT_FOUND, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

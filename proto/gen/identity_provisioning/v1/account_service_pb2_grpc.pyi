@@ -38,7 +38,7 @@ class AccountServiceStub:
 
     An account without an alias or without a password policy is no error: the alias is empty, and the default
     policy is answered and marked. Reads only; the figures are IAM's at that moment.
-    Errors: ACCOUNT_NOT_FOUND, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+    Errors: INVALID_FIELD, ACCOUNT_NOT_FOUND, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases.
     """
 
@@ -52,7 +52,7 @@ class AccountServiceAsyncStub(AccountServiceStub):
 
     An account without an alias or without a password policy is no error: the alias is empty, and the default
     policy is answered and marked. Reads only; the figures are IAM's at that moment.
-    Errors: ACCOUNT_NOT_FOUND, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+    Errors: INVALID_FIELD, ACCOUNT_NOT_FOUND, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases.
     """
 
@@ -69,7 +69,7 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
 
         An account without an alias or without a password policy is no error: the alias is empty, and the default
         policy is answered and marked. Reads only; the figures are IAM's at that moment.
-        Errors: ACCOUNT_NOT_FOUND, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+        Errors: INVALID_FIELD, ACCOUNT_NOT_FOUND, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases.
         """
 

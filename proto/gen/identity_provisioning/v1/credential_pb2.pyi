@@ -102,7 +102,7 @@ Global___MfaDeviceSpec: _TypeAlias = MfaDeviceSpec  # noqa: Y015
 
 @_typing.final
 class IssuedCredentials(_message.Message):
-    """Credentials that a call has just made. The only message with secrets: they are in the answer of the call that
+    """Credentials that a call has just made. The only answer with secrets: they are in the answer of the call that
     makes them and nowhere else.
     """
 

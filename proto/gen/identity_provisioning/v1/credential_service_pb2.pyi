@@ -183,6 +183,9 @@ class RotateAccessKeyResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     CREDENTIALS_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True if an earlier call with this request_id did the work."""
     @_builtins.property
     def plan(self) -> _plan_pb2.Plan:
         """The plan; only for `validate_only`."""
@@ -201,10 +204,11 @@ class RotateAccessKeyResponse(_message.Message):
         plan: _plan_pb2.Plan | None = ...,
         credentials: _credential_pb2.IssuedCredentials | None = ...,
         steps: _abc.Iterable[_plan_pb2.ExecutedStep] | None = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["credentials", b"credentials", "plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credentials", b"credentials", "plan", b"plan", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credentials", b"credentials", "plan", b"plan", "replayed", b"replayed", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -265,6 +269,9 @@ class UpdateAccessKeyResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     ACCESS_KEY_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True if an earlier call with this request_id did the work."""
     @_builtins.property
     def plan(self) -> _plan_pb2.Plan:
         """The plan; only for `validate_only`."""
@@ -283,10 +290,11 @@ class UpdateAccessKeyResponse(_message.Message):
         plan: _plan_pb2.Plan | None = ...,
         access_key: _credential_pb2.AccessKey | None = ...,
         steps: _abc.Iterable[_plan_pb2.ExecutedStep] | None = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["access_key", b"access_key", "plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_key", b"access_key", "plan", b"plan", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_key", b"access_key", "plan", b"plan", "replayed", b"replayed", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -342,6 +350,9 @@ class DeleteAccessKeyResponse(_message.Message):
 
     PLAN_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True if an earlier call with this request_id did the work."""
     @_builtins.property
     def plan(self) -> _plan_pb2.Plan:
         """The plan; only for `validate_only`."""
@@ -355,10 +366,11 @@ class DeleteAccessKeyResponse(_message.Message):
         *,
         plan: _plan_pb2.Plan | None = ...,
         steps: _abc.Iterable[_plan_pb2.ExecutedStep] | None = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "replayed", b"replayed", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -428,8 +440,11 @@ class ResetPasswordResponse(_message.Message):
     CREDENTIALS_FIELD_NUMBER: _builtins.int
     SIGN_IN_URL_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
     sign_in_url: _builtins.str
     """Where the user signs in."""
+    replayed: _builtins.bool
+    """True if an earlier call with this request_id did the work."""
     @_builtins.property
     def plan(self) -> _plan_pb2.Plan:
         """The plan; only for `validate_only`."""
@@ -449,10 +464,11 @@ class ResetPasswordResponse(_message.Message):
         credentials: _credential_pb2.IssuedCredentials | None = ...,
         sign_in_url: _builtins.str = ...,
         steps: _abc.Iterable[_plan_pb2.ExecutedStep] | None = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["credentials", b"credentials", "plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credentials", b"credentials", "plan", b"plan", "sign_in_url", b"sign_in_url", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credentials", b"credentials", "plan", b"plan", "replayed", b"replayed", "sign_in_url", b"sign_in_url", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -505,13 +521,16 @@ class DisableConsoleAccessResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     ACCESS_KEYS_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True if an earlier call with this request_id did the work."""
     @_builtins.property
     def plan(self) -> _plan_pb2.Plan:
         """The plan; only for `validate_only`."""
 
     @_builtins.property
     def access_keys(self) -> _containers.RepeatedCompositeFieldContainer[_credential_pb2.AccessKey]:
-        """The access keys, which still work."""
+        """The access keys, which stay; the active ones still work. When they were last used is not looked up."""
 
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[_plan_pb2.ExecutedStep]:
@@ -523,10 +542,11 @@ class DisableConsoleAccessResponse(_message.Message):
         plan: _plan_pb2.Plan | None = ...,
         access_keys: _abc.Iterable[_credential_pb2.AccessKey] | None = ...,
         steps: _abc.Iterable[_plan_pb2.ExecutedStep] | None = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_keys", b"access_keys", "plan", b"plan", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_keys", b"access_keys", "plan", b"plan", "replayed", b"replayed", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -578,6 +598,9 @@ class RevokeAllCredentialsResponse(_message.Message):
 
     PLAN_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True if an earlier call with this request_id did the work."""
     @_builtins.property
     def plan(self) -> _plan_pb2.Plan:
         """The plan; only for `validate_only`."""
@@ -591,10 +614,11 @@ class RevokeAllCredentialsResponse(_message.Message):
         *,
         plan: _plan_pb2.Plan | None = ...,
         steps: _abc.Iterable[_plan_pb2.ExecutedStep] | None = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "replayed", b"replayed", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -628,7 +652,7 @@ class CreateMfaDeviceRequest(_message.Message):
     """The answer of an earlier attempt was lost: revoke the secrets that it made and make new ones."""
     @_builtins.property
     def mfa_device(self) -> _credential_pb2.MfaDeviceSpec:
-        """The device."""
+        """The device; named like the user if not given."""
 
     @_builtins.property
     def recipients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -663,6 +687,9 @@ class CreateMfaDeviceResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     CREDENTIALS_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True if an earlier call with this request_id did the work."""
     @_builtins.property
     def plan(self) -> _plan_pb2.Plan:
         """The plan; only for `validate_only`."""
@@ -681,10 +708,11 @@ class CreateMfaDeviceResponse(_message.Message):
         plan: _plan_pb2.Plan | None = ...,
         credentials: _credential_pb2.IssuedCredentials | None = ...,
         steps: _abc.Iterable[_plan_pb2.ExecutedStep] | None = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["credentials", b"credentials", "plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credentials", b"credentials", "plan", b"plan", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credentials", b"credentials", "plan", b"plan", "replayed", b"replayed", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -749,13 +777,16 @@ class EnableMfaDeviceResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     MFA_DEVICE_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True if an earlier call with this request_id did the work."""
     @_builtins.property
     def plan(self) -> _plan_pb2.Plan:
         """The plan; only for `validate_only`."""
 
     @_builtins.property
     def mfa_device(self) -> _credential_pb2.MfaDevice:
-        """The device."""
+        """The device; absent if it could not be read again after it was enabled."""
 
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[_plan_pb2.ExecutedStep]:
@@ -767,10 +798,11 @@ class EnableMfaDeviceResponse(_message.Message):
         plan: _plan_pb2.Plan | None = ...,
         mfa_device: _credential_pb2.MfaDevice | None = ...,
         steps: _abc.Iterable[_plan_pb2.ExecutedStep] | None = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["mfa_device", b"mfa_device", "plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mfa_device", b"mfa_device", "plan", b"plan", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mfa_device", b"mfa_device", "plan", b"plan", "replayed", b"replayed", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -826,6 +858,9 @@ class DeleteMfaDeviceResponse(_message.Message):
 
     PLAN_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True if an earlier call with this request_id did the work."""
     @_builtins.property
     def plan(self) -> _plan_pb2.Plan:
         """The plan; only for `validate_only`."""
@@ -839,10 +874,11 @@ class DeleteMfaDeviceResponse(_message.Message):
         *,
         plan: _plan_pb2.Plan | None = ...,
         steps: _abc.Iterable[_plan_pb2.ExecutedStep] | None = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "replayed", b"replayed", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,6 +27,10 @@ if _version_not_supported:
 
 class CredentialServiceStub(object):
     """Access keys, console passwords and MFA devices of users.
+
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
+    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
     """
 
     def __init__(self, channel):
@@ -89,20 +93,26 @@ class CredentialServiceStub(object):
 
 class CredentialServiceServicer(object):
     """Access keys, console passwords and MFA devices of users.
+
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
+    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
     """
 
     def CreateCredentials(self, request, context):
-        """Makes an access key, a console password, or both for a user that is there.
+        """Makes an access key, a console password, a virtual MFA device, or several of them, for a user that is there.
 
-        An absent user is USER_NOT_FOUND, a second password PASSWORD_ALREADY_EXISTS, a third key QUOTA_EXCEEDED.
-        Where a reset is required and nothing lets the user change the password, IAMUserChangePassword is attached.
-        Not atomic in IAM; a permanent failure undoes what this call made. The answer holds each secret once.
-        Errors: INVALID_FIELD, PASSWORD_POLICY_VIOLATION, USER_NOT_FOUND, NOT_OWNER, PASSWORD_ALREADY_EXISTS,
-        QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CALLER_NOT_ALLOWED, THROTTLED,
+        An absent user is USER_NOT_FOUND, a second password PASSWORD_ALREADY_EXISTS, a third key QUOTA_EXCEEDED. An MFA
+        device is as with CreateMfaDevice. Where a reset is required and the account does not let every user change the
+        password, IAMUserChangePassword is attached. Not atomic in IAM; a permanent failure undoes what this call made. The
+        answer holds each secret once.
+        Errors: INVALID_FIELD, PASSWORD_POLICY_VIOLATION, USER_NOT_FOUND, NOT_OWNER, PASSWORD_ALREADY_EXISTS, IN_USE,
+        QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED,
         AWS_UNAVAILABLE.
-        IAM permissions: those of GetUser, and iam:GetAccountPasswordPolicy, iam:GetAccountSummary,
-        iam:CreateAccessKey, iam:DeleteAccessKey, iam:CreateLoginProfile, iam:DeleteLoginProfile,
-        iam:AttachUserPolicy, iam:DetachUserPolicy.
+        IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
+        iam:CreateAccessKey, iam:DeleteAccessKey, iam:CreateLoginProfile, iam:DeleteLoginProfile, iam:AttachUserPolicy,
+        iam:DetachUserPolicy; where a reset is required, also iam:GetPolicy, iam:GetPolicyVersion, iam:GetGroup,
+        iam:ListAttachedGroupPolicies, iam:ListGroupPolicies; for an MFA device, also those of CreateMfaDevice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,9 +166,10 @@ class CredentialServiceServicer(object):
     def DisableConsoleAccess(self, request, context):
         """Deletes a user's console password; access keys, permissions and role-based console access stay.
 
-        A user without a password is answered unchanged. Never undone.
-        Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, CONFLICT, CALLER_NOT_ALLOWED.
-        IAM permissions: iam:GetUser, iam:GetLoginProfile, iam:DeleteLoginProfile.
+        A user without a password is answered unchanged. An absent user is USER_NOT_FOUND. One atomic call; never undone.
+        Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT,
+        CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+        IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:DeleteLoginProfile.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -178,35 +189,41 @@ class CredentialServiceServicer(object):
     def CreateMfaDevice(self, request, context):
         """Makes a virtual MFA device, pending until it is enabled.
 
-        A device of that name that waits to be enabled is replaced; one in use is IN_USE. The answer holds seed and
-        QR code once.
-        Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, IN_USE, QUOTA_EXCEEDED, CALLER_NOT_ALLOWED.
-        IAM permissions: iam:GetUser, iam:ListVirtualMFADevices, iam:CreateVirtualMFADevice,
-        iam:DeleteVirtualMFADevice.
+        A device of that name that waits to be enabled is replaced; one in use is IN_USE. An absent user is USER_NOT_FOUND.
+        Not atomic in IAM; a permanent failure undoes what this call made, and a replaced device does not come back. The
+        answer holds seed and QR code once.
+        Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, IN_USE, QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED,
+        IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+        IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
+        iam:ListVirtualMFADevices, iam:CreateVirtualMFADevice, iam:DeleteVirtualMFADevice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EnableMfaDevice(self, request, context):
-        """Enables a virtual MFA device with two codes that follow one another.
+        """Enables an MFA device with two codes that follow one another.
 
-        A wrong code is INVALID_MFA_CODE and leaves the device pending. A device that is enabled for this user is
-        answered unchanged.
-        Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, INVALID_MFA_CODE, NOT_OWNER, QUOTA_EXCEEDED,
-        CALLER_NOT_ALLOWED.
-        IAM permissions: iam:GetUser, iam:ListMFADevices, iam:EnableMFADevice.
+        A wrong code is INVALID_MFA_CODE and leaves the device pending. A device that is enabled for this user is answered
+        unchanged, one of another user is IN_USE, an absent one MFA_DEVICE_NOT_FOUND. An absent user is USER_NOT_FOUND, a
+        ninth device QUOTA_EXCEEDED. One atomic call; never undone.
+        Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, INVALID_MFA_CODE, NOT_OWNER, IN_USE, QUOTA_EXCEEDED,
+        PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+        IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:ListVirtualMFADevices, iam:EnableMFADevice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteMfaDevice(self, request, context):
-        """Deactivates an MFA device and, if it is virtual, deletes it.
+        """Deactivates an MFA device and, if it is virtual, deletes it; one that waits to be enabled is only deleted.
 
-        An absent device is MFA_DEVICE_NOT_FOUND. Never undone.
-        Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, NOT_OWNER, CALLER_NOT_ALLOWED.
-        IAM permissions: iam:GetUser, iam:ListMFADevices, iam:DeactivateMFADevice, iam:DeleteVirtualMFADevice.
+        A device that is neither this user's nor waits to be enabled is MFA_DEVICE_NOT_FOUND; an absent user is
+        USER_NOT_FOUND. Not atomic in IAM; never undone, and the error says what was not reached.
+        Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, REQUEST_ID_REUSED,
+        IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+        IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:ListVirtualMFADevices, iam:DeactivateMFADevice,
+        iam:DeleteVirtualMFADevice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -275,6 +292,10 @@ def add_CredentialServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class CredentialService(object):
     """Access keys, console passwords and MFA devices of users.
+
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
+    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
     """
 
     @staticmethod

@@ -27,24 +27,31 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CredentialServiceStub:
-    """Access keys, console passwords and MFA devices of users."""
+    """Access keys, console passwords and MFA devices of users.
+
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
+    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CredentialServiceAsyncStub: ...
     CreateCredentials: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.CreateCredentialsRequest, _credential_service_pb2.CreateCredentialsResponse]
-    """Makes an access key, a console password, or both for a user that is there.
+    """Makes an access key, a console password, a virtual MFA device, or several of them, for a user that is there.
 
-    An absent user is USER_NOT_FOUND, a second password PASSWORD_ALREADY_EXISTS, a third key QUOTA_EXCEEDED.
-    Where a reset is required and nothing lets the user change the password, IAMUserChangePassword is attached.
-    Not atomic in IAM; a permanent failure undoes what this call made. The answer holds each secret once.
-    Errors: INVALID_FIELD, PASSWORD_POLICY_VIOLATION, USER_NOT_FOUND, NOT_OWNER, PASSWORD_ALREADY_EXISTS,
-    QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CALLER_NOT_ALLOWED, THROTTLED,
+    An absent user is USER_NOT_FOUND, a second password PASSWORD_ALREADY_EXISTS, a third key QUOTA_EXCEEDED. An MFA
+    device is as with CreateMfaDevice. Where a reset is required and the account does not let every user change the
+    password, IAMUserChangePassword is attached. Not atomic in IAM; a permanent failure undoes what this call made. The
+    answer holds each secret once.
+    Errors: INVALID_FIELD, PASSWORD_POLICY_VIOLATION, USER_NOT_FOUND, NOT_OWNER, PASSWORD_ALREADY_EXISTS, IN_USE,
+    QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED,
     AWS_UNAVAILABLE.
-    IAM permissions: those of GetUser, and iam:GetAccountPasswordPolicy, iam:GetAccountSummary,
-    iam:CreateAccessKey, iam:DeleteAccessKey, iam:CreateLoginProfile, iam:DeleteLoginProfile,
-    iam:AttachUserPolicy, iam:DetachUserPolicy.
+    IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
+    iam:CreateAccessKey, iam:DeleteAccessKey, iam:CreateLoginProfile, iam:DeleteLoginProfile, iam:AttachUserPolicy,
+    iam:DetachUserPolicy; where a reset is required, also iam:GetPolicy, iam:GetPolicyVersion, iam:GetGroup,
+    iam:ListAttachedGroupPolicies, iam:ListGroupPolicies; for an MFA device, also those of CreateMfaDevice.
     """
     RotateAccessKey: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.RotateAccessKeyRequest, _credential_service_pb2.RotateAccessKeyResponse]
     """Makes a new access key beside the old one, or deletes the old one once the new one is used.
@@ -78,9 +85,10 @@ class CredentialServiceStub:
     DisableConsoleAccess: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.DisableConsoleAccessRequest, _credential_service_pb2.DisableConsoleAccessResponse]
     """Deletes a user's console password; access keys, permissions and role-based console access stay.
 
-    A user without a password is answered unchanged. Never undone.
-    Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, CONFLICT, CALLER_NOT_ALLOWED.
-    IAM permissions: iam:GetUser, iam:GetLoginProfile, iam:DeleteLoginProfile.
+    A user without a password is answered unchanged. An absent user is USER_NOT_FOUND. One atomic call; never undone.
+    Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT,
+    CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+    IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:DeleteLoginProfile.
     """
     RevokeAllCredentials: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.RevokeAllCredentialsRequest, _credential_service_pb2.RevokeAllCredentialsResponse]
     """Takes every credential off a user at once: the emergency switch.
@@ -92,46 +100,59 @@ class CredentialServiceStub:
     CreateMfaDevice: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.CreateMfaDeviceRequest, _credential_service_pb2.CreateMfaDeviceResponse]
     """Makes a virtual MFA device, pending until it is enabled.
 
-    A device of that name that waits to be enabled is replaced; one in use is IN_USE. The answer holds seed and
-    QR code once.
-    Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, IN_USE, QUOTA_EXCEEDED, CALLER_NOT_ALLOWED.
-    IAM permissions: iam:GetUser, iam:ListVirtualMFADevices, iam:CreateVirtualMFADevice,
-    iam:DeleteVirtualMFADevice.
+    A device of that name that waits to be enabled is replaced; one in use is IN_USE. An absent user is USER_NOT_FOUND.
+    Not atomic in IAM; a permanent failure undoes what this call made, and a replaced device does not come back. The
+    answer holds seed and QR code once.
+    Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, IN_USE, QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED,
+    IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+    IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
+    iam:ListVirtualMFADevices, iam:CreateVirtualMFADevice, iam:DeleteVirtualMFADevice.
     """
     EnableMfaDevice: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.EnableMfaDeviceRequest, _credential_service_pb2.EnableMfaDeviceResponse]
-    """Enables a virtual MFA device with two codes that follow one another.
+    """Enables an MFA device with two codes that follow one another.
 
-    A wrong code is INVALID_MFA_CODE and leaves the device pending. A device that is enabled for this user is
-    answered unchanged.
-    Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, INVALID_MFA_CODE, NOT_OWNER, QUOTA_EXCEEDED,
-    CALLER_NOT_ALLOWED.
-    IAM permissions: iam:GetUser, iam:ListMFADevices, iam:EnableMFADevice.
+    A wrong code is INVALID_MFA_CODE and leaves the device pending. A device that is enabled for this user is answered
+    unchanged, one of another user is IN_USE, an absent one MFA_DEVICE_NOT_FOUND. An absent user is USER_NOT_FOUND, a
+    ninth device QUOTA_EXCEEDED. One atomic call; never undone.
+    Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, INVALID_MFA_CODE, NOT_OWNER, IN_USE, QUOTA_EXCEEDED,
+    PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+    IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:ListVirtualMFADevices, iam:EnableMFADevice.
     """
     DeleteMfaDevice: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.DeleteMfaDeviceRequest, _credential_service_pb2.DeleteMfaDeviceResponse]
-    """Deactivates an MFA device and, if it is virtual, deletes it.
+    """Deactivates an MFA device and, if it is virtual, deletes it; one that waits to be enabled is only deleted.
 
-    An absent device is MFA_DEVICE_NOT_FOUND. Never undone.
-    Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, NOT_OWNER, CALLER_NOT_ALLOWED.
-    IAM permissions: iam:GetUser, iam:ListMFADevices, iam:DeactivateMFADevice, iam:DeleteVirtualMFADevice.
+    A device that is neither this user's nor waits to be enabled is MFA_DEVICE_NOT_FOUND; an absent user is
+    USER_NOT_FOUND. Not atomic in IAM; never undone, and the error says what was not reached.
+    Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, REQUEST_ID_REUSED,
+    IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+    IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:ListVirtualMFADevices, iam:DeactivateMFADevice,
+    iam:DeleteVirtualMFADevice.
     """
 
 @_typing.type_check_only
 class CredentialServiceAsyncStub(CredentialServiceStub):
-    """Access keys, console passwords and MFA devices of users."""
+    """Access keys, console passwords and MFA devices of users.
+
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
+    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateCredentials: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.CreateCredentialsRequest, _credential_service_pb2.CreateCredentialsResponse]  # type: ignore[assignment]
-    """Makes an access key, a console password, or both for a user that is there.
+    """Makes an access key, a console password, a virtual MFA device, or several of them, for a user that is there.
 
-    An absent user is USER_NOT_FOUND, a second password PASSWORD_ALREADY_EXISTS, a third key QUOTA_EXCEEDED.
-    Where a reset is required and nothing lets the user change the password, IAMUserChangePassword is attached.
-    Not atomic in IAM; a permanent failure undoes what this call made. The answer holds each secret once.
-    Errors: INVALID_FIELD, PASSWORD_POLICY_VIOLATION, USER_NOT_FOUND, NOT_OWNER, PASSWORD_ALREADY_EXISTS,
-    QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CALLER_NOT_ALLOWED, THROTTLED,
+    An absent user is USER_NOT_FOUND, a second password PASSWORD_ALREADY_EXISTS, a third key QUOTA_EXCEEDED. An MFA
+    device is as with CreateMfaDevice. Where a reset is required and the account does not let every user change the
+    password, IAMUserChangePassword is attached. Not atomic in IAM; a permanent failure undoes what this call made. The
+    answer holds each secret once.
+    Errors: INVALID_FIELD, PASSWORD_POLICY_VIOLATION, USER_NOT_FOUND, NOT_OWNER, PASSWORD_ALREADY_EXISTS, IN_USE,
+    QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED,
     AWS_UNAVAILABLE.
-    IAM permissions: those of GetUser, and iam:GetAccountPasswordPolicy, iam:GetAccountSummary,
-    iam:CreateAccessKey, iam:DeleteAccessKey, iam:CreateLoginProfile, iam:DeleteLoginProfile,
-    iam:AttachUserPolicy, iam:DetachUserPolicy.
+    IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
+    iam:CreateAccessKey, iam:DeleteAccessKey, iam:CreateLoginProfile, iam:DeleteLoginProfile, iam:AttachUserPolicy,
+    iam:DetachUserPolicy; where a reset is required, also iam:GetPolicy, iam:GetPolicyVersion, iam:GetGroup,
+    iam:ListAttachedGroupPolicies, iam:ListGroupPolicies; for an MFA device, also those of CreateMfaDevice.
     """
     RotateAccessKey: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.RotateAccessKeyRequest, _credential_service_pb2.RotateAccessKeyResponse]  # type: ignore[assignment]
     """Makes a new access key beside the old one, or deletes the old one once the new one is used.
@@ -165,9 +186,10 @@ class CredentialServiceAsyncStub(CredentialServiceStub):
     DisableConsoleAccess: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.DisableConsoleAccessRequest, _credential_service_pb2.DisableConsoleAccessResponse]  # type: ignore[assignment]
     """Deletes a user's console password; access keys, permissions and role-based console access stay.
 
-    A user without a password is answered unchanged. Never undone.
-    Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, CONFLICT, CALLER_NOT_ALLOWED.
-    IAM permissions: iam:GetUser, iam:GetLoginProfile, iam:DeleteLoginProfile.
+    A user without a password is answered unchanged. An absent user is USER_NOT_FOUND. One atomic call; never undone.
+    Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT,
+    CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+    IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:DeleteLoginProfile.
     """
     RevokeAllCredentials: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.RevokeAllCredentialsRequest, _credential_service_pb2.RevokeAllCredentialsResponse]  # type: ignore[assignment]
     """Takes every credential off a user at once: the emergency switch.
@@ -179,31 +201,42 @@ class CredentialServiceAsyncStub(CredentialServiceStub):
     CreateMfaDevice: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.CreateMfaDeviceRequest, _credential_service_pb2.CreateMfaDeviceResponse]  # type: ignore[assignment]
     """Makes a virtual MFA device, pending until it is enabled.
 
-    A device of that name that waits to be enabled is replaced; one in use is IN_USE. The answer holds seed and
-    QR code once.
-    Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, IN_USE, QUOTA_EXCEEDED, CALLER_NOT_ALLOWED.
-    IAM permissions: iam:GetUser, iam:ListVirtualMFADevices, iam:CreateVirtualMFADevice,
-    iam:DeleteVirtualMFADevice.
+    A device of that name that waits to be enabled is replaced; one in use is IN_USE. An absent user is USER_NOT_FOUND.
+    Not atomic in IAM; a permanent failure undoes what this call made, and a replaced device does not come back. The
+    answer holds seed and QR code once.
+    Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, IN_USE, QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED,
+    IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+    IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
+    iam:ListVirtualMFADevices, iam:CreateVirtualMFADevice, iam:DeleteVirtualMFADevice.
     """
     EnableMfaDevice: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.EnableMfaDeviceRequest, _credential_service_pb2.EnableMfaDeviceResponse]  # type: ignore[assignment]
-    """Enables a virtual MFA device with two codes that follow one another.
+    """Enables an MFA device with two codes that follow one another.
 
-    A wrong code is INVALID_MFA_CODE and leaves the device pending. A device that is enabled for this user is
-    answered unchanged.
-    Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, INVALID_MFA_CODE, NOT_OWNER, QUOTA_EXCEEDED,
-    CALLER_NOT_ALLOWED.
-    IAM permissions: iam:GetUser, iam:ListMFADevices, iam:EnableMFADevice.
+    A wrong code is INVALID_MFA_CODE and leaves the device pending. A device that is enabled for this user is answered
+    unchanged, one of another user is IN_USE, an absent one MFA_DEVICE_NOT_FOUND. An absent user is USER_NOT_FOUND, a
+    ninth device QUOTA_EXCEEDED. One atomic call; never undone.
+    Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, INVALID_MFA_CODE, NOT_OWNER, IN_USE, QUOTA_EXCEEDED,
+    PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+    IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:ListVirtualMFADevices, iam:EnableMFADevice.
     """
     DeleteMfaDevice: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.DeleteMfaDeviceRequest, _credential_service_pb2.DeleteMfaDeviceResponse]  # type: ignore[assignment]
-    """Deactivates an MFA device and, if it is virtual, deletes it.
+    """Deactivates an MFA device and, if it is virtual, deletes it; one that waits to be enabled is only deleted.
 
-    An absent device is MFA_DEVICE_NOT_FOUND. Never undone.
-    Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, NOT_OWNER, CALLER_NOT_ALLOWED.
-    IAM permissions: iam:GetUser, iam:ListMFADevices, iam:DeactivateMFADevice, iam:DeleteVirtualMFADevice.
+    A device that is neither this user's nor waits to be enabled is MFA_DEVICE_NOT_FOUND; an absent user is
+    USER_NOT_FOUND. Not atomic in IAM; never undone, and the error says what was not reached.
+    Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, REQUEST_ID_REUSED,
+    IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+    IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:ListVirtualMFADevices, iam:DeactivateMFADevice,
+    iam:DeleteVirtualMFADevice.
     """
 
 class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Access keys, console passwords and MFA devices of users."""
+    """Access keys, console passwords and MFA devices of users.
+
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
+    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
+    """
 
     @_abc_1.abstractmethod
     def CreateCredentials(
@@ -211,17 +244,19 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _credential_service_pb2.CreateCredentialsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_credential_service_pb2.CreateCredentialsResponse, _abc.Awaitable[_credential_service_pb2.CreateCredentialsResponse]]:
-        """Makes an access key, a console password, or both for a user that is there.
+        """Makes an access key, a console password, a virtual MFA device, or several of them, for a user that is there.
 
-        An absent user is USER_NOT_FOUND, a second password PASSWORD_ALREADY_EXISTS, a third key QUOTA_EXCEEDED.
-        Where a reset is required and nothing lets the user change the password, IAMUserChangePassword is attached.
-        Not atomic in IAM; a permanent failure undoes what this call made. The answer holds each secret once.
-        Errors: INVALID_FIELD, PASSWORD_POLICY_VIOLATION, USER_NOT_FOUND, NOT_OWNER, PASSWORD_ALREADY_EXISTS,
-        QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CALLER_NOT_ALLOWED, THROTTLED,
+        An absent user is USER_NOT_FOUND, a second password PASSWORD_ALREADY_EXISTS, a third key QUOTA_EXCEEDED. An MFA
+        device is as with CreateMfaDevice. Where a reset is required and the account does not let every user change the
+        password, IAMUserChangePassword is attached. Not atomic in IAM; a permanent failure undoes what this call made. The
+        answer holds each secret once.
+        Errors: INVALID_FIELD, PASSWORD_POLICY_VIOLATION, USER_NOT_FOUND, NOT_OWNER, PASSWORD_ALREADY_EXISTS, IN_USE,
+        QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED,
         AWS_UNAVAILABLE.
-        IAM permissions: those of GetUser, and iam:GetAccountPasswordPolicy, iam:GetAccountSummary,
-        iam:CreateAccessKey, iam:DeleteAccessKey, iam:CreateLoginProfile, iam:DeleteLoginProfile,
-        iam:AttachUserPolicy, iam:DetachUserPolicy.
+        IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
+        iam:CreateAccessKey, iam:DeleteAccessKey, iam:CreateLoginProfile, iam:DeleteLoginProfile, iam:AttachUserPolicy,
+        iam:DetachUserPolicy; where a reset is required, also iam:GetPolicy, iam:GetPolicyVersion, iam:GetGroup,
+        iam:ListAttachedGroupPolicies, iam:ListGroupPolicies; for an MFA device, also those of CreateMfaDevice.
         """
 
     @_abc_1.abstractmethod
@@ -285,9 +320,10 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_credential_service_pb2.DisableConsoleAccessResponse, _abc.Awaitable[_credential_service_pb2.DisableConsoleAccessResponse]]:
         """Deletes a user's console password; access keys, permissions and role-based console access stay.
 
-        A user without a password is answered unchanged. Never undone.
-        Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, CONFLICT, CALLER_NOT_ALLOWED.
-        IAM permissions: iam:GetUser, iam:GetLoginProfile, iam:DeleteLoginProfile.
+        A user without a password is answered unchanged. An absent user is USER_NOT_FOUND. One atomic call; never undone.
+        Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT,
+        CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+        IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:DeleteLoginProfile.
         """
 
     @_abc_1.abstractmethod
@@ -311,11 +347,13 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_credential_service_pb2.CreateMfaDeviceResponse, _abc.Awaitable[_credential_service_pb2.CreateMfaDeviceResponse]]:
         """Makes a virtual MFA device, pending until it is enabled.
 
-        A device of that name that waits to be enabled is replaced; one in use is IN_USE. The answer holds seed and
-        QR code once.
-        Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, IN_USE, QUOTA_EXCEEDED, CALLER_NOT_ALLOWED.
-        IAM permissions: iam:GetUser, iam:ListVirtualMFADevices, iam:CreateVirtualMFADevice,
-        iam:DeleteVirtualMFADevice.
+        A device of that name that waits to be enabled is replaced; one in use is IN_USE. An absent user is USER_NOT_FOUND.
+        Not atomic in IAM; a permanent failure undoes what this call made, and a replaced device does not come back. The
+        answer holds seed and QR code once.
+        Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, IN_USE, QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED,
+        IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+        IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
+        iam:ListVirtualMFADevices, iam:CreateVirtualMFADevice, iam:DeleteVirtualMFADevice.
         """
 
     @_abc_1.abstractmethod
@@ -324,13 +362,14 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _credential_service_pb2.EnableMfaDeviceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_credential_service_pb2.EnableMfaDeviceResponse, _abc.Awaitable[_credential_service_pb2.EnableMfaDeviceResponse]]:
-        """Enables a virtual MFA device with two codes that follow one another.
+        """Enables an MFA device with two codes that follow one another.
 
-        A wrong code is INVALID_MFA_CODE and leaves the device pending. A device that is enabled for this user is
-        answered unchanged.
-        Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, INVALID_MFA_CODE, NOT_OWNER, QUOTA_EXCEEDED,
-        CALLER_NOT_ALLOWED.
-        IAM permissions: iam:GetUser, iam:ListMFADevices, iam:EnableMFADevice.
+        A wrong code is INVALID_MFA_CODE and leaves the device pending. A device that is enabled for this user is answered
+        unchanged, one of another user is IN_USE, an absent one MFA_DEVICE_NOT_FOUND. An absent user is USER_NOT_FOUND, a
+        ninth device QUOTA_EXCEEDED. One atomic call; never undone.
+        Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, INVALID_MFA_CODE, NOT_OWNER, IN_USE, QUOTA_EXCEEDED,
+        PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+        IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:ListVirtualMFADevices, iam:EnableMFADevice.
         """
 
     @_abc_1.abstractmethod
@@ -339,11 +378,14 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _credential_service_pb2.DeleteMfaDeviceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_credential_service_pb2.DeleteMfaDeviceResponse, _abc.Awaitable[_credential_service_pb2.DeleteMfaDeviceResponse]]:
-        """Deactivates an MFA device and, if it is virtual, deletes it.
+        """Deactivates an MFA device and, if it is virtual, deletes it; one that waits to be enabled is only deleted.
 
-        An absent device is MFA_DEVICE_NOT_FOUND. Never undone.
-        Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, NOT_OWNER, CALLER_NOT_ALLOWED.
-        IAM permissions: iam:GetUser, iam:ListMFADevices, iam:DeactivateMFADevice, iam:DeleteVirtualMFADevice.
+        A device that is neither this user's nor waits to be enabled is MFA_DEVICE_NOT_FOUND; an absent user is
+        USER_NOT_FOUND. Not atomic in IAM; never undone, and the error says what was not reached.
+        Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, REQUEST_ID_REUSED,
+        IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+        IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:ListVirtualMFADevices, iam:DeactivateMFADevice,
+        iam:DeleteVirtualMFADevice.
         """
 
 def add_CredentialServiceServicer_to_server(servicer: CredentialServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -98,6 +98,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """There is no such MFA device. NOT_FOUND."""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 36
     """The server has as many calls as it takes; `RetryInfo` says when to ask again. UNAVAILABLE."""
+    ERROR_REASON_GROUP_ALREADY_EXISTS: _ErrorReason.ValueType  # 37
+    """A group of that name exists, perhaps in other letter case. ALREADY_EXISTS."""
+    ERROR_REASON_POLICY_ALREADY_EXISTS: _ErrorReason.ValueType  # 38
+    """The account has a managed policy of that name, perhaps in other letter case. ALREADY_EXISTS."""
+    ERROR_REASON_UNDO_INCOMPLETE: _ErrorReason.ValueType  # 39
+    """The request failed and could not be undone whole: the metadata's `remaining` says what is left, `cause` why it
+    failed. FAILED_PRECONDITION.
+    """
+    ERROR_REASON_INTERRUPTED: _ErrorReason.ValueType  # 40
+    """An earlier attempt with this request_id was cut off with its server; what it came to is not known, so look at what
+    is there and ask again with a new request_id. FAILED_PRECONDITION.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, or why a plan cannot run: the `reason` of every `google.rpc.ErrorInfo` of this service
@@ -181,4 +193,16 @@ ERROR_REASON_MFA_DEVICE_NOT_FOUND: ErrorReason.ValueType  # 35
 """There is no such MFA device. NOT_FOUND."""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 36
 """The server has as many calls as it takes; `RetryInfo` says when to ask again. UNAVAILABLE."""
+ERROR_REASON_GROUP_ALREADY_EXISTS: ErrorReason.ValueType  # 37
+"""A group of that name exists, perhaps in other letter case. ALREADY_EXISTS."""
+ERROR_REASON_POLICY_ALREADY_EXISTS: ErrorReason.ValueType  # 38
+"""The account has a managed policy of that name, perhaps in other letter case. ALREADY_EXISTS."""
+ERROR_REASON_UNDO_INCOMPLETE: ErrorReason.ValueType  # 39
+"""The request failed and could not be undone whole: the metadata's `remaining` says what is left, `cause` why it
+failed. FAILED_PRECONDITION.
+"""
+ERROR_REASON_INTERRUPTED: ErrorReason.ValueType  # 40
+"""An earlier attempt with this request_id was cut off with its server; what it came to is not known, so look at what
+is there and ask again with a new request_id. FAILED_PRECONDITION.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

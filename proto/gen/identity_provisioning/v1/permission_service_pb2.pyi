@@ -163,6 +163,9 @@ class RevokePermissionsResponse(_message.Message):
 
     PLAN_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True if an earlier call with this request_id did the work."""
     @_builtins.property
     def plan(self) -> _plan_pb2.Plan:
         """The plan; only for `validate_only`."""
@@ -176,10 +179,11 @@ class RevokePermissionsResponse(_message.Message):
         *,
         plan: _plan_pb2.Plan | None = ...,
         steps: _abc.Iterable[_plan_pb2.ExecutedStep] | None = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "replayed", b"replayed", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -234,13 +238,16 @@ class CreateGroupResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     GROUP_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True if an earlier call with this request_id did the work."""
     @_builtins.property
     def plan(self) -> _plan_pb2.Plan:
         """The plan; only for `validate_only`."""
 
     @_builtins.property
     def group(self) -> _permission_pb2.Group:
-        """The group as IAM has it."""
+        """The group as IAM made it, before its policies were attached."""
 
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[_plan_pb2.ExecutedStep]:
@@ -252,10 +259,11 @@ class CreateGroupResponse(_message.Message):
         plan: _plan_pb2.Plan | None = ...,
         group: _permission_pb2.Group | None = ...,
         steps: _abc.Iterable[_plan_pb2.ExecutedStep] | None = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "plan", b"plan", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "plan", b"plan", "replayed", b"replayed", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -343,7 +351,7 @@ class DeleteGroupRequest(_message.Message):
     expected_plan_digest: _builtins.str
     """Run only if the plan has this digest, the one that was reviewed."""
     group_name: _builtins.str
-    """The group's name."""
+    """The group's name, in any letter case."""
     def __init__(
         self,
         *,
@@ -369,6 +377,9 @@ class DeleteGroupResponse(_message.Message):
 
     PLAN_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True if an earlier call with this request_id did the work."""
     @_builtins.property
     def plan(self) -> _plan_pb2.Plan:
         """The plan; only for `validate_only`."""
@@ -382,10 +393,11 @@ class DeleteGroupResponse(_message.Message):
         *,
         plan: _plan_pb2.Plan | None = ...,
         steps: _abc.Iterable[_plan_pb2.ExecutedStep] | None = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "replayed", b"replayed", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -440,6 +452,9 @@ class CreatePolicyResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True if an earlier call with this request_id did the work."""
     @_builtins.property
     def plan(self) -> _plan_pb2.Plan:
         """The plan; only for `validate_only`."""
@@ -458,10 +473,11 @@ class CreatePolicyResponse(_message.Message):
         plan: _plan_pb2.Plan | None = ...,
         policy: _permission_pb2.Policy | None = ...,
         steps: _abc.Iterable[_plan_pb2.ExecutedStep] | None = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "policy", b"policy", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "policy", b"policy", "replayed", b"replayed", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -602,6 +618,9 @@ class DeletePolicyResponse(_message.Message):
 
     PLAN_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True if an earlier call with this request_id did the work."""
     @_builtins.property
     def plan(self) -> _plan_pb2.Plan:
         """The plan; only for `validate_only`."""
@@ -615,10 +634,11 @@ class DeletePolicyResponse(_message.Message):
         *,
         plan: _plan_pb2.Plan | None = ...,
         steps: _abc.Iterable[_plan_pb2.ExecutedStep] | None = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "replayed", b"replayed", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

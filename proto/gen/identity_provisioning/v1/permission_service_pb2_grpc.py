@@ -27,6 +27,10 @@ if _version_not_supported:
 
 class PermissionServiceStub(object):
     """What users may do: groups, managed and inline policies, boundaries.
+
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
+    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
     """
 
     def __init__(self, channel):
@@ -84,21 +88,27 @@ class PermissionServiceStub(object):
 
 class PermissionServiceServicer(object):
     """What users may do: groups, managed and inline policies, boundaries.
+
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
+    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
     """
 
     def AssignPermissions(self, request, context):
         """Gives permissions to a user that is there.
 
-        Converges: what the user has already is left and reported as unchanged. An absent user is USER_NOT_FOUND.
-        An inline policy of the same name, and a boundary, are replaced. Not atomic in IAM; a permanent failure
-        undoes what this call changed.
-        Errors: INVALID_FIELD, MALFORMED_POLICY_DOCUMENT, USER_NOT_FOUND, NOT_OWNER, GROUP_NOT_FOUND,
-        POLICY_NOT_FOUND, POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE, QUOTA_EXCEEDED, PLAN_CHANGED,
-        REQUEST_ID_REUSED, IN_PROGRESS, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
-        IAM permissions: those of GetUser, and iam:GetGroup, iam:GetPolicy, iam:ListPolicies,
-        iam:GetAccountSummary, iam:AddUserToGroup, iam:RemoveUserFromGroup, iam:AttachUserPolicy,
-        iam:DetachUserPolicy, iam:PutUserPolicy, iam:DeleteUserPolicy, iam:PutUserPermissionsBoundary,
-        iam:DeleteUserPermissionsBoundary.
+        Converges: what the user has already is left and reported as unchanged. An absent user is USER_NOT_FOUND, and so is
+        an absent user to copy; whoever copies a user must be allowed to read it. An inline policy of the same name, and a
+        boundary, are replaced. A group or policy that is to be made and whose name is taken is GROUP_ALREADY_EXISTS or
+        POLICY_ALREADY_EXISTS. Not atomic in IAM; a permanent failure undoes what this call changed.
+        Errors: INVALID_FIELD, MALFORMED_POLICY_DOCUMENT, USER_NOT_FOUND, NOT_OWNER, GROUP_NOT_FOUND, POLICY_NOT_FOUND,
+        POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE, GROUP_ALREADY_EXISTS, POLICY_ALREADY_EXISTS, QUOTA_EXCEEDED, PLAN_CHANGED,
+        REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+        IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
+        iam:GetPolicy, iam:ListPolicies, iam:GetGroup, iam:ListAttachedGroupPolicies, iam:ListGroupPolicies,
+        iam:AddUserToGroup, iam:RemoveUserFromGroup, iam:AttachUserPolicy, iam:DetachUserPolicy, iam:PutUserPolicy,
+        iam:DeleteUserPolicy, iam:PutUserPermissionsBoundary, iam:DeleteUserPermissionsBoundary; where groups or policies
+        are made on the way, also those of CreateGroup and CreatePolicy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,10 +117,13 @@ class PermissionServiceServicer(object):
     def RevokePermissions(self, request, context):
         """Takes permissions from a user.
 
-        Converges: what the user does not have is reported as unchanged. An absent user is USER_NOT_FOUND. Goes
-        forward only. A boundary is never removed, only replaced.
-        Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, CALLER_NOT_ALLOWED.
-        IAM permissions: those of GetUser, and iam:RemoveUserFromGroup, iam:DetachUserPolicy, iam:DeleteUserPolicy.
+        Converges: what the user does not have is reported as unchanged. An absent user is USER_NOT_FOUND; a policy name
+        that two attached policies have is POLICY_AMBIGUOUS. The boundary stays. Not atomic in IAM; goes forward only, and
+        the error says what was not reached.
+        Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, POLICY_AMBIGUOUS, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS,
+        CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+        IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:RemoveUserFromGroup, iam:DetachUserPolicy,
+        iam:DeleteUserPolicy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,11 +132,13 @@ class PermissionServiceServicer(object):
     def CreateGroup(self, request, context):
         """Makes a group with policies.
 
-        A group of that name, in any letter case, is ALREADY_EXISTS. Not atomic in IAM; a permanent failure undoes
-        what this call made.
-        Errors: INVALID_FIELD, POLICY_NOT_FOUND, QUOTA_EXCEEDED, CALLER_NOT_ALLOWED.
-        IAM permissions: iam:GetGroup, iam:CreateGroup, iam:DeleteGroup, iam:AttachGroupPolicy,
-        iam:DetachGroupPolicy, iam:GetPolicy, iam:ListPolicies, iam:GetAccountSummary.
+        A group of that name, in any letter case, is GROUP_ALREADY_EXISTS and is not touched. Not atomic in IAM; a
+        permanent failure undoes what this call made. IAM gives groups no tags, so a group has no owner.
+        Errors: INVALID_FIELD, GROUP_ALREADY_EXISTS, POLICY_NOT_FOUND, POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE,
+        QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED,
+        AWS_UNAVAILABLE.
+        IAM permissions: iam:GetAccountSummary, iam:GetGroup, iam:ListAttachedGroupPolicies, iam:ListGroupPolicies,
+        iam:GetPolicy, iam:ListPolicies, iam:CreateGroup, iam:DeleteGroup, iam:AttachGroupPolicy, iam:DetachGroupPolicy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,7 +147,8 @@ class PermissionServiceServicer(object):
     def ListGroups(self, request, context):
         """Lists groups with their policies.
 
-        Reads only; sorted by name in any letter case.
+        Reads only, in IAM's order. A page may hold less than asked for, even nothing, and lead on to the next one. A page
+        token that no earlier page has answered is INVALID_FIELD.
         Errors: INVALID_FIELD, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: iam:GetAccountAuthorizationDetails.
         """
@@ -143,9 +159,11 @@ class PermissionServiceServicer(object):
     def DeleteGroup(self, request, context):
         """Deletes a group and takes its policies off.
 
-        An absent group is GROUP_NOT_FOUND, one with members IN_USE. Never undone.
-        Errors: INVALID_FIELD, GROUP_NOT_FOUND, IN_USE, CALLER_NOT_ALLOWED.
-        IAM permissions: iam:GetGroup, iam:ListAttachedGroupPolicies, iam:ListGroupPolicies,
+        An absent group is GROUP_NOT_FOUND; one with members is IN_USE, and the error names them. Not atomic in IAM, the
+        policies come off first; never undone, and the error says what was not reached. The policies themselves stay.
+        Errors: INVALID_FIELD, GROUP_NOT_FOUND, IN_USE, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT,
+        CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+        IAM permissions: iam:GetAccountSummary, iam:GetGroup, iam:ListAttachedGroupPolicies, iam:ListGroupPolicies,
         iam:DetachGroupPolicy, iam:DeleteGroupPolicy, iam:DeleteGroup.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -153,20 +171,25 @@ class PermissionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreatePolicy(self, request, context):
-        """Makes a managed policy.
+        """Makes a managed policy, which the caller's team owns.
 
-        A policy of that name is ALREADY_EXISTS. One atomic call.
-        Errors: INVALID_FIELD, MALFORMED_POLICY_DOCUMENT, QUOTA_EXCEEDED, CALLER_NOT_ALLOWED.
-        IAM permissions: iam:GetPolicy, iam:CreatePolicy, iam:GetAccountSummary.
+        A policy of the account with that name, in any letter case and on any path, is POLICY_ALREADY_EXISTS and is not
+        touched. One atomic call, tags included. Wildcards, and rights with which a user can gain more of them, are
+        warnings of the plan.
+        Errors: INVALID_FIELD, MALFORMED_POLICY_DOCUMENT, POLICY_ALREADY_EXISTS, QUOTA_EXCEEDED, PLAN_CHANGED,
+        REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+        IAM permissions: iam:GetAccountSummary, iam:ListPolicies, iam:GetPolicy, iam:CreatePolicy, iam:TagPolicy,
+        iam:DeletePolicy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPolicies(self, request, context):
-        """Lists managed policies of the account or of AWS.
+        """Lists managed policies of the account, of AWS, or both.
 
-        Reads only; sorted by name in any letter case.
+        Reads only, in IAM's order. A page may hold less than asked for, even nothing, and lead on to the next one. A page
+        token that no earlier page has answered is INVALID_FIELD. Descriptions are not listed.
         Errors: INVALID_FIELD, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: iam:ListPolicies.
         """
@@ -177,9 +200,12 @@ class PermissionServiceServicer(object):
     def DeletePolicy(self, request, context):
         """Deletes a managed policy of the account with all its versions.
 
-        An absent policy is POLICY_NOT_FOUND; one that is attached or bounds somebody is IN_USE. Never undone.
-        Errors: INVALID_FIELD, POLICY_NOT_FOUND, IN_USE, CALLER_NOT_ALLOWED.
-        IAM permissions: iam:GetPolicy, iam:ListEntitiesForPolicy, iam:ListPolicyVersions,
+        An absent policy is POLICY_NOT_FOUND, one that another team or nobody owns NOT_OWNER; one that is attached or
+        bounds somebody is IN_USE, and the error names them. Not atomic in IAM, older versions go first; never undone, and
+        the error says what was not reached.
+        Errors: INVALID_FIELD, POLICY_NOT_FOUND, NOT_OWNER, IN_USE, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT,
+        CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+        IAM permissions: iam:GetAccountSummary, iam:GetPolicy, iam:ListEntitiesForPolicy, iam:ListPolicyVersions,
         iam:DeletePolicyVersion, iam:DeletePolicy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -255,6 +281,10 @@ def add_PermissionServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class PermissionService(object):
     """What users may do: groups, managed and inline policies, boundaries.
+
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
+    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
     """
 
     @staticmethod

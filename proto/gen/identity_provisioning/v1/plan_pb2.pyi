@@ -29,6 +29,8 @@ class Plan(_message.Message):
 
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     USER_NAME_FIELD_NUMBER: _builtins.int
+    GROUP_NAME_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
     QUOTA_USES_FIELD_NUMBER: _builtins.int
@@ -37,7 +39,11 @@ class Plan(_message.Message):
     account_id: _builtins.str
     """The AWS account that the plan is for, 12 digits."""
     user_name: _builtins.str
-    """The user that the plan is about."""
+    """A user, by name."""
+    group_name: _builtins.str
+    """A group, by name."""
+    policy: _builtins.str
+    """A managed policy, by ARN, or by name where it is to be made."""
     digest: _builtins.str
     """Identifies account, target and steps; send it back as `expected_plan_digest` to run just this plan.
     Empty when there are problems.
@@ -63,17 +69,21 @@ class Plan(_message.Message):
         *,
         account_id: _builtins.str = ...,
         user_name: _builtins.str = ...,
+        group_name: _builtins.str = ...,
+        policy: _builtins.str = ...,
         digest: _builtins.str = ...,
         steps: _abc.Iterable[Global___PlanStep] | None = ...,
         quota_uses: _abc.Iterable[Global___QuotaUse] | None = ...,
         warnings: _abc.Iterable[Global___PlanWarning] | None = ...,
         problems: _abc.Iterable[Global___PlanProblem] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["group_name", b"group_name", "policy", b"policy", "target", b"target", "user_name", b"user_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "digest", b"digest", "problems", b"problems", "quota_uses", b"quota_uses", "steps", b"steps", "user_name", b"user_name", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "digest", b"digest", "group_name", b"group_name", "policy", b"policy", "problems", b"problems", "quota_uses", b"quota_uses", "steps", b"steps", "target", b"target", "user_name", b"user_name", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["user_name", "group_name", "policy"]  # noqa: Y015
+    _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
 
 Global___Plan: _TypeAlias = Plan  # noqa: Y015
 
@@ -217,6 +227,12 @@ class PlanWarning(_message.Message):
         """A quota is nearly used up."""
         KIND_ALREADY_SO: PlanWarning._Kind.ValueType  # 9
         """What was planned is so already and is left as it is."""
+        KIND_ESCALATION: PlanWarning._Kind.ValueType  # 10
+        """A document allows actions with which a user can gain more rights."""
+        KIND_ABANDONED_MFA_DEVICE: PlanWarning._Kind.ValueType  # 11
+        """A virtual MFA device that nobody enabled is in the way and is replaced."""
+        KIND_REMAINS: PlanWarning._Kind.ValueType  # 12
+        """Something that the caller may not expect stays as it is."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """Kinds of warnings."""
@@ -241,6 +257,12 @@ class PlanWarning(_message.Message):
     """A quota is nearly used up."""
     KIND_ALREADY_SO: PlanWarning.Kind.ValueType  # 9
     """What was planned is so already and is left as it is."""
+    KIND_ESCALATION: PlanWarning.Kind.ValueType  # 10
+    """A document allows actions with which a user can gain more rights."""
+    KIND_ABANDONED_MFA_DEVICE: PlanWarning.Kind.ValueType  # 11
+    """A virtual MFA device that nobody enabled is in the way and is replaced."""
+    KIND_REMAINS: PlanWarning.Kind.ValueType  # 12
+    """Something that the caller may not expect stays as it is."""
 
     KIND_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int

@@ -443,6 +443,9 @@ class UpdateUserResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     USER_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True if an earlier call with this request_id did the work."""
     @_builtins.property
     def plan(self) -> _plan_pb2.Plan:
         """The plan; only for `validate_only`."""
@@ -461,10 +464,11 @@ class UpdateUserResponse(_message.Message):
         plan: _plan_pb2.Plan | None = ...,
         user: _user_pb2.User | None = ...,
         steps: _abc.Iterable[_plan_pb2.ExecutedStep] | None = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "steps", b"steps", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "replayed", b"replayed", "steps", b"steps", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -517,6 +521,9 @@ class AdoptUserResponse(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     USER_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True if an earlier call with this request_id did the work."""
     @_builtins.property
     def plan(self) -> _plan_pb2.Plan:
         """The plan; only for `validate_only`."""
@@ -535,10 +542,11 @@ class AdoptUserResponse(_message.Message):
         plan: _plan_pb2.Plan | None = ...,
         user: _user_pb2.User | None = ...,
         steps: _abc.Iterable[_plan_pb2.ExecutedStep] | None = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "steps", b"steps", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "replayed", b"replayed", "steps", b"steps", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class UserServiceStub:
-    """Users, whole: made, read, changed and torn down."""
+    """Users, whole: made, read, changed and torn down.
+
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
+    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -36,13 +41,15 @@ class UserServiceStub:
     ProvisionUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ProvisionUserRequest, _user_service_pb2.ProvisionUserResponse]
     """Makes a user with credentials and permissions: the whole wizard in one call.
 
-    Converges towards one outcome: the user with its path, tags and boundary in one atomic call, then all
-    permissions, credentials last. Not atomic in IAM; a permanent failure undoes what this call made, and the
-    error says which step failed, why, and what remains. A user of that name that this request did not make is
-    USER_ALREADY_EXISTS and is not touched. The answer holds each secret once.
+    Converges towards one outcome: policies and groups that are made on the way, the user with its path, tags and
+    boundary in one atomic call, then all permissions, credentials last. Not atomic in IAM; a permanent failure undoes
+    what this call made, and the error says which step failed, why, and what remains. A user, group or policy of a name
+    that is to be made is USER_ALREADY_EXISTS, GROUP_ALREADY_EXISTS or POLICY_ALREADY_EXISTS and is not touched. The
+    answer holds each secret once.
     Errors: INVALID_FIELD, MALFORMED_POLICY_DOCUMENT, PASSWORD_POLICY_VIOLATION, USER_ALREADY_EXISTS,
-    GROUP_NOT_FOUND, POLICY_NOT_FOUND, POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE, QUOTA_EXCEEDED, PLAN_CHANGED,
-    REQUEST_ID_REUSED, IN_PROGRESS, CALLER_NOT_ALLOWED, BOUNDARY_NOT_KEPT, THROTTLED, AWS_UNAVAILABLE.
+    GROUP_ALREADY_EXISTS, POLICY_ALREADY_EXISTS, USER_NOT_FOUND (the user to copy), GROUP_NOT_FOUND, POLICY_NOT_FOUND,
+    POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE, IN_USE (the MFA device), QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED,
+    IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, BOUNDARY_NOT_KEPT, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: those of CreateUser, CreateCredentials and AssignPermissions.
     """
     CreateUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.CreateUserRequest, _user_service_pb2.CreateUserResponse]
@@ -51,11 +58,11 @@ class UserServiceStub:
     Path, tags and boundary are set in the same atomic call; where IAM's answer lacks the boundary, the user is
     deleted again and the call fails with BOUNDARY_NOT_KEPT. A user of that name, in any letter case, is
     USER_ALREADY_EXISTS and is not touched.
-    Errors: INVALID_FIELD, USER_ALREADY_EXISTS, POLICY_NOT_FOUND, POLICY_NOT_ATTACHABLE, QUOTA_EXCEEDED,
-    PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CALLER_NOT_ALLOWED, BOUNDARY_NOT_KEPT, THROTTLED,
-    AWS_UNAVAILABLE.
-    IAM permissions: iam:GetUser, iam:CreateUser, iam:TagUser, iam:GetPolicy, iam:ListPolicies,
-    iam:GetAccountSummary, iam:DeleteUser.
+    Errors: INVALID_FIELD, USER_ALREADY_EXISTS, POLICY_NOT_FOUND, POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE,
+    QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, BOUNDARY_NOT_KEPT,
+    THROTTLED, AWS_UNAVAILABLE.
+    IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
+    iam:GetPolicy, iam:ListPolicies, iam:CreateUser, iam:TagUser, iam:DeleteUser.
     """
     GetUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.GetUserRequest, _user_service_pb2.GetUserResponse]
     """Answers everything about a user but secrets.
@@ -70,17 +77,21 @@ class UserServiceStub:
     ListUsers: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]
     """Lists users, by path, name prefix, tag or owner.
 
-    Reads only; sorted by name in any letter case. No user that fits is an empty page.
+    Reads only, in IAM's order. A page may hold fewer users than asked for, even none, and lead on to the next one. A
+    page token that no earlier page has answered is INVALID_FIELD. When a password was last used is not listed.
     Errors: INVALID_FIELD, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: iam:GetAccountAuthorizationDetails.
     """
     UpdateUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.UpdateUserRequest, _user_service_pb2.UpdateUserResponse]
     """Changes a user's tags, path or name.
 
-    A rename moves all that belongs to the user. An absent user is USER_NOT_FOUND, a new name that is taken
-    USER_ALREADY_EXISTS. Not atomic; goes forward only and says what changed.
-    Errors: INVALID_FIELD, USER_NOT_FOUND, USER_ALREADY_EXISTS, NOT_OWNER, QUOTA_EXCEEDED, CALLER_NOT_ALLOWED.
-    IAM permissions: iam:GetUser, iam:UpdateUser, iam:TagUser, iam:UntagUser.
+    Converges: what is so already is left and reported as unchanged. With a new name or path all that belongs to the
+    user moves along; policies elsewhere that name the old ARN do not follow. An absent user is USER_NOT_FOUND, a new
+    name that another user has, in any letter case, USER_ALREADY_EXISTS. Not atomic in IAM, tags come first; goes
+    forward only, and the error says what was not reached.
+    Errors: INVALID_FIELD, USER_NOT_FOUND, USER_ALREADY_EXISTS, NOT_OWNER, QUOTA_EXCEEDED, PLAN_CHANGED,
+    REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+    IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:UpdateUser, iam:TagUser, iam:UntagUser.
     """
     AdoptUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.AdoptUserRequest, _user_service_pb2.AdoptUserResponse]
     """Takes a user that this service did not make into the ownership of the caller's team.
@@ -106,19 +117,26 @@ class UserServiceStub:
 
 @_typing.type_check_only
 class UserServiceAsyncStub(UserServiceStub):
-    """Users, whole: made, read, changed and torn down."""
+    """Users, whole: made, read, changed and torn down.
+
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
+    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ProvisionUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ProvisionUserRequest, _user_service_pb2.ProvisionUserResponse]  # type: ignore[assignment]
     """Makes a user with credentials and permissions: the whole wizard in one call.
 
-    Converges towards one outcome: the user with its path, tags and boundary in one atomic call, then all
-    permissions, credentials last. Not atomic in IAM; a permanent failure undoes what this call made, and the
-    error says which step failed, why, and what remains. A user of that name that this request did not make is
-    USER_ALREADY_EXISTS and is not touched. The answer holds each secret once.
+    Converges towards one outcome: policies and groups that are made on the way, the user with its path, tags and
+    boundary in one atomic call, then all permissions, credentials last. Not atomic in IAM; a permanent failure undoes
+    what this call made, and the error says which step failed, why, and what remains. A user, group or policy of a name
+    that is to be made is USER_ALREADY_EXISTS, GROUP_ALREADY_EXISTS or POLICY_ALREADY_EXISTS and is not touched. The
+    answer holds each secret once.
     Errors: INVALID_FIELD, MALFORMED_POLICY_DOCUMENT, PASSWORD_POLICY_VIOLATION, USER_ALREADY_EXISTS,
-    GROUP_NOT_FOUND, POLICY_NOT_FOUND, POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE, QUOTA_EXCEEDED, PLAN_CHANGED,
-    REQUEST_ID_REUSED, IN_PROGRESS, CALLER_NOT_ALLOWED, BOUNDARY_NOT_KEPT, THROTTLED, AWS_UNAVAILABLE.
+    GROUP_ALREADY_EXISTS, POLICY_ALREADY_EXISTS, USER_NOT_FOUND (the user to copy), GROUP_NOT_FOUND, POLICY_NOT_FOUND,
+    POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE, IN_USE (the MFA device), QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED,
+    IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, BOUNDARY_NOT_KEPT, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: those of CreateUser, CreateCredentials and AssignPermissions.
     """
     CreateUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.CreateUserRequest, _user_service_pb2.CreateUserResponse]  # type: ignore[assignment]
@@ -127,11 +145,11 @@ class UserServiceAsyncStub(UserServiceStub):
     Path, tags and boundary are set in the same atomic call; where IAM's answer lacks the boundary, the user is
     deleted again and the call fails with BOUNDARY_NOT_KEPT. A user of that name, in any letter case, is
     USER_ALREADY_EXISTS and is not touched.
-    Errors: INVALID_FIELD, USER_ALREADY_EXISTS, POLICY_NOT_FOUND, POLICY_NOT_ATTACHABLE, QUOTA_EXCEEDED,
-    PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CALLER_NOT_ALLOWED, BOUNDARY_NOT_KEPT, THROTTLED,
-    AWS_UNAVAILABLE.
-    IAM permissions: iam:GetUser, iam:CreateUser, iam:TagUser, iam:GetPolicy, iam:ListPolicies,
-    iam:GetAccountSummary, iam:DeleteUser.
+    Errors: INVALID_FIELD, USER_ALREADY_EXISTS, POLICY_NOT_FOUND, POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE,
+    QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, BOUNDARY_NOT_KEPT,
+    THROTTLED, AWS_UNAVAILABLE.
+    IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
+    iam:GetPolicy, iam:ListPolicies, iam:CreateUser, iam:TagUser, iam:DeleteUser.
     """
     GetUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.GetUserRequest, _user_service_pb2.GetUserResponse]  # type: ignore[assignment]
     """Answers everything about a user but secrets.
@@ -146,17 +164,21 @@ class UserServiceAsyncStub(UserServiceStub):
     ListUsers: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]  # type: ignore[assignment]
     """Lists users, by path, name prefix, tag or owner.
 
-    Reads only; sorted by name in any letter case. No user that fits is an empty page.
+    Reads only, in IAM's order. A page may hold fewer users than asked for, even none, and lead on to the next one. A
+    page token that no earlier page has answered is INVALID_FIELD. When a password was last used is not listed.
     Errors: INVALID_FIELD, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: iam:GetAccountAuthorizationDetails.
     """
     UpdateUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.UpdateUserRequest, _user_service_pb2.UpdateUserResponse]  # type: ignore[assignment]
     """Changes a user's tags, path or name.
 
-    A rename moves all that belongs to the user. An absent user is USER_NOT_FOUND, a new name that is taken
-    USER_ALREADY_EXISTS. Not atomic; goes forward only and says what changed.
-    Errors: INVALID_FIELD, USER_NOT_FOUND, USER_ALREADY_EXISTS, NOT_OWNER, QUOTA_EXCEEDED, CALLER_NOT_ALLOWED.
-    IAM permissions: iam:GetUser, iam:UpdateUser, iam:TagUser, iam:UntagUser.
+    Converges: what is so already is left and reported as unchanged. With a new name or path all that belongs to the
+    user moves along; policies elsewhere that name the old ARN do not follow. An absent user is USER_NOT_FOUND, a new
+    name that another user has, in any letter case, USER_ALREADY_EXISTS. Not atomic in IAM, tags come first; goes
+    forward only, and the error says what was not reached.
+    Errors: INVALID_FIELD, USER_NOT_FOUND, USER_ALREADY_EXISTS, NOT_OWNER, QUOTA_EXCEEDED, PLAN_CHANGED,
+    REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+    IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:UpdateUser, iam:TagUser, iam:UntagUser.
     """
     AdoptUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.AdoptUserRequest, _user_service_pb2.AdoptUserResponse]  # type: ignore[assignment]
     """Takes a user that this service did not make into the ownership of the caller's team.
@@ -181,7 +203,12 @@ class UserServiceAsyncStub(UserServiceStub):
     """
 
 class UserServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Users, whole: made, read, changed and torn down."""
+    """Users, whole: made, read, changed and torn down.
+
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
+    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
+    """
 
     @_abc_1.abstractmethod
     def ProvisionUser(
@@ -191,13 +218,15 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_user_service_pb2.ProvisionUserResponse, _abc.Awaitable[_user_service_pb2.ProvisionUserResponse]]:
         """Makes a user with credentials and permissions: the whole wizard in one call.
 
-        Converges towards one outcome: the user with its path, tags and boundary in one atomic call, then all
-        permissions, credentials last. Not atomic in IAM; a permanent failure undoes what this call made, and the
-        error says which step failed, why, and what remains. A user of that name that this request did not make is
-        USER_ALREADY_EXISTS and is not touched. The answer holds each secret once.
+        Converges towards one outcome: policies and groups that are made on the way, the user with its path, tags and
+        boundary in one atomic call, then all permissions, credentials last. Not atomic in IAM; a permanent failure undoes
+        what this call made, and the error says which step failed, why, and what remains. A user, group or policy of a name
+        that is to be made is USER_ALREADY_EXISTS, GROUP_ALREADY_EXISTS or POLICY_ALREADY_EXISTS and is not touched. The
+        answer holds each secret once.
         Errors: INVALID_FIELD, MALFORMED_POLICY_DOCUMENT, PASSWORD_POLICY_VIOLATION, USER_ALREADY_EXISTS,
-        GROUP_NOT_FOUND, POLICY_NOT_FOUND, POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE, QUOTA_EXCEEDED, PLAN_CHANGED,
-        REQUEST_ID_REUSED, IN_PROGRESS, CALLER_NOT_ALLOWED, BOUNDARY_NOT_KEPT, THROTTLED, AWS_UNAVAILABLE.
+        GROUP_ALREADY_EXISTS, POLICY_ALREADY_EXISTS, USER_NOT_FOUND (the user to copy), GROUP_NOT_FOUND, POLICY_NOT_FOUND,
+        POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE, IN_USE (the MFA device), QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED,
+        IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, BOUNDARY_NOT_KEPT, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: those of CreateUser, CreateCredentials and AssignPermissions.
         """
 
@@ -212,11 +241,11 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         Path, tags and boundary are set in the same atomic call; where IAM's answer lacks the boundary, the user is
         deleted again and the call fails with BOUNDARY_NOT_KEPT. A user of that name, in any letter case, is
         USER_ALREADY_EXISTS and is not touched.
-        Errors: INVALID_FIELD, USER_ALREADY_EXISTS, POLICY_NOT_FOUND, POLICY_NOT_ATTACHABLE, QUOTA_EXCEEDED,
-        PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CALLER_NOT_ALLOWED, BOUNDARY_NOT_KEPT, THROTTLED,
-        AWS_UNAVAILABLE.
-        IAM permissions: iam:GetUser, iam:CreateUser, iam:TagUser, iam:GetPolicy, iam:ListPolicies,
-        iam:GetAccountSummary, iam:DeleteUser.
+        Errors: INVALID_FIELD, USER_ALREADY_EXISTS, POLICY_NOT_FOUND, POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE,
+        QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, BOUNDARY_NOT_KEPT,
+        THROTTLED, AWS_UNAVAILABLE.
+        IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
+        iam:GetPolicy, iam:ListPolicies, iam:CreateUser, iam:TagUser, iam:DeleteUser.
         """
 
     @_abc_1.abstractmethod
@@ -243,7 +272,8 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_user_service_pb2.ListUsersResponse, _abc.Awaitable[_user_service_pb2.ListUsersResponse]]:
         """Lists users, by path, name prefix, tag or owner.
 
-        Reads only; sorted by name in any letter case. No user that fits is an empty page.
+        Reads only, in IAM's order. A page may hold fewer users than asked for, even none, and lead on to the next one. A
+        page token that no earlier page has answered is INVALID_FIELD. When a password was last used is not listed.
         Errors: INVALID_FIELD, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: iam:GetAccountAuthorizationDetails.
         """
@@ -256,10 +286,13 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_user_service_pb2.UpdateUserResponse, _abc.Awaitable[_user_service_pb2.UpdateUserResponse]]:
         """Changes a user's tags, path or name.
 
-        A rename moves all that belongs to the user. An absent user is USER_NOT_FOUND, a new name that is taken
-        USER_ALREADY_EXISTS. Not atomic; goes forward only and says what changed.
-        Errors: INVALID_FIELD, USER_NOT_FOUND, USER_ALREADY_EXISTS, NOT_OWNER, QUOTA_EXCEEDED, CALLER_NOT_ALLOWED.
-        IAM permissions: iam:GetUser, iam:UpdateUser, iam:TagUser, iam:UntagUser.
+        Converges: what is so already is left and reported as unchanged. With a new name or path all that belongs to the
+        user moves along; policies elsewhere that name the old ARN do not follow. An absent user is USER_NOT_FOUND, a new
+        name that another user has, in any letter case, USER_ALREADY_EXISTS. Not atomic in IAM, tags come first; goes
+        forward only, and the error says what was not reached.
+        Errors: INVALID_FIELD, USER_NOT_FOUND, USER_ALREADY_EXISTS, NOT_OWNER, QUOTA_EXCEEDED, PLAN_CHANGED,
+        REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+        IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:UpdateUser, iam:TagUser, iam:UntagUser.
         """
 
     @_abc_1.abstractmethod

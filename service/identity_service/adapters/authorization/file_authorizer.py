@@ -8,6 +8,7 @@ from identity_service.adapters.authorization.settings import AuthorizationSettin
 from identity_service.domain.caller import Caller
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.plan import Plan
+from identity_service.domain.target import Target
 
 
 class FileAuthorizer:
@@ -35,7 +36,7 @@ class FileAuthorizer:
             raise IdentityError(Reason.CALLER_NOT_ALLOWED, "the caller is not allowed to use this service")
         return Caller(id=caller_id, team=team)
 
-    def may_ask(self, caller: Caller, action: str, account_id: str, user_name: str) -> None:
+    def may_ask(self, caller: Caller, action: str, account_id: str, target: Target | None) -> None:
         """Decide before anything is read from IAM, by the RPC and the account; names are open to every team.
 
         `account_id` is the account's own id: a team that is held to some accounts is refused for "".

@@ -13,7 +13,7 @@ from identity_service.adapters.aws_iam.account import BotoIamAccount
 from identity_service.adapters.aws_iam.aws_policies import AwsPolicyIndex
 from identity_service.adapters.aws_iam.calls import AwsCalls
 from identity_service.adapters.aws_iam.clients import AccountClients
-from identity_service.adapters.aws_iam.recent_users import RecentUsers
+from identity_service.adapters.aws_iam.recent_entities import RecentEntities
 from identity_service.adapters.aws_iam.retry import Clock, Retrier
 from identity_service.adapters.aws_iam.settings import AwsAccountSettings, AwsSettings
 from identity_service.domain.errors import IdentityError, Reason
@@ -120,11 +120,11 @@ class _Builder:
         iam, sts = clients.iam(), clients.sts()
         partition = clients.place.partition
         aws_policies = self._aws_policies.setdefault(partition, AwsPolicyIndex(self._clock.now))
-        recent_users = RecentUsers(self._settings.new_user_window, self._clock.now)
-        retrier = Retrier(self._settings.retry_budget, self._settings.max_attempts, recent_users, self._clock)
+        recent = RecentEntities(self._settings.new_entity_window, self._clock.now)
+        retrier = Retrier(self._settings.retry_budget, self._settings.max_attempts, recent, self._clock)
         calls = AwsCalls("IAM", iam, self._pool, retrier, self._tracer)
         return _Connection(
-            BotoIamAccount(account.account_id, partition, calls, recent_users, aws_policies),
+            BotoIamAccount(account.account_id, partition, calls, recent, aws_policies),
             AwsCalls("STS", sts, self._pool, retrier, self._tracer),
             (iam, sts),
         )

@@ -1,7 +1,7 @@
 """The one way to AWS: on the pool, traced, recorded, with errors in this service's terms, retried where safe."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -12,7 +12,9 @@ from botocore.client import BaseClient
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from identity_service.adapters.aws_iam.errors import to_iam_error
-from identity_service.adapters.aws_iam.operations import EFFECTS, Effect
+from identity_service.adapters.aws_iam.needs import entities_needed_by
+from identity_service.adapters.aws_iam.operations import EFFECTS
+from identity_service.adapters.aws_iam.recent_entities import Entity
 from identity_service.adapters.aws_iam.retry import Reply, Retrier
 from identity_service.application.ports import Receipt
 from identity_service.domain.errors import IamError, IamErrorKind
@@ -32,25 +34,35 @@ class AwsCalls:
         self._retrier = retrier
         self._tracer = tracer
 
-    async def call(self, operation: str, /, **params: object) -> Reply:
-        """Call an operation by AWS's names. A `Secret` among the parameters is revealed on the thread that sends."""
+    async def call(self, operation: str, expected: Collection[Entity] = (), /, **params: object) -> Reply:
+        """Call an operation by AWS's names. A `Secret` among the parameters is revealed on the thread that sends.
+
+        What is `expected` is waited for like what the operation needs anyhow.
+        """
         send = partial(self._send, operation, params)
-        return await self._retrier.run(EFFECTS[operation], _user_needed_by(operation, params), send)
+        needed = (*entities_needed_by(operation, params), *expected)
+        return await self._retrier.run(EFFECTS[operation], needed, send)
+
+    async def page(self, operation: str, token: str | None, /, **params: object) -> tuple[dict[str, Any], str | None]:
+        """Return one page of a listing and the token of the next one; None begins and ends it."""
+        marker = {} if token is None else {"Marker": token}
+        reply = await self.call(operation, **params, **marker)
+        if not reply.value.get("IsTruncated", False):
+            return reply.value, None
+        following = reply.value.get("Marker")
+        if following is None or following == token:
+            # A listing that does not get on would be read for ever.
+            request_id = reply.receipt.request_id
+            raise IamError(IamErrorKind.UNAVAILABLE, self._action(operation), request_id=request_id)
+        return reply.value, str(following)
 
     async def pages(self, operation: str, /, **params: object) -> AsyncIterator[dict[str, Any]]:
         """Yield a listing's pages; each is a call of its own, so that a retry repeats one page and not the listing."""
-        marker: dict[str, object] = {}
-        while True:
-            reply = await self.call(operation, **params, **marker)
-            yield reply.value
-            if not reply.value.get("IsTruncated", False):
-                return
-            following = {"Marker": reply.value.get("Marker")}
-            if following["Marker"] is None or following == marker:
-                # A listing that does not get on would be read for ever.
-                request_id = reply.receipt.request_id
-                raise IamError(IamErrorKind.UNAVAILABLE, self._action(operation), request_id=request_id)
-            marker = following
+        page, token = await self.page(operation, None, **params)
+        yield page
+        while token is not None:
+            page, token = await self.page(operation, token, **params)
+            yield page
 
     async def items(self, operation: str, result_key: str, /, **params: object) -> list[Any]:
         """Return a listing's items, of all pages."""
@@ -100,12 +112,3 @@ class AwsCalls:
 
     def _action(self, operation: str) -> str:
         return f"{self._service.lower()}:{operation}"
-
-
-def _user_needed_by(operation: str, params: Mapping[str, object]) -> str:
-    """Name the user without whom a call makes no sense, so that NoSuchEntity may be IAM's lag; empty if there is none.
-
-    CreateUser misses only its boundary; a read or a removal may miss what it looks for, but DeleteUser the user.
-    """
-    needs_user = EFFECTS[operation] in {Effect.WRITE, Effect.MINT} and operation != "CreateUser"
-    return str(params.get("UserName", "")) if needs_user or operation == "DeleteUser" else ""

@@ -13,7 +13,7 @@ class Effect(enum.Enum):
     REMOVAL = enum.auto()
     """Convergent: the second sending does not find what the first removed."""
     MINT = enum.auto()
-    """Each sending makes another secret, or sets one."""
+    """Each sending makes another secret, sets one, or uses one up."""
 
 
 EFFECTS: Mapping[str, Effect] = {
@@ -21,6 +21,7 @@ EFFECTS: Mapping[str, Effect] = {
     for effect, operations in {
         Effect.READ: (
             "GetAccessKeyLastUsed",
+            "GetAccountAuthorizationDetails",
             "GetAccountPasswordPolicy",
             "GetAccountSummary",
             "GetCallerIdentity",
@@ -34,26 +35,39 @@ EFFECTS: Mapping[str, Effect] = {
             "ListAccountAliases",
             "ListAttachedGroupPolicies",
             "ListAttachedUserPolicies",
+            "ListEntitiesForPolicy",
             "ListGroupPolicies",
             "ListGroupsForUser",
             "ListMFADevices",
             "ListPolicies",
+            "ListPolicyVersions",
             "ListSSHPublicKeys",
             "ListServiceSpecificCredentials",
             "ListSigningCertificates",
             "ListUserPolicies",
+            "ListVirtualMFADevices",
         ),
         Effect.WRITE: (
             "AddUserToGroup",
+            "AttachGroupPolicy",
             "AttachUserPolicy",
+            "CreateGroup",
+            "CreatePolicy",
             "CreateUser",
             "PutUserPermissionsBoundary",
             "PutUserPolicy",
+            "TagUser",
+            "UntagUser",
+            "UpdateUser",
         ),
         Effect.REMOVAL: (
             "DeactivateMFADevice",
             "DeleteAccessKey",
+            "DeleteGroup",
+            "DeleteGroupPolicy",
             "DeleteLoginProfile",
+            "DeletePolicy",
+            "DeletePolicyVersion",
             "DeleteSSHPublicKey",
             "DeleteServiceSpecificCredential",
             "DeleteSigningCertificate",
@@ -61,10 +75,17 @@ EFFECTS: Mapping[str, Effect] = {
             "DeleteUserPermissionsBoundary",
             "DeleteUserPolicy",
             "DeleteVirtualMFADevice",
+            "DetachGroupPolicy",
             "DetachUserPolicy",
             "RemoveUserFromGroup",
         ),
-        Effect.MINT: ("CreateAccessKey", "CreateLoginProfile"),
+        Effect.MINT: (
+            "CreateAccessKey",
+            "CreateLoginProfile",
+            "CreateVirtualMFADevice",
+            # A code is taken once: what was carried out unseen would answer a second sending as a wrong code.
+            "EnableMFADevice",
+        ),
     }.items()
     for operation in operations
 }

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -11,19 +11,20 @@ from typing import Any
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
-    retry_if_exception,
     stop_after_attempt,
     wait_random_exponential,
 )
 from tenacity.stop import stop_base
 
 from identity_service.adapters.aws_iam.operations import Effect
-from identity_service.adapters.aws_iam.recent_users import RecentUsers
+from identity_service.adapters.aws_iam.recent_entities import Entity, RecentEntities
 from identity_service.application.ports import Receipt
 from identity_service.domain.errors import IamError, IamErrorKind
 
 _FIRST_WAIT = 0.1
 _LONGEST_WAIT = 5.0
+_CONFLICT_ATTEMPTS = 5
+"""How often a deletion is sent that IAM refuses since something hung on the entity a moment ago."""
 _PASSING = frozenset({IamErrorKind.BUSY, IamErrorKind.THROTTLED, IamErrorKind.UNAVAILABLE})
 
 
@@ -52,32 +53,35 @@ class Retrier:
     It is given a closure and no parameters, logs nothing, and raises the last attempt's own `IamError`.
     """
 
-    def __init__(self, budget: float, max_attempts: int, recent_users: RecentUsers, clock: Clock) -> None:
+    def __init__(self, budget: float, max_attempts: int, recent: RecentEntities, clock: Clock) -> None:
         self._budget = budget
         self._max_attempts = max_attempts
-        self._recent_users = recent_users
+        self._recent = recent
         self._clock = clock
 
-    async def run(self, effect: Effect, user_name: str, send: Callable[[], Awaitable[Reply]]) -> Reply:
-        """Send until there is an answer to keep; `user_name` is the user that the call needs, or empty."""
+    async def run(self, effect: Effect, needed: Collection[Entity], send: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Send until there is an answer to keep; `needed` is what the call cannot do without."""
         attempts = _Attempts(effect, send)
         deadline = self._clock.now() + self._budget
         retrying = AsyncRetrying(
             sleep=self._clock.sleep,
-            retry=retry_if_exception(partial(self._may_help, effect, user_name)),
+            retry=partial(self._may_help, effect, needed),
             wait=wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
             stop=stop_after_attempt(self._max_attempts) | _OverBudget(self._clock.now, deadline),
             reraise=True,
         )
         return await retrying(attempts.attempt)
 
-    def _may_help(self, effect: Effect, user_name: str, failure: BaseException) -> bool:
+    def _may_help(self, effect: Effect, needed: Collection[Entity], state: RetryCallState) -> bool:
+        failure = state.outcome.exception() if state.outcome else None
         if not isinstance(failure, IamError):
             return False
         if effect is Effect.MINT and failure.outcome_unknown:
             return False
         if failure.kind is IamErrorKind.NOT_FOUND:
-            return user_name in self._recent_users
+            return any(entity in self._recent for entity in needed)
+        if failure.kind is IamErrorKind.IN_USE:
+            return state.attempt_number < _CONFLICT_ATTEMPTS
         return failure.kind in _PASSING
 
 

@@ -34,8 +34,8 @@ class AwsSettings:
     """The accounts, and what holds for all of them; times in seconds.
 
     Connect and read timeout together have to stay within a third of a ledger row's lease. `retry_budget` bounds the
-    waiting of one call in all. For `new_user_window` after a user was made, a write that does not find it is tried
-    again, because IAM is eventually consistent.
+    waiting of one call in all. For `new_entity_window` after a user, group, policy or MFA device was made, a write
+    that does not find it is tried again, because IAM is eventually consistent.
     """
 
     accounts: tuple[AwsAccountSettings, ...]
@@ -44,4 +44,4 @@ class AwsSettings:
     read_timeout: float = 7.0
     retry_budget: float = 20.0
     max_attempts: int = 12
-    new_user_window: float = 15.0
+    new_entity_window: float = 15.0

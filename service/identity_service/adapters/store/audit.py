@@ -81,7 +81,7 @@ def append_intent(connection: sa.Connection, at: datetime, intent: Intent) -> No
         team=intent.team,
         action=intent.action,
         account_id=intent.plan.account_id,
-        user_name=intent.plan.user_name,
+        target=str(intent.plan.target),
         request_id=intent.key.request_id,
         row_id=intent.row_id,
         details=intent_details(intent),
@@ -92,7 +92,7 @@ def append_end(
     connection: sa.Connection, at: datetime, event: AuditEventName, row: Mapping[str, object], details: Details
 ) -> None:
     """Write how a mutation ended; who asked for what is in its ledger row."""
-    about = ("caller_id", "team", "action", "account_id", "user_name", "request_id", "row_id")
+    about = ("caller_id", "team", "action", "account_id", "target", "request_id", "row_id")
     _append(connection, at=at, event=event, details=details, **{name: row[name] for name in about})
 
 
@@ -106,7 +106,7 @@ def append_denial(connection: sa.Connection, at: datetime, denial: Denial) -> No
         team=denial.team,
         action=denial.action,
         account_id=denial.account_id,
-        user_name=denial.user_name,
+        target=str(denial.target),
         request_id=denial.request_id,
         row_id="",
         details={"reason": denial.reason},

@@ -1,22 +1,24 @@
-"""What the store writes of plans, snapshots, outcomes and failures, and how outcomes and failures come back.
+"""What the store writes of plans, snapshots, outcomes and failures, and how it comes back.
 
 Everything goes through `plain`, which knows a few types and refuses all others: a secret cannot be written.
 """
 
 import dataclasses
 import enum
+import functools
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from identity_service.application.ports import Failure
 from identity_service.domain.entities import UserSnapshot
 from identity_service.domain.errors import Reason
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.plan import Plan
-from identity_service.domain.steps import Step
+from identity_service.domain.steps import STEPS_BY_ACTION, Step
+from identity_service.domain.target import Target, TargetKind
 
 Json = dict[str, Any]
 Stored = TypeVar("Stored", bound="_StoredValue")
@@ -57,6 +59,52 @@ def _plain_fields(value: Any) -> Json:
 def encode_plan(plan: Plan) -> Json:
     """Return a plan as JSON, each step with its IAM action. Inline documents are part of it, they are no secrets."""
     return _plain_fields(plan)
+
+
+def decode_plan(document: object) -> Plan:
+    """Read back what carrying a plan out needs: target, user, steps; not its figures, warnings and problems.
+
+    Raises StoredValueError.
+    """
+    match document:
+        case {
+            "account_id": str(account_id),
+            "target": {"kind": str(kind), "name": str(name)},
+            "user_id": str(user_id),
+            "steps": list(steps),
+            "satisfied": list(satisfied),
+        } if kind in TargetKind.__members__:
+            return Plan(
+                account_id=account_id,
+                target=Target(TargetKind[kind], name),
+                user_id=user_id,
+                steps=tuple(map(_decode_step, steps)),
+                satisfied=tuple(map(_decode_step, satisfied)),
+            )
+        case _:
+            raise StoredValueError("a stored plan is not of this release's form")
+
+
+def _decode_step(document: object) -> Step:
+    match document:
+        case {"iam_action": str(action), **fields} if action in STEPS_BY_ACTION:
+            try:
+                step: Step = _reader_of(STEPS_BY_ACTION[action]).validate_python(fields)
+            except ValueError:
+                raise StoredValueError("a stored step is not of this release's form") from None
+            return step
+        case _:
+            raise StoredValueError("a stored step has no action that this release knows")
+
+
+@functools.cache
+def _reader_of(kind: type[Step]) -> TypeAdapter[Step]:
+    return TypeAdapter(kind)
+
+
+def decode_snapshot(document: object) -> UserSnapshot | None:
+    """Read a snapshot back; None where the user was absent. Raises StoredValueError."""
+    return None if document is None else _decode(_StoredSnapshot, {"value": document}).value
 
 
 def encode_snapshot(snapshot: UserSnapshot | None) -> Json | None:
@@ -101,6 +149,10 @@ class _StoredValue(BaseModel):
 
 class _StoredOutcome(_StoredValue):
     value: Outcome
+
+
+class _StoredSnapshot(_StoredValue):
+    value: UserSnapshot
 
 
 class _StoredFailure(_StoredValue):

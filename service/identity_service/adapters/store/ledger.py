@@ -11,10 +11,9 @@ import structlog
 
 from identity_service.adapters.store import audit, codec, database
 from identity_service.adapters.store.database import StoreError
-from identity_service.adapters.store.schema import UNFINISHED, AuditEventName, RequestState, requests, user_locks
+from identity_service.adapters.store.schema import UNFINISHED, AuditEventName, RequestState, locks, requests
 from identity_service.application.ports import AuditEvent, Denial, Failure, Intent, LedgerRow, RequestKey
 from identity_service.domain.errors import IdentityError, Reason
-from identity_service.domain.names import name_key
 from identity_service.domain.outcome import Outcome
 
 T = TypeVar("T")
@@ -41,7 +40,7 @@ class SqlLedger:
 
     Args:
         database_url: `sqlite:///PATH`; a relative path starts at the working directory.
-        lease_seconds: how long a request and its user stay claimed if the process dies.
+        lease_seconds: how long a request and its target stay claimed if the process dies.
         clock: tells the time, aware.
         busy_timeout_seconds: how long to wait for another process that writes.
 
@@ -95,6 +94,21 @@ class SqlLedger:
             await asyncio.get_running_loop().run_in_executor(self._thread, engine.dispose)
         self._thread.shutdown()
 
+    async def end_unfinished(self, failure: Failure) -> int:
+        """Fail every request that a process before this one has left unfinished; return how many there were.
+
+        A SQLite file has one server, so whatever runs when it starts has nobody who runs it.
+        """
+        return await self._run("end_unfinished", lambda connection: self._end_unfinished(connection, failure))
+
+    def _end_unfinished(self, connection: sa.Connection, failure: Failure) -> int:
+        unfinished = sa.select(requests.c.row_id).where(requests.c.state.in_(UNFINISHED))
+        row_ids = connection.execute(unfinished).scalars().all()
+        for row_id in row_ids:
+            values = {"state": RequestState.FAILED, "failure": codec.encode_failure(failure)}
+            self._end(connection, row_id, values, AuditEventName.FAILURE, audit.failure_details(failure))
+        return len(row_ids)
+
     async def find(self, key: RequestKey) -> LedgerRow | None:
         """Return what is known of a mutation."""
         return await self._run("find", lambda connection: self._find(connection, key))
@@ -107,18 +121,20 @@ class SqlLedger:
             row_id=row.row_id,
             fingerprint=row.fingerprint,
             lease_expired=row.state in UNFINISHED and row.lease_expires_at <= self._clock(),
+            plan=codec.decode_plan(row.plan),
+            before=codec.decode_snapshot(row.snapshot),
             outcome=None if row.outcome is None else codec.decode_outcome(row.outcome),
             failure=None if row.failure is None else codec.decode_failure(row.failure),
         )
 
     async def begin(self, intent: Intent) -> None:
-        """Write row, user lock and audit intent in one unit of work, or nothing."""
+        """Write row, lock and audit intent in one unit of work, or nothing."""
         row = {
             "row_id": intent.row_id,
             "team": intent.team,
             "action": intent.action,
             "account_id": intent.plan.account_id,
-            "user_name": intent.plan.user_name,
+            "target": str(intent.plan.target),
             "fingerprint": intent.fingerprint,
             "plan": codec.encode_plan(intent.plan),
             "snapshot": codec.encode_snapshot(intent.snapshot),
@@ -128,7 +144,7 @@ class SqlLedger:
     def _begin(self, connection: sa.Connection, intent: Intent, row: Mapping[str, object]) -> None:
         now = self._clock()
         _claim_request(connection, intent.key, row, now, now + self._lease)
-        _claim_user(connection, intent, now, now + self._lease)
+        _claim_target(connection, intent, now, now + self._lease)
         audit.append_intent(connection, now, intent)
 
     async def succeed(self, row_id: str, outcome: Outcome) -> None:
@@ -162,8 +178,8 @@ class SqlLedger:
         if row is None:
             raise IdentityError(Reason.CONFLICT, "the request does not run any more, or another attempt runs it")
         connection.execute(requests.update().where(mine).values(**values, updated_at=now))
-        # By row and not by user: a lock whose lease ran out may be somebody else's by now.
-        connection.execute(user_locks.delete().where(user_locks.c.row_id == row_id))
+        # By row and not by target: a lock whose lease ran out may be somebody else's by now.
+        connection.execute(locks.delete().where(locks.c.row_id == row_id))
         audit.append_end(connection, now, event, dict(row), details)
 
     async def record_denial(self, denial: Denial) -> None:
@@ -225,18 +241,18 @@ def _claim_request(
         raise _in_progress("the same request is running")
 
 
-def _claim_user(connection: sa.Connection, intent: Intent, now: datetime, lease_expires_at: datetime) -> None:
-    """Lock the user for a row, or take over a lock whose lease has run out."""
-    target = {"account_id": intent.plan.account_id, "user_key": name_key(intent.plan.user_name)}
+def _claim_target(connection: sa.Connection, intent: Intent, now: datetime, lease_expires_at: datetime) -> None:
+    """Lock the target for a row, or take over a lock whose lease has run out."""
+    target = {"account_id": intent.plan.account_id, "target_key": intent.plan.target.key}
     holder = {"row_id": intent.row_id, "lease_expires_at": lease_expires_at}
-    is_target = [user_locks.c[name] == value for name, value in target.items()]
-    held_until = connection.execute(sa.select(user_locks.c.lease_expires_at).where(*is_target)).scalar_one_or_none()
+    is_target = [locks.c[name] == value for name, value in target.items()]
+    held_until = connection.execute(sa.select(locks.c.lease_expires_at).where(*is_target)).scalar_one_or_none()
     if held_until is None:
-        connection.execute(user_locks.insert().values({**target, **holder}))
+        connection.execute(locks.insert().values({**target, **holder}))
     elif held_until <= now:
-        connection.execute(user_locks.update().where(*is_target).values(holder))
+        connection.execute(locks.update().where(*is_target).values(holder))
     else:
-        raise _in_progress("another change of this user is running")
+        raise _in_progress("another change of this user, group or policy is running")
 
 
 def _is(key: RequestKey) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:

@@ -67,7 +67,7 @@ requests = sa.Table(
     sa.Column("team", sa.Text, nullable=False),
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("account_id", sa.Text, nullable=False),
-    sa.Column("user_name", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
     sa.Column("fingerprint", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("epoch", sa.Integer, nullable=False),
@@ -82,14 +82,14 @@ requests = sa.Table(
     _one_of("state", RequestState),
 )
 
-user_locks = sa.Table(
-    "user_locks",
+locks = sa.Table(
+    "locks",
     metadata,
     sa.Column("account_id", sa.Text, primary_key=True),
-    sa.Column("user_key", sa.Text, primary_key=True),
+    sa.Column("target_key", sa.Text, primary_key=True),
     sa.Column("row_id", sa.Text, sa.ForeignKey("requests.row_id"), nullable=False),
     sa.Column("lease_expires_at", UtcDateTime, nullable=False),
-    sa.Index("user_locks_row_id", "row_id"),
+    sa.Index("locks_row_id", "row_id"),
 )
 
 audit_log = sa.Table(
@@ -102,7 +102,7 @@ audit_log = sa.Table(
     sa.Column("team", sa.Text, nullable=False),
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("account_id", sa.Text, nullable=False),
-    sa.Column("user_name", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
     sa.Column("request_id", sa.Text, nullable=False),
     # No foreign key: a retry gives its request another row id, and the log keeps the one that was.
     sa.Column("row_id", sa.Text, nullable=False),

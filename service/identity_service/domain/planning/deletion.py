@@ -3,6 +3,7 @@
 Source: AWS, "Remove or deactivate an IAM user": DeleteUser is refused until everything else is gone.
 """
 
+from identity_service.domain import target
 from identity_service.domain.entities import UserSnapshot
 from identity_service.domain.plan import Plan, in_rounds
 from identity_service.domain.steps import (
@@ -23,7 +24,12 @@ from identity_service.domain.steps import (
 
 def plan_deletion(account_id: str, snapshot: UserSnapshot) -> Plan:
     """Plan the deletion of a user with everything on it; one round for each kind of thing."""
-    return Plan(account_id=account_id, user_name=snapshot.user.user_name, steps=in_rounds(deletion_steps(snapshot)))
+    return Plan(
+        account_id,
+        target.user(snapshot.user.user_name),
+        snapshot.user.user_id,
+        steps=in_rounds(deletion_steps(snapshot)),
+    )
 
 
 def deletion_steps(snapshot: UserSnapshot) -> tuple[Step, ...]:

@@ -1,8 +1,10 @@
 """Credentials: the one place where a secret that was made is revealed, into the answer."""
 
+import base64
+
 from identity_provisioning.v1 import credential_pb2
 from identity_service.domain.entities import AccessKeyRecord, LoginProfileRecord, MfaDeviceRecord
-from identity_service.domain.outcome import IssuedAccessKey, IssuedCredentials, IssuedPassword
+from identity_service.domain.outcome import IssuedAccessKey, IssuedCredentials, IssuedMfaDevice, IssuedPassword
 from identity_service.domain.secret import Secret
 from identity_service.rpc.converters.times import to_optional_timestamp, to_timestamp
 
@@ -14,6 +16,7 @@ def to_issued_credentials(issued: IssuedCredentials | None) -> credential_pb2.Is
     return credential_pb2.IssuedCredentials(
         access_key=_issued_access_key(issued.access_key) if issued.access_key else None,
         console_password=_issued_password(issued.password) if issued.password else None,
+        mfa_device=_issued_mfa_device(issued.mfa_device) if issued.mfa_device else None,
         secrets_withheld=issued.secrets_withheld,
     )
 
@@ -54,6 +57,14 @@ def _issued_access_key(key: IssuedAccessKey) -> credential_pb2.IssuedAccessKey:
 def _issued_password(password: IssuedPassword) -> credential_pb2.IssuedConsolePassword:
     return credential_pb2.IssuedConsolePassword(
         password=_revealed(password.password), reset_required=password.reset_required, generated=password.generated
+    )
+
+
+def _issued_mfa_device(device: IssuedMfaDevice) -> credential_pb2.IssuedMfaDevice:
+    return credential_pb2.IssuedMfaDevice(
+        serial_number=device.serial_number,
+        base32_seed=_revealed(device.seed),
+        qr_code_png=base64.b64decode(_revealed(device.qr_code_png)),
     )
 
 

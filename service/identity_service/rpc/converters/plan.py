@@ -7,20 +7,24 @@ from identity_provisioning.v1.error_pb2 import ErrorReason
 from identity_service.domain.outcome import ExecutedStep
 from identity_service.domain.plan import Plan, PlanWarning, Problem, QuotaUse
 from identity_service.domain.steps import Step
+from identity_service.domain.target import TargetKind
 from identity_service.rpc.converters.times import to_optional_timestamp
+
+TARGET_FIELDS = {TargetKind.USER: "user_name", TargetKind.GROUP: "group_name", TargetKind.POLICY: "policy"}
 
 
 def to_plan(plan: Plan) -> plan_pb2.Plan:
     """Convert a plan, its steps in the order of their rounds; one with problems has no digest."""
-    return plan_pb2.Plan(
+    converted = plan_pb2.Plan(
         account_id=plan.account_id,
-        user_name=plan.user_name,
         digest="" if plan.problems else plan.digest,
         steps=[_step(step) for steps in plan.rounds() for step in steps],
         quota_uses=[_quota_use(use) for use in plan.quota_uses],
         warnings=[_warning(warning) for warning in plan.warnings],
         problems=[_problem(problem) for problem in plan.problems],
     )
+    setattr(converted, TARGET_FIELDS[plan.target.kind], plan.target.name)
+    return converted
 
 
 def to_executed_steps(steps: Iterable[ExecutedStep]) -> list[plan_pb2.ExecutedStep]:

@@ -4,13 +4,17 @@ from identity_provisioning.v1 import permission_pb2, user_pb2, user_service_pb2
 from identity_service.domain import tags
 from identity_service.domain.entities import UserRecord, UserSnapshot
 from identity_service.rpc.converters.credential import to_access_key, to_login_profile, to_mfa_device
+from identity_service.rpc.converters.permission import to_attached_policies
 from identity_service.rpc.converters.times import to_optional_timestamp, to_timestamp
 
 
-def to_user(user: UserRecord | None) -> user_pb2.User | None:
+def to_optional_user(user: UserRecord | None) -> user_pb2.User | None:
+    """Convert a user, or leave it out."""
+    return None if user is None else to_user(user)
+
+
+def to_user(user: UserRecord) -> user_pb2.User:
     """Convert a user; its tags come sorted by key."""
-    if user is None:
-        return None
     return user_pb2.User(
         user_name=user.user_name,
         user_id=user.user_id,
@@ -31,10 +35,7 @@ def to_get_user_response(snapshot: UserSnapshot) -> user_service_pb2.GetUserResp
         login_profile=to_login_profile(snapshot.login_profile),
         access_keys=[to_access_key(key) for key in snapshot.access_keys],
         group_names=[group.group_name for group in snapshot.groups],
-        attached_policies=[
-            permission_pb2.AttachedPolicy(policy_name=policy.policy_name, policy_arn=policy.policy_arn)
-            for policy in snapshot.attached_policies
-        ],
+        attached_policies=to_attached_policies(snapshot.attached_policies),
         inline_policies=[
             permission_pb2.InlinePolicy(policy_name=name, document=document)
             for name, document in sorted(snapshot.inline_policies.items())

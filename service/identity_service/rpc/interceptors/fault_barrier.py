@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import grpc
 import structlog
@@ -38,7 +39,12 @@ async def _answer(context: Context, error: IdentityError) -> None:
     call = current_call()
     call.reason = error.reason
     call.code = STATUS_CODES[error.reason]
-    await abort(context, error)
+    await abort(context, _traceable(error, call) if error.reason is Reason.INTERNAL else error)
+
+
+def _traceable(error: IdentityError, call: Call) -> IdentityError:
+    """Add the trace id by which a fault is found in the logs; a replayed one may have brought its own."""
+    return replace(error, metadata={"trace_id": call.trace_id, **error.metadata})
 
 
 def _is_cancelled_from_outside() -> bool:
@@ -49,4 +55,4 @@ def _is_cancelled_from_outside() -> bool:
 def _internal(error: BaseException) -> IdentityError:
     call: Call = current_call()
     structlog.get_logger().error("fault", method=call.method, trace_id=call.trace_id, exc_info=error)
-    return IdentityError(Reason.INTERNAL, "a fault of this service", metadata={"trace_id": call.trace_id})
+    return IdentityError(Reason.INTERNAL, "a fault of this service")

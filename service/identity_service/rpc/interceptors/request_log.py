@@ -98,6 +98,8 @@ def _log(call: Call, aws_calls: list[AwsCall], seconds: float) -> None:
         team=call.caller.team if call.caller else "",
         account_id=call.account_id[:LONGEST_VALUE],
         user_name=call.user_name[:LONGEST_VALUE],
+        group_name=call.group_name[:LONGEST_VALUE],
+        policy=call.policy[:LONGEST_VALUE],
         request_id=call.request_id[:LONGEST_VALUE],
         outcome=call.reason.name if call.reason else code.name,
         grpc_code=code.name,

@@ -59,4 +59,11 @@ def _note(request: Message) -> None:
     call = current_call()
     call.account_id = str(getattr(request, "account_id", ""))
     call.request_id = str(getattr(request, "request_id", "")).lower()
-    call.user_name = str(getattr(getattr(request, "user", request), "user_name", ""))
+    call.user_name = _name(request, "user", "user_name")
+    call.group_name = _name(request, "group", "group_name")
+    call.policy = _name(request, "policy", "policy_name") or _name(request, "policy", "policy_arn")
+
+
+def _name(request: Message, part: str, field: str) -> str:
+    """Return a name that stands in the request, or in the part of it that describes what is to be made."""
+    return str(getattr(getattr(request, part, request), field, ""))

@@ -62,7 +62,7 @@ def test_the_example_is_good() -> None:
     authorizer = FileAuthorizer.from_file(ROOT / "examples" / "authorization.yaml", rpcs)
     assert authorizer.identify("spiffe://insecure.local/caller").team == "try-out"
     onboarding = authorizer.identify("spiffe://example.org/onboarding-bot")
-    authorizer.may_ask(onboarding, "ProvisionUser", "123456789012", "Ann")
+    authorizer.may_ask(onboarding, "ProvisionUser", "123456789012", None)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_an_account_id_needs_no_quotes(tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(change('["123456789012"]', "[012345670123]"))
     authorizer = FileAuthorizer.from_file(file, KNOWN)
-    authorizer.may_ask(authorizer.identify("spiffe://example.org/bot"), "GetUser", "012345670123", "Ann")
+    authorizer.may_ask(authorizer.identify("spiffe://example.org/bot"), "GetUser", "012345670123", None)
 
 
 @pytest.mark.parametrize(

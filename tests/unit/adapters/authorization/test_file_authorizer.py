@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from identity_service.adapters.authorization import FileAuthorizer
+from identity_service.domain import target
 from identity_service.domain.caller import Caller
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.plan import Plan
@@ -107,8 +108,8 @@ def test_both_questions_follow_the_rules(
 ) -> None:
     """A team may what its RPCs and its accounts both allow; asked before the plan and on the plan alike."""
     questions: tuple[Callable[[], None], ...] = (
-        lambda: authorizer.may_ask(of(team), action, account_id, "Ann"),
-        lambda: authorizer.may_have(of(team), action, Plan(account_id, "Ann")),
+        lambda: authorizer.may_ask(of(team), action, account_id, target.user("Ann")),
+        lambda: authorizer.may_have(of(team), action, Plan(account_id, target.user("Ann"))),
     )
     for question in questions:
         if allowed:
@@ -119,8 +120,8 @@ def test_both_questions_follow_the_rules(
 
 def test_a_refusal_does_not_tell_the_rules(authorizer: FileAuthorizer) -> None:
     """A wrong RPC and a wrong account are told apart by nothing, and the refusal names the RPC alone."""
-    wrong_rpc = refusal(lambda: authorizer.may_ask(of("ci-platform"), "DeleteUser", ONE, "Ann"))
-    wrong_account = refusal(lambda: authorizer.may_ask(of("ci-platform"), "CreateUser", OTHER, "Ann"))
+    wrong_rpc = refusal(lambda: authorizer.may_ask(of("ci-platform"), "DeleteUser", ONE, target.user("Ann")))
+    wrong_account = refusal(lambda: authorizer.may_ask(of("ci-platform"), "CreateUser", OTHER, target.user("Ann")))
     assert wrong_rpc.metadata == {"action": "DeleteUser"}
     assert wrong_account.metadata == {"action": "CreateUser"}
     assert wrong_rpc.message.replace("DeleteUser", "X") == wrong_account.message.replace("CreateUser", "X")

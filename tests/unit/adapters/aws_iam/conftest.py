@@ -60,18 +60,26 @@ def aws(running_aws: EmbeddedAws) -> EmbeddedAws:
     return running_aws
 
 
-@pytest.fixture
-def admin(aws: EmbeddedAws) -> Iterator[Any]:
-    """A plain client to arrange the embedded account with."""
+@pytest.fixture(scope="session")
+def admin_client(running_aws: EmbeddedAws) -> Iterator[Any]:
+    """A plain client of the embedded account; one for all tests, because it takes long to build."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
         patch.setenv("AWS_CONFIG_FILE", os.devnull)
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-        session = boto3.session.Session(aws.access_key_id, aws.secret_access_key, region_name="us-east-1")
-        client = session.client("iam", endpoint_url=aws.endpoint_url)
+        session = boto3.session.Session(
+            running_aws.access_key_id, running_aws.secret_access_key, region_name="us-east-1"
+        )
+        client = session.client("iam", endpoint_url=running_aws.endpoint_url)
     yield client
     client.close()
+
+
+@pytest.fixture
+def admin(aws: EmbeddedAws, admin_client: Any) -> Any:
+    """A plain client to arrange the embedded account with."""
+    return admin_client
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from identity_service.adapters.aws_iam import answers
+from identity_service.domain.entities import PolicyUsage
 from identity_service.domain.passwords import PasswordPolicy
 
 MADE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=2)))
@@ -62,3 +63,82 @@ def test_age_counts_only_where_passwords_expire() -> None:
 def test_document(decoded: object, text: str) -> None:
     """A decoded document becomes compact text, letters as they are; what is no JSON is passed on."""
     assert answers.document(decoded) == text
+
+
+POLICY = {
+    "PolicyName": "readers",
+    "PolicyId": "ANPAEXAMPLE",
+    "Arn": "arn:aws:iam::123456789012:policy/readers",
+    "Path": "/",
+    "DefaultVersionId": "v3",
+    "CreateDate": MADE,
+    "UpdateDate": MADE + timedelta(days=1),
+}
+
+
+def test_policy_of_which_little_is_said() -> None:
+    """A policy without counts, description and tags is unused, and has neither."""
+    policy = answers.policy_details(POLICY)
+    assert (policy.attachment_count, policy.boundary_usage_count) == (0, 0)
+    assert (policy.description, policy.tags) == ("", {})
+    assert (policy.policy_id, policy.default_version_id) == ("ANPAEXAMPLE", "v3")
+    assert policy.updated_at - policy.created_at == timedelta(days=1)
+
+
+def test_policy_of_which_all_is_said() -> None:
+    """Counts, description and tags are read."""
+    said = {"AttachmentCount": 2, "PermissionsBoundaryUsageCount": 1, "Description": "Reads."}
+    policy = answers.policy_details({**POLICY, **said, "Tags": [{"Key": "team", "Value": "blue"}]})
+    assert (policy.attachment_count, policy.boundary_usage_count) == (2, 1)
+    assert (policy.description, policy.tags) == ("Reads.", {"team": "blue"})
+
+
+def test_group_of_the_authorization_details() -> None:
+    """Attached policies come with their ARNs, inline ones with their names, members not at all."""
+    fields = {"GroupName": "ops", "GroupId": "AGPAEXAMPLE", "Arn": "arn", "Path": "/", "CreateDate": MADE}
+    inline = [{"PolicyName": "some", "PolicyDocument": {"Statement": []}}]
+    attached = [{"PolicyName": "readers", "PolicyArn": POLICY["Arn"]}]
+    group = answers.group_detail({**fields, "GroupPolicyList": inline, "AttachedManagedPolicies": attached})
+    assert group.inline_policy_names == ("some",)
+    assert [policy.policy_name for policy in group.attached_policies] == ["readers"]
+    assert group.member_names == ()
+    assert group.created_at.tzinfo is UTC
+
+
+def test_usage_of_a_policy() -> None:
+    """All pages of both listings are put together; a listing that leaves a kind out has none of it."""
+    attached = [{"PolicyUsers": [{"UserName": "ana"}]}, {"PolicyUsers": [{"UserName": "maria"}], "PolicyGroups": []}]
+    bounding = [{"PolicyUsers": [{"UserName": "noor"}], "PolicyRoles": [{"RoleName": "deploy"}]}]
+    assert answers.policy_usage(attached, bounding) == PolicyUsage(
+        users=("ana", "maria"), bounded_users=("noor",), bounded_roles=("deploy",)
+    )
+
+
+def test_minted_mfa_device() -> None:
+    """The seed is text, the image is in base64, and neither shows."""
+    device = answers.minted_mfa_device(
+        {"SerialNumber": "arn:aws:iam::123456789012:mfa/phone", "Base32StringSeed": b"JBSWY3DP", "QRCodePNG": b"PNG"}
+    )
+    assert device.seed.reveal() == "JBSWY3DP"
+    assert device.qr_code_png.reveal() == "UE5H"
+    assert "JBSWY3DP" not in repr(device)
+    assert "UE5H" not in repr(device)
+
+
+def test_seed_out_of_form_raises_nothing_that_holds_it() -> None:
+    """A seed that is no text is no exception, which would carry it into a log."""
+    device = answers.minted_mfa_device({"SerialNumber": "phone", "Base32StringSeed": b"AB\xff", "QRCodePNG": b""})
+    assert device.seed.reveal().startswith("AB")
+
+
+@pytest.mark.parametrize(
+    ("fields", "user_name"),
+    [
+        ({}, None),
+        ({"User": {"UserName": "maria"}}, "maria"),
+        ({"User": {"Arn": "arn:aws:iam::123456789012:root"}}, "<root_account>"),
+    ],
+)
+def test_owner_of_a_virtual_device(fields: dict[str, object], user_name: str | None) -> None:
+    """A device without a user waits to be enabled; the root's device, whose user has no name, does not."""
+    assert answers.virtual_mfa_device({"SerialNumber": "phone", **fields}).user_name == user_name

@@ -14,17 +14,28 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NoOpTracer, SpanKind, StatusCode
 
-from embedded_aws import AnswerError, AnswerHtml, CloseConnection, Effect, EmbeddedAws, Fault, LoseReply, throttled
+from embedded_aws import (
+    AnswerError,
+    AnswerHtml,
+    CloseConnection,
+    Effect,
+    EmbeddedAws,
+    Fault,
+    LoseReply,
+    consecutive_codes,
+    throttled,
+)
 from identity_service.adapters.aws_iam import AwsAccountSettings, ConfiguredAccounts, ExplicitCredentials
 from identity_service.adapters.aws_iam.account import BotoIamAccount
 from identity_service.adapters.aws_iam.calls import AwsCalls
-from identity_service.adapters.aws_iam.recent_users import RecentUsers
+from identity_service.adapters.aws_iam.recent_entities import RecentEntities
 from identity_service.adapters.aws_iam.retry import Clock, Retrier
 from identity_service.domain.errors import IamError, IamErrorKind
 from identity_service.domain.secret import Secret
 from identity_service.observability.aws_calls import AwsCall, collect_aws_calls
 
 PASSWORD = "Correct-Horse-1"
+DOCUMENT = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}'
 NOT_FOUND = AnswerError("NoSuchEntity", 404)
 BUSY = AnswerError("EntityTemporarilyUnmodifiable", 409)
 
@@ -121,6 +132,62 @@ async def test_user_made_unseen_already_exists(iam: BotoIamAccount, aws: Embedde
     assert sent(aws, "CreateUser") == 2
 
 
+async def test_group_and_policy_made_unseen_already_exist(iam: BotoIamAccount, aws: EmbeddedAws) -> None:
+    """Groups and policies whose making was not answered end like users do."""
+    for operation in ("CreateGroup", "CreatePolicy"):
+        aws.inject(Fault(operation, LoseReply()))
+    for make in (iam.create_group("ops", "/"), iam.create_policy("readers", "/", "", DOCUMENT, {})):
+        with pytest.raises(IamError) as caught:
+            await make
+        assert caught.value.kind is IamErrorKind.ALREADY_EXISTS
+        assert caught.value.outcome_unknown
+
+
+@pytest.mark.parametrize("effect", [LoseReply(), CloseConnection()])
+async def test_removals_whose_answers_were_lost(iam: BotoIamAccount, aws: EmbeddedAws, effect: Effect) -> None:
+    """What belongs to groups and policies, and these themselves, are removed once and reported removed."""
+    await iam.create_group("ops", "/")
+    arn = (await iam.create_policy("readers", "/", "", DOCUMENT, {})).value.arn
+    await iam.attach_group_policy("ops", arn)
+    for operation in ("DetachGroupPolicy", "DeleteGroup", "DeletePolicy"):
+        aws.inject(Fault(operation, effect))
+    await iam.detach_group_policy("ops", arn)
+    await iam.delete_group("ops")
+    await iam.delete_policy(arn)
+    for operation in ("DetachGroupPolicy", "DeleteGroup", "DeletePolicy"):
+        assert [call.error_code for call in aws.calls() if call.operation == operation][1:] == ["NoSuchEntity"]
+
+
+@pytest.mark.parametrize("effect", [LoseReply(), CloseConnection(do_it=False)])
+async def test_convergent_writes_are_repeated(iam: BotoIamAccount, aws: EmbeddedAws, effect: Effect) -> None:
+    """Tags, attachments and paths are written again when nobody knows whether they were."""
+    await iam.create_user("maria", "/", None, {"old": "x"})
+    await iam.create_group("ops", "/")
+    operations = ("TagUser", "UntagUser", "UpdateUser", "AttachGroupPolicy")
+    for operation in operations:
+        aws.inject(Fault(operation, effect))
+    await iam.tag_user("maria", {"team": "blue"})
+    await iam.untag_user("maria", ["old"])
+    await iam.update_user("maria", None, "/staff/")
+    await iam.attach_group_policy("ops", "arn:aws:iam::aws:policy/IAMUserChangePassword")
+    user = await iam.get_user("maria")
+    assert user is not None
+    assert (user.path, user.tags) == ("/staff/", {"team": "blue"})
+    assert [sent(aws, operation) for operation in operations] == [2, 2, 2, 2]
+
+
+async def test_renaming_whose_answer_was_lost(iam: BotoIamAccount, aws: EmbeddedAws, time: Any) -> None:
+    """A user renamed unseen is NOT_FOUND under the old name, with the word that this call may have done it."""
+    await iam.create_user("maria", "/", None, {})
+    time.now += 15.0
+    aws.inject(Fault("UpdateUser", LoseReply()))
+    with pytest.raises(IamError) as caught:
+        await iam.update_user("maria", "mary", None)
+    assert caught.value.kind is IamErrorKind.NOT_FOUND
+    assert caught.value.outcome_unknown
+    assert await iam.get_user("mary") is not None
+
+
 async def test_user_made_unseen_is_recent(iam: BotoIamAccount, aws: EmbeddedAws) -> None:
     """A user who was perhaps made by this call is waited for like one who was."""
     aws.inject(Fault("CreateUser", LoseReply()))
@@ -201,6 +268,50 @@ async def test_mint_whose_answer_was_lost_is_sent_once(iam: BotoIamAccount, aws:
         assert caught.value.outcome_unknown
     assert sent(aws, "CreateAccessKey") == 1
     assert sent(aws, "CreateLoginProfile") == 1
+
+
+@pytest.mark.parametrize("effect", [LoseReply(), CloseConnection(), AnswerHtml(502)])
+async def test_device_whose_answer_was_lost_is_sent_once(iam: BotoIamAccount, aws: EmbeddedAws, effect: Effect) -> None:
+    """Neither the making of a seed is repeated nor an enabling, whose codes may be used up."""
+    await iam.create_user("maria", "/", None, {})
+    device = (await iam.create_virtual_mfa_device("maria-phone")).value
+    first, second = map(Secret, consecutive_codes(device.seed.reveal()))
+    for operation in ("CreateVirtualMFADevice", "EnableMFADevice"):
+        aws.inject(Fault(operation, effect, times=None))
+    aws.clear_calls()
+    for mint in (
+        iam.create_virtual_mfa_device("maria-tablet"),
+        iam.enable_mfa_device("maria", device.serial_number, first, second),
+    ):
+        with pytest.raises(IamError) as caught:
+            await mint
+        assert caught.value.kind is IamErrorKind.UNAVAILABLE
+        assert caught.value.outcome_unknown
+    assert [call.operation for call in aws.calls()] == ["CreateVirtualMFADevice", "EnableMFADevice"]
+
+
+@pytest.mark.parametrize("refusal", [throttled(), BUSY, AnswerError("ConcurrentModification", 409)])
+async def test_refused_enabling_is_sent_again(iam: BotoIamAccount, aws: EmbeddedAws, refusal: AnswerError) -> None:
+    """Codes that were not looked at can be sent again."""
+    await iam.create_user("maria", "/", None, {})
+    device = (await iam.create_virtual_mfa_device("maria-phone")).value
+    first, second = map(Secret, consecutive_codes(device.seed.reveal()))
+    aws.inject(Fault("EnableMFADevice", refusal))
+    await iam.enable_mfa_device("maria", device.serial_number, first, second)
+    assert sent(aws, "EnableMFADevice") == 2
+
+
+async def test_wrong_codes_are_sent_once(iam: BotoIamAccount, aws: EmbeddedAws) -> None:
+    """Wrong codes do not become right; the error does not hold them."""
+    await iam.create_user("maria", "/", None, {})
+    device = (await iam.create_virtual_mfa_device("maria-phone")).value
+    second, first = consecutive_codes(device.seed.reveal())
+    with pytest.raises(IamError) as caught:
+        await iam.enable_mfa_device("maria", device.serial_number, Secret(first), Secret(second))
+    assert caught.value.kind is IamErrorKind.WRONG_CODE
+    assert not caught.value.outcome_unknown
+    assert sent(aws, "EnableMFADevice") == 1
+    assert first not in "".join(traceback.format_exception(caught.value))
 
 
 async def test_timed_out_mint_is_sent_once(connect: Connect, silent_server: tuple[str, list[str]]) -> None:
@@ -291,11 +402,13 @@ async def test_each_attempt_and_page_has_a_span(
     iam: BotoIamAccount, aws: EmbeddedAws, admin: Any, spans: InMemorySpanExporter
 ) -> None:
     """A repetition is a call of its own, and so is a page; a retry repeats its page and not the listing."""
+    aws.set_quota("GroupsPerUserQuota", 200)
+    admin.create_user(UserName="maria")
     for number in range(130):
-        admin.create_policy(PolicyName=f"policy-{number:03}", PolicyDocument='{"Version":"2012-10-17","Statement":'
-                            '[{"Effect":"Deny","Action":"*","Resource":"*"}]}')  # fmt: skip
-    aws.inject(Fault("ListPolicies", throttled(), skip=1))
-    assert await iam.find_customer_policy("missing") is None
+        admin.create_group(GroupName=f"group-{number:03}")
+        admin.add_user_to_group(UserName="maria", GroupName=f"group-{number:03}")
+    aws.inject(Fault("ListGroupsForUser", throttled(), skip=1))
+    assert len(await iam.list_groups("maria")) == 130
     assert [dict(span.attributes or {}).get("error.type") for span in spans.get_finished_spans()] == [
         None,
         "Throttling",
@@ -306,15 +419,19 @@ async def test_each_attempt_and_page_has_a_span(
 async def test_no_secret_in_spans_and_logs(
     iam: BotoIamAccount, spans: InMemorySpanExporter, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither a password nor a secret key is in any span or, at INFO, in any log line."""
+    """No password, secret key, seed or code is in any span or, at INFO, in any log line."""
     caplog.set_level(logging.INFO)
     await iam.create_user("maria", "/", None, {})
     await iam.create_login_profile("maria", Secret(PASSWORD), reset_required=False)
     secret = (await iam.create_access_key("maria")).value.secret.reveal()
-    seen = "".join(span.to_json() for span in spans.get_finished_spans()) + caplog.text
-    assert len(spans.get_finished_spans()) == 3
-    assert PASSWORD not in seen
-    assert secret not in seen
+    device = (await iam.create_virtual_mfa_device("maria-phone")).value
+    first, second = consecutive_codes(device.seed.reveal())
+    await iam.enable_mfa_device("maria", device.serial_number, Secret(first), Secret(second))
+    ended = spans.get_finished_spans()
+    seen = "".join(f"{span.name}{span.attributes}{span.events}{span.status.description}" for span in ended)
+    assert len(ended) == 5
+    for hidden in (PASSWORD, secret, device.seed.reveal(), device.qr_code_png.reveal(), first, second):
+        assert hidden not in seen + caplog.text
 
 
 async def test_calls_are_recorded_for_the_request(iam: BotoIamAccount, aws: EmbeddedAws) -> None:
@@ -341,7 +458,7 @@ async def test_value_that_boto3_quotes_does_not_show(
     iam = connect(account_settings).get("")
     wrong_type: Any = ["hunter2"]
     with pytest.raises(IamError) as caught:
-        await iam.create_user(wrong_type, "/", None, {})
+        await iam.create_user("maria", wrong_type, None, {})
     assert caught.value.kind is IamErrorKind.INVALID_INPUT
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
@@ -394,7 +511,7 @@ async def test_thousand_reads_stay_within_the_pool(time: Any) -> None:
     """A thousand calls at once are sent by the pool's own threads, no more of them at a time than it has."""
     client: Any = CountingClient()
     with ThreadPoolExecutor(8, thread_name_prefix="aws-iam") as pool:
-        retrier = Retrier(20.0, 12, RecentUsers(15.0, time.clock.now), time.clock)
+        retrier = Retrier(20.0, 12, RecentEntities(15.0, time.clock.now), time.clock)
         calls = AwsCalls("IAM", client, pool, retrier, NoOpTracer())
         replies = await asyncio.gather(*(calls.call("GetUser", UserName=f"user-{n}") for n in range(1000)))
     assert len(replies) == 1000
@@ -416,9 +533,9 @@ async def test_unknown_operation_is_not_sent(time: Any) -> None:
     """Only operations whose repetition was thought about can be called."""
     client: Any = CountingClient()
     with ThreadPoolExecutor(1) as pool:
-        retrier = Retrier(20.0, 12, RecentUsers(15.0, time.clock.now), time.clock)
+        retrier = Retrier(20.0, 12, RecentEntities(15.0, time.clock.now), time.clock)
         with pytest.raises(KeyError):
-            await AwsCalls("IAM", client, pool, retrier, NoOpTracer()).call("CreateVirtualMFADevice")
+            await AwsCalls("IAM", client, pool, retrier, NoOpTracer()).call("CreateServiceLinkedRole")
     assert client.threads == set()
 
 
@@ -436,8 +553,20 @@ async def test_listing_that_does_not_get_on_is_given_up() -> None:
     client: Any = LoopingClient()
     with ThreadPoolExecutor(1) as pool:
         clock = Clock(now=lambda: datetime.now(UTC).timestamp())
-        retrier = Retrier(20.0, 1, RecentUsers(15.0, clock.now), clock)
+        retrier = Retrier(20.0, 1, RecentEntities(15.0, clock.now), clock)
         calls = AwsCalls("IAM", client, pool, retrier, NoOpTracer())
         with pytest.raises(IamError) as caught:
             await calls.items("ListGroupsForUser", "Groups", UserName="maria")
+        with pytest.raises(IamError):
+            await calls.page("ListGroupsForUser", "same", UserName="maria")
     assert caught.value.kind is IamErrorKind.UNAVAILABLE
+
+
+async def test_no_tags_are_not_sent(iam: BotoIamAccount, aws: EmbeddedAws) -> None:
+    """What is empty is left out of a call instead of being sent as an empty text."""
+    await iam.create_user("maria", "/", None, {})
+    await iam.create_policy("readers", "/", "", DOCUMENT, {})
+    assert [sorted(call.parameters) for call in aws.calls()] == [
+        ["Path", "UserName"],
+        ["Path", "PolicyDocument", "PolicyName"],
+    ]

@@ -8,6 +8,7 @@ import pytest
 
 from identity_service.adapters.store import SqlLedger
 from identity_service.application.ports import Intent, RequestKey
+from identity_service.domain import target
 from identity_service.domain.entities import UserRecord, UserSnapshot
 from identity_service.domain.plan import Plan, PlanWarning, WarningKind
 from identity_service.domain.steps import AttachUserPolicy, CreateUser, PutUserPolicy
@@ -98,7 +99,7 @@ def make_intent() -> Callable[..., Intent]:
             PutUserPolicy(user_name=user_name, user_arn=arn, round=2, policy_name="inline-1", document=document),
         )
         warnings = (PlanWarning(WarningKind.DIRECT_ATTACHMENT, "words for people"),)
-        plan = Plan(account_id=account_id, user_name=user_name, steps=steps, warnings=warnings)
+        plan = Plan(account_id, target.user(user_name), steps=steps, warnings=warnings)
         key = RequestKey(caller_id=caller_id, request_id=request_id)
         return Intent(row_id, key, "people-team", "ProvisionUser", fingerprint, plan, snapshot)
 

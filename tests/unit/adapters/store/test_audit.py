@@ -10,6 +10,7 @@ import pytest
 
 from identity_service.adapters.store import SqlLedger
 from identity_service.application.ports import AuditEvent, Denial, Failure, Intent
+from identity_service.domain import target
 from identity_service.domain.entities import UserRecord
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.outcome import ExecutedStep, IssuedAccessKey, IssuedCredentials, Outcome
@@ -29,7 +30,7 @@ def line(event: str, row_id: str = "row-1", **details: object) -> AuditEvent:
         team="people-team",
         action="ProvisionUser",
         account_id="123456789012",
-        user_name="Ann",
+        target="user/Ann",
         request_id="6f1c0e9e-0f63-4e0b-9d4f-0a4f3b5d8a01",
         row_id=row_id,
         details=details,
@@ -82,7 +83,15 @@ async def test_a_failure_names_its_reason(ledger: SqlLedger, make_intent: MakeIn
 async def test_a_denial_is_kept(ledger: SqlLedger) -> None:
     """A refusal stands in the log with who asked for what, and has no row."""
     await ledger.record_denial(
-        Denial("spiffe://example.org/x", "", "DeleteUser", "123456789012", "Ann", "request", "CALLER_NOT_ALLOWED")
+        Denial(
+            "spiffe://example.org/x",
+            "",
+            "DeleteUser",
+            "123456789012",
+            target.user("Ann"),
+            "request",
+            "CALLER_NOT_ALLOWED",
+        )
     )
     expected = AuditEvent(
         at=NOW,
@@ -91,7 +100,7 @@ async def test_a_denial_is_kept(ledger: SqlLedger) -> None:
         team="",
         action="DeleteUser",
         account_id="123456789012",
-        user_name="Ann",
+        target="user/Ann",
         request_id="request",
         row_id="",
         details={"reason": "CALLER_NOT_ALLOWED"},

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from identity_service.adapters.store import codec
 from identity_service.application.ports import Failure
+from identity_service.domain import target
 from identity_service.domain.entities import UserRecord
 from identity_service.domain.errors import FieldViolation, IdentityError, QuotaViolation, Reason, Resource
 from identity_service.domain.outcome import ExecutedStep, IssuedAccessKey, IssuedCredentials, IssuedPassword, Outcome
@@ -102,7 +103,7 @@ def test_a_reason_is_stored_by_name() -> None:
 def test_a_step_is_stored_with_its_action() -> None:
     """A step's action, which is no field of it, is stored too."""
     step = AddUserToGroup(user_name="Ann", user_arn="arn:ann", round=2, group_name="Staff", group_arn="arn:staff")
-    (stored,) = codec.encode_plan(Plan("123456789012", "Ann", steps=(step,)))["steps"]
+    (stored,) = codec.encode_plan(Plan("123456789012", target.user("Ann"), steps=(step,)))["steps"]
     assert stored == {
         "iam_action": "iam:AddUserToGroup",
         "user_name": "Ann",

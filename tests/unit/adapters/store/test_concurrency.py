@@ -12,6 +12,7 @@ from identity_service.adapters.store import SqlLedger
 from identity_service.application.ports import Intent, LedgerRow, RequestKey
 from identity_service.domain.errors import IdentityError
 from identity_service.domain.outcome import Outcome
+from tests.unit.adapters.store.expected import row_of
 
 MakeIntent = Callable[..., Intent]
 OpenLedger = Callable[..., Awaitable[SqlLedger]]
@@ -20,12 +21,13 @@ BEGIN_AND_DIE = """
 import asyncio, os, signal, sys
 from identity_service.adapters.store import SqlLedger
 from identity_service.application.ports import Intent, RequestKey
+from identity_service.domain import target
 from identity_service.domain.plan import Plan
 
 async def main():
     ledger = SqlLedger(sys.argv[1])
     await ledger.open()
-    plan = Plan("123456789012", "Ann")
+    plan = Plan("123456789012", target.user("Ann"))
     key = RequestKey("caller", "request")
     await ledger.begin(Intent("row-1", key, "team", "CreateUser", "fingerprint", plan, None))
     os.kill(os.getpid(), signal.SIGKILL)
@@ -111,4 +113,4 @@ async def test_a_second_store_sees_what_the_first_left_open(
     """A store on the same file sees an intent although the first one was never closed."""
     intent = make_intent()
     await ledger.begin(intent)
-    assert await (await open_ledger()).find(intent.key) == LedgerRow("row-1", "fingerprint-1", lease_expired=False)
+    assert await (await open_ledger()).find(intent.key) == row_of(intent, lease_expired=False)

@@ -171,7 +171,7 @@ async def test_a_store_that_was_refused_can_be_opened_later(open_ledger: OpenLed
     [
         "UPDATE requests SET state = 'sleeping'",
         "INSERT INTO audit_log VALUES (1, '', 'gossip', 'c', 't', 'a', 'n', 'u', 'q', 'r', '{}')",
-        "INSERT INTO user_locks VALUES ('123456789012', 'ann', 'no-such-row', '2026-02-03 04:05:06')",
+        "INSERT INTO locks VALUES ('123456789012', 'user/ann', 'no-such-row', '2026-02-03 04:05:06')",
     ],
 )
 def test_the_database_refuses_what_the_schema_does_not_know(database_file: Path, statement: str) -> None:
@@ -181,7 +181,7 @@ def test_the_database_refuses_what_the_schema_does_not_know(database_file: Path,
     database.ensure_schema(engine, database_file)
     with engine.begin() as connection:
         connection.exec_driver_sql(
-            "INSERT INTO requests (row_id, caller_id, request_id, team, action, account_id, user_name, fingerprint,"
+            "INSERT INTO requests (row_id, caller_id, request_id, team, action, account_id, target, fingerprint,"
             " state, epoch, lease_expires_at, plan, created_at, updated_at)"
             " VALUES ('r', 'c', 'q', 't', 'a', 'n', 'u', 'f', 'running', 1, '', '{}', '', '')"
         )

@@ -11,10 +11,11 @@ from typing import Protocol
 import pytest
 
 from identity_service.adapters.store import SqlLedger
-from identity_service.application.ports import Failure, Intent, LedgerRow, RequestKey
+from identity_service.application.ports import Failure, Intent, RequestKey
 from identity_service.domain.entities import UserRecord, UserSnapshot
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.outcome import Outcome
+from tests.unit.adapters.store.expected import row_of
 
 MakeIntent = Callable[..., Intent]
 OpenLedger = Callable[..., Awaitable[SqlLedger]]
@@ -47,7 +48,7 @@ async def test_a_begun_request_runs(ledger: SqlLedger, make_intent: MakeIntent) 
     """A begun request is found running, under its row id and fingerprint, without outcome or failure."""
     intent = make_intent()
     await ledger.begin(intent)
-    assert await ledger.find(intent.key) == LedgerRow("row-1", "fingerprint-1", lease_expired=False)
+    assert await ledger.find(intent.key) == row_of(intent, lease_expired=False)
 
 
 async def test_request_ids_of_two_callers_are_two_requests(ledger: SqlLedger, make_intent: MakeIntent) -> None:
@@ -56,7 +57,7 @@ async def test_request_ids_of_two_callers_are_two_requests(ledger: SqlLedger, ma
     other = make_intent(row_id="row-2", caller_id="spiffe://example.org/other", user_name="Bob")
     assert await ledger.find(other.key) is None
     await ledger.begin(other)
-    assert (await ledger.find(other.key)) == LedgerRow("row-2", "fingerprint-1", lease_expired=False)
+    assert (await ledger.find(other.key)) == row_of(other, lease_expired=False)
 
 
 async def test_plan_and_snapshot_are_stored(
@@ -103,9 +104,9 @@ async def test_a_request_whose_lease_ran_out_is_still_not_begun_again(
     intent = make_intent()
     await ledger.begin(intent)
     clock.advance(299)
-    assert (await ledger.find(intent.key)) == LedgerRow("row-1", "fingerprint-1", lease_expired=False)
+    assert (await ledger.find(intent.key)) == row_of(intent, lease_expired=False)
     clock.advance(1)
-    assert (await ledger.find(intent.key)) == LedgerRow("row-1", "fingerprint-1", lease_expired=True)
+    assert (await ledger.find(intent.key)) == row_of(intent, lease_expired=True)
     assert (await refusal(ledger.begin(make_intent(row_id="row-2")))).reason is Reason.IN_PROGRESS
 
 
@@ -157,7 +158,7 @@ async def test_success_is_stored_and_frees_the_user(
     outcome = Outcome(user=user, sign_in_url="https://example.signin.aws.amazon.com/console")
     await ledger.begin(intent)
     await ledger.succeed("row-1", outcome)
-    assert await ledger.find(intent.key) == LedgerRow("row-1", "fingerprint-1", lease_expired=False, outcome=outcome)
+    assert await ledger.find(intent.key) == row_of(intent, lease_expired=False, outcome=outcome)
     await ledger.begin(make_intent(row_id="row-2", request_id="request-2"))
 
 
@@ -180,7 +181,7 @@ async def test_a_finished_row_has_no_expired_lease(ledger: SqlLedger, make_inten
     await ledger.begin(intent)
     await ledger.succeed("row-1", Outcome())
     clock.advance(10_000)
-    assert await ledger.find(intent.key) == LedgerRow("row-1", "fingerprint-1", False, outcome=Outcome())
+    assert await ledger.find(intent.key) == row_of(intent, lease_expired=False, outcome=Outcome())
 
 
 async def test_a_retryable_failure_is_taken_over(
@@ -190,8 +191,9 @@ async def test_a_retryable_failure_is_taken_over(
     intent = make_intent()
     await ledger.begin(intent)
     await ledger.fail("row-1", RETRYABLE)
-    await ledger.begin(make_intent(row_id="row-2", fingerprint="fingerprint-2"))
-    assert await ledger.find(intent.key) == LedgerRow("row-2", "fingerprint-2", lease_expired=False)
+    second = make_intent(row_id="row-2", fingerprint="fingerprint-2")
+    await ledger.begin(second)
+    assert await ledger.find(intent.key) == row_of(second, lease_expired=False)
     with sqlite3.connect(database_file) as connection:
         assert connection.execute("SELECT row_id, epoch, state FROM requests").fetchall() == [("row-2", 2, "running")]
     connection.close()
@@ -237,7 +239,7 @@ async def test_the_store_is_kept_over_a_restart(
     await ledger.succeed("row-1", Outcome(user=user))
     await ledger.close()
     reopened = await open_ledger()
-    assert await reopened.find(intent.key) == LedgerRow("row-1", "fingerprint-1", False, outcome=Outcome(user=user))
+    assert await reopened.find(intent.key) == row_of(intent, lease_expired=False, outcome=Outcome(user=user))
 
 
 async def test_the_store_works_on_a_thread_of_its_own(tmp_path: Path, make_intent: MakeIntent) -> None:
@@ -254,3 +256,21 @@ async def test_the_store_works_on_a_thread_of_its_own(tmp_path: Path, make_inten
     await ledger.succeed("row-1", Outcome())
     await ledger.close()
     assert [thread.name for thread in threads] == ["ledger_0"]
+
+
+async def test_what_an_earlier_process_left_unfinished_is_ended(
+    ledger: SqlLedger, open_ledger: OpenLedger, make_intent: MakeIntent
+) -> None:
+    """At the start of a server, running requests of the one before are failed, and their targets are free."""
+    left, done = make_intent(), make_intent(row_id="row-2", request_id="request-2", user_name="Bob")
+    await ledger.begin(left)
+    await ledger.begin(done)
+    await ledger.succeed("row-2", Outcome())
+    reopened = await open_ledger()
+    failure = Failure(IdentityError(Reason.INTERRUPTED, "cut off"), retryable=False)
+    assert await reopened.end_unfinished(failure) == 1
+    row = await reopened.find(left.key)
+    assert row is not None
+    assert row.failure is not None
+    assert row.failure.error.reason is Reason.INTERRUPTED
+    await reopened.begin(make_intent(row_id="row-3", request_id="request-3"))

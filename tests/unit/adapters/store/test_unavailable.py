@@ -9,13 +9,15 @@ import pytest
 import sqlalchemy as sa
 
 from identity_service.adapters.store import SqlLedger, StoreError
-from identity_service.application.ports import Denial, Failure, Intent, LedgerRow
+from identity_service.application.ports import Denial, Failure, Intent
+from identity_service.domain import target
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.outcome import Outcome
+from tests.unit.adapters.store.expected import row_of
 
 MakeIntent = Callable[..., Intent]
 OpenLedger = Callable[..., Awaitable[SqlLedger]]
-DENIAL = Denial("caller", "team", "DeleteUser", "123456789012", "Ann", "request", "CALLER_NOT_ALLOWED")
+DENIAL = Denial("caller", "team", "DeleteUser", "123456789012", target.user("Ann"), "request", "CALLER_NOT_ALLOWED")
 
 
 async def assert_unavailable(attempt: Awaitable[object]) -> None:
@@ -173,7 +175,7 @@ async def test_without_audit_nothing_is_written(
     connection.execute("DROP TRIGGER broken")
     connection.close()
     assert await ledger.find(new.key) is None
-    assert await ledger.find(running.key) == LedgerRow("row-1", "fingerprint-1", lease_expired=False)
+    assert await ledger.find(running.key) == row_of(running, lease_expired=False)
     await ledger.begin(new)
     await ledger.succeed("row-1", Outcome())
 

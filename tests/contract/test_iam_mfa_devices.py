@@ -1,0 +1,127 @@
+"""What `IamAccount` promises of virtual MFA devices, held against the fake and the boto3 adapter."""
+
+import base64
+import re
+
+import pytest
+
+from identity_service.application.ports import IamAccount
+from identity_service.domain.entities import VirtualMfaDeviceRecord
+from identity_service.domain.errors import IamErrorKind
+from identity_service.domain.secret import Secret
+from tests.contract.support import ACCOUNT, make_user, refusal
+from tests.contract.worlds import World
+
+
+async def enable(world: World, user_name: str, device_name: str) -> str:
+    """Make a device and enable it; returns its serial number."""
+    device = (await world.iam.create_virtual_mfa_device(device_name)).value
+    await world.iam.enable_mfa_device(user_name, device.serial_number, *world.codes(device.seed))
+    return device.serial_number
+
+
+async def test_made_device(iam: IamAccount) -> None:
+    """A device is made with its seed in base32 and its QR code as a PNG image, neither of which shows."""
+    answer = await iam.create_virtual_mfa_device("maria-phone")
+    device = answer.value
+    assert device.serial_number == f"arn:aws:iam::{ACCOUNT}:mfa/maria-phone"
+    assert re.fullmatch(r"[A-Z2-7]{16,}=*", device.seed.reveal())
+    assert base64.b64decode(device.qr_code_png.reveal(), validate=True).startswith(b"\x89PNG\r\n\x1a\n")
+    assert device.seed.reveal() not in repr(answer)
+    assert device.qr_code_png.reveal() not in repr(answer)
+    assert answer.receipt.request_id
+    other = (await iam.create_virtual_mfa_device("noor-phone")).value
+    assert other.seed.reveal() != device.seed.reveal()
+
+
+async def test_device_name_is_taken(iam: IamAccount) -> None:
+    """A device that was made and abandoned blocks its name, until it is deleted."""
+    device = (await iam.create_virtual_mfa_device("phone")).value
+    assert (await refusal(iam.create_virtual_mfa_device("phone"))).kind is IamErrorKind.ALREADY_EXISTS
+    await iam.delete_virtual_mfa_device(device.serial_number)
+    again = (await iam.create_virtual_mfa_device("phone")).value
+    assert again.serial_number == device.serial_number
+    assert again.seed.reveal() != device.seed.reveal()
+
+
+async def test_malformed_device_name(iam: IamAccount) -> None:
+    """IAM's constraints on names are INVALID_INPUT, and nothing is made."""
+    assert (await refusal(iam.create_virtual_mfa_device("with space"))).kind is IamErrorKind.INVALID_INPUT
+    assert await iam.list_virtual_mfa_devices() == ()
+
+
+async def test_enabled_device(world: World) -> None:
+    """Two right codes enable a device for a user, once."""
+    await make_user(world.iam)
+    device = (await world.iam.create_virtual_mfa_device("phone")).value
+    assert await world.iam.list_mfa_devices("maria") == ()
+    receipt = await world.iam.enable_mfa_device("MARIA", device.serial_number, *world.codes(device.seed))
+    assert receipt.request_id
+    (enabled,) = await world.iam.list_mfa_devices("maria")
+    assert enabled.serial_number == device.serial_number
+    again = world.iam.enable_mfa_device("maria", device.serial_number, *world.codes(device.seed))
+    assert (await refusal(again)).kind is IamErrorKind.ALREADY_EXISTS
+
+
+async def test_wrong_codes(world: World) -> None:
+    """Wrong codes are WRONG_CODE and leave the device pending; right ones enable it afterwards."""
+    await make_user(world.iam)
+    device = (await world.iam.create_virtual_mfa_device("phone")).value
+    wrong = world.wrong_codes(device.seed)
+    error = await refusal(world.iam.enable_mfa_device("maria", device.serial_number, *wrong))
+    assert error.kind is IamErrorKind.WRONG_CODE
+    assert (error.action, error.code, error.http_status) == (
+        "iam:EnableMFADevice",
+        "InvalidAuthenticationCode",
+        403,
+    )
+    assert not error.outcome_unknown
+    assert await world.iam.list_mfa_devices("maria") == ()
+    assert await world.iam.list_virtual_mfa_devices() == (VirtualMfaDeviceRecord(device.serial_number),)
+    await world.iam.enable_mfa_device("maria", device.serial_number, *world.codes(device.seed))
+    assert len(await world.iam.list_mfa_devices("maria")) == 1
+
+
+@pytest.mark.parametrize("code", ["12345", "1234567", "12345a", ""])
+async def test_malformed_code(iam: IamAccount, code: str) -> None:
+    """A code has six digits; what has not is INVALID_INPUT, and is not in the error."""
+    await make_user(iam)
+    device = (await iam.create_virtual_mfa_device("phone")).value
+    error = await refusal(iam.enable_mfa_device("maria", device.serial_number, Secret(code), Secret("123456")))
+    assert error.kind is IamErrorKind.INVALID_INPUT
+    assert not code or code not in repr(error) + str(error)
+
+
+async def test_ninth_device(world: World) -> None:
+    """A user has eight devices at most."""
+    await make_user(world.iam)
+    for number in range(8):
+        await enable(world, "maria", f"device-{number}")
+    ninth = (await world.iam.create_virtual_mfa_device("device-8")).value
+    error = await refusal(world.iam.enable_mfa_device("maria", ninth.serial_number, *world.codes(ninth.seed)))
+    assert error.kind is IamErrorKind.LIMIT_EXCEEDED
+
+
+async def test_devices_of_the_account(world: World) -> None:
+    """All virtual devices are listed, with their owner or, while they are pending, without."""
+    await make_user(world.iam)
+    assert await world.iam.list_virtual_mfa_devices() == ()
+    pending = (await world.iam.create_virtual_mfa_device("a-pending")).value.serial_number
+    enabled = await enable(world, "maria", "b-enabled")
+    assert await world.iam.list_virtual_mfa_devices() == (
+        VirtualMfaDeviceRecord(pending),
+        VirtualMfaDeviceRecord(enabled, "maria"),
+    )
+    await world.iam.deactivate_mfa_device("maria", enabled)
+    assert await world.iam.list_virtual_mfa_devices() == (
+        VirtualMfaDeviceRecord(pending),
+        VirtualMfaDeviceRecord(enabled),
+    )
+
+
+async def test_device_is_listed_under_the_new_name_of_its_owner(world: World) -> None:
+    """A rename takes the device along."""
+    await make_user(world.iam)
+    serial_number = await enable(world, "maria", "phone")
+    await world.iam.update_user("maria", "mary", None)
+    assert await world.iam.list_virtual_mfa_devices() == (VirtualMfaDeviceRecord(serial_number, "mary"),)
