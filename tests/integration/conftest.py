@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import grpc
@@ -18,6 +19,8 @@ from google.rpc.status_pb2 import Status
 
 from embedded_aws import EmbeddedAws
 from identity_client import IdentityClient
+from identity_provisioning.v1.credential_service_pb2_grpc import CredentialServiceStub
+from identity_provisioning.v1.permission_service_pb2_grpc import PermissionServiceStub
 from identity_provisioning.v1.user_service_pb2_grpc import UserServiceStub
 
 CALLER = "spiffe://insecure.local/caller"
@@ -88,6 +91,24 @@ class Account:
             for call in self.aws.calls()
             if not call.operation.startswith(("Get", "List"))
         ]
+
+
+@dataclass(frozen=True)
+class Stubs:
+    """The services, one attempt a call."""
+
+    users: UserServiceStub
+    credentials: CredentialServiceStub
+    permissions: PermissionServiceStub
+
+    def call(self, rpc: str, request: Any) -> Any:
+        """Send a request once, a mutation under a new request id unless it has one."""
+        if hasattr(request, "request_id"):
+            request.request_id = request.request_id or str(uuid4())
+        for stub in (self.users, self.credentials, self.permissions):
+            if hasattr(stub, rpc):
+                return getattr(stub, rpc)(request, timeout=20)
+        raise LookupError(rpc)
 
 
 @pytest.fixture(scope="session")
@@ -167,3 +188,10 @@ def client(server: str, account: Account) -> Iterator[IdentityClient]:
     """Connect the shipped client."""
     with IdentityClient(server, insecure=True) as connected:
         yield connected
+
+
+@pytest.fixture
+def stubs(server: str, account: Account) -> Iterator[Stubs]:
+    """Connect without the shipped client."""
+    with grpc.insecure_channel(server) as channel:
+        yield Stubs(UserServiceStub(channel), CredentialServiceStub(channel), PermissionServiceStub(channel))

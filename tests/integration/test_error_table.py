@@ -1,9 +1,8 @@
 """IAM's error table, row by row: each RPC answers it typed, and the account is as it was or just as described."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 import grpc
 import pytest
@@ -18,7 +17,6 @@ from identity_provisioning.v1.credential_service_pb2 import (
     DisableConsoleAccessRequest,
     EnableMfaDeviceRequest,
 )
-from identity_provisioning.v1.credential_service_pb2_grpc import CredentialServiceStub
 from identity_provisioning.v1.permission_pb2 import InlinePolicy, NewGroup, NewPolicy, PermissionSpec
 from identity_provisioning.v1.permission_service_pb2 import (
     AssignPermissionsRequest,
@@ -28,11 +26,9 @@ from identity_provisioning.v1.permission_service_pb2 import (
     DeletePolicyRequest,
     RevokePermissionsRequest,
 )
-from identity_provisioning.v1.permission_service_pb2_grpc import PermissionServiceStub
 from identity_provisioning.v1.user_pb2 import Tag, UserSpec
 from identity_provisioning.v1.user_service_pb2 import DeleteUserRequest, ProvisionUserRequest, UpdateUserRequest
-from identity_provisioning.v1.user_service_pb2_grpc import UserServiceStub
-from tests.integration.conftest import Account, document, metadata_of, reason_of
+from tests.integration.conftest import Account, Stubs, document, metadata_of, reason_of
 
 INLINE = document({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})
 SERIAL = "arn:aws:iam::123456789012:mfa/ana"
@@ -236,30 +232,6 @@ CASES = [
     for operation, scenario in SCENARIOS.items()
     for (code, status), reason in {**scenario.errors, **ANY}.items()
 ]
-
-
-@dataclass(frozen=True)
-class Stubs:
-    """The services, one attempt a call."""
-
-    users: UserServiceStub
-    credentials: CredentialServiceStub
-    permissions: PermissionServiceStub
-
-    def call(self, rpc: str, request: Any) -> Any:
-        """Send a request once, under a new request id."""
-        request.request_id = str(uuid4())
-        for stub in (self.users, self.credentials, self.permissions):
-            if hasattr(stub, rpc):
-                return getattr(stub, rpc)(request, timeout=20)
-        raise LookupError(rpc)
-
-
-@pytest.fixture
-def stubs(server: str) -> Iterator[Stubs]:
-    """Connect without the shipped client."""
-    with grpc.insecure_channel(server) as channel:
-        yield Stubs(UserServiceStub(channel), CredentialServiceStub(channel), PermissionServiceStub(channel))
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from identity_service.application.executor import Journal, SecretInputs
 from identity_service.application.planners.planned import PlannedMutation
 from identity_service.application.ports import IamAccount
 from identity_service.domain import passwords
-from identity_service.domain.entities import MfaDeviceRecord, UserRecord
+from identity_service.domain.entities import GroupDetails, MfaDeviceRecord, UserRecord
 from identity_service.domain.errors import IamError
 from identity_service.domain.outcome import (
     ExecutedStep,
@@ -15,7 +15,15 @@ from identity_service.domain.outcome import (
     Outcome,
 )
 from identity_service.domain.passwords import PasswordPolicy
-from identity_service.domain.request import Body, ConsoleDisabling, MfaDeviceEnabling, UserChange, UserUpdate
+from identity_service.domain.request import (
+    Body,
+    ConsoleDisabling,
+    GroupCreation,
+    MfaDeviceEnabling,
+    PolicyCreation,
+    UserChange,
+    UserUpdate,
+)
 
 
 def secret_inputs(body: Body, policy: PasswordPolicy) -> SecretInputs:
@@ -38,8 +46,8 @@ async def describe_outcome(
     before = planned.before
     return Outcome(
         user=await _user_after(account, body, planned, journal),
-        group=journal.groups[0] if journal.groups else None,
-        policy=journal.policies[0] if journal.policies else None,
+        group=await _made_group(account, body, journal),
+        policy=journal.policies[0] if isinstance(body, PolicyCreation) else None,
         mfa_device=await _enabled_device(account, body),
         access_keys=before.access_keys if before and isinstance(body, ConsoleDisabling) else (),
         credentials=_issued(body, journal, secrets),
@@ -57,6 +65,17 @@ async def _user_after(account: IamAccount, body: Body, planned: PlannedMutation,
         return await account.get_user(body.new_user_name or body.user_name, expected=True) or known
     except IamError:
         return known
+
+
+async def _made_group(account: IamAccount, body: Body, journal: Journal) -> GroupDetails | None:
+    """Return the group that was made with its policies; where it cannot be read again, as it was made."""
+    if not isinstance(body, GroupCreation):
+        return None
+    made = journal.groups[0]
+    try:
+        return await account.get_group_details(made.group_name) or made
+    except IamError:
+        return made
 
 
 async def _enabled_device(account: IamAccount, body: Body) -> MfaDeviceRecord | None:

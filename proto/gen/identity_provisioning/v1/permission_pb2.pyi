@@ -50,7 +50,13 @@ Global___SelfManagement: _TypeAlias = SelfManagement  # noqa: Y015
 
 @_typing.final
 class PermissionSpec(_message.Message):
-    """The permissions to give to a user. All ways may be used together; the user has the union, within the boundary."""
+    """The permissions to give to a user.
+
+    All ways may be used together, and the user has the union of them, within the boundary. What is asked for explicitly
+    comes before what is copied: an explicit inline policy takes the place of a copied one of the same name, and what is
+    there twice is given once. One boundary is set: named, made on the way, or copied. Two that differ are refused, since
+    nobody could say which was meant. Nothing that the user has already is taken away.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -3,7 +3,7 @@
 from identity_service.domain.entities import UserSnapshot
 from identity_service.domain.errors import Reason
 from identity_service.domain.facts import UserFacts
-from identity_service.domain.names import is_arn, name_key
+from identity_service.domain.names import group_arn, is_arn, name_key
 from identity_service.domain.plan import Plan
 from identity_service.domain.planning.draft import Draft
 from identity_service.domain.planning.user_draft import draft_for_existing
@@ -17,13 +17,13 @@ def plan_revocation(revocation: PermissionRevocation, facts: UserFacts) -> Plan:
     """Plan what is taken; what the user does not have is noted as satisfied."""
     draft = draft_for_existing(facts, revocation.user_name)
     if facts.snapshot:
-        _plan_groups(draft, revocation, facts.snapshot)
+        _plan_groups(draft, revocation, facts, facts.snapshot)
         _plan_policies(draft, revocation, facts.snapshot)
         _plan_inline(draft, revocation, facts.snapshot)
     return draft.finish()
 
 
-def _plan_groups(draft: Draft, revocation: PermissionRevocation, snapshot: UserSnapshot) -> None:
+def _plan_groups(draft: Draft, revocation: PermissionRevocation, facts: UserFacts, snapshot: UserSnapshot) -> None:
     user = snapshot.user
     held = {name_key(group.group_name): group for group in snapshot.groups}
     for name in revocation.group_names:
@@ -33,7 +33,7 @@ def _plan_groups(draft: Draft, revocation: PermissionRevocation, snapshot: UserS
             user_arn=user.arn,
             round=REVOKE,
             group_name=group.group_name if group else name,
-            group_arn=group.arn if group else "",
+            group_arn=group.arn if group else group_arn(facts.partition, facts.account_id, "/", name),
         )
         draft.do(step, satisfied=group is None)
 
