@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: venv demo test test-system lint generate requirements release image clean help FORCE
+.PHONY: venv demo test test-system soak bench lint generate requirements release image clean help FORCE
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -55,8 +55,14 @@ demo: .venv/made-in ## provision users in an AWS account that runs on this machi
 test: .venv/made-in ## run all tests that need no system programs
 	@$(RUN) pytest -m "not system" -n auto --dist loadfile $(ARGS)
 
-test-system: .venv/made-in ## run the tests that need system programs: kubectl, buildah, mmdebstrap
+test-system: .venv/made-in ## run the tests that need system programs: aws, kubectl, buildah, mmdebstrap
 	@$(RUN) pytest -m system $(ARGS)
+
+soak: .venv/made-in ## run the races in the embedded account for 100 rounds instead of 10
+	@SOAK_ROUNDS=100 $(RUN) pytest tests/unit/embedded_aws/test_concurrency.py $(ARGS)
+
+bench: .venv/made-in ## measure; nothing passes or fails, and figures of a busy machine mean little
+	@for script in tests/benchmarks/bench_*.py; do $(RUN) "$$(echo "$${script%.py}" | tr / .)" $(ARGS) || exit; done
 
 lint: .venv/made-in .venv-generate/made-in ## check style, types, import directions and the contract
 	@$(RUN) ruff check .

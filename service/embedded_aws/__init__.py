@@ -8,15 +8,23 @@ from embedded_aws.faults import (
     DropParameter,
     Effect,
     Fault,
+    FreshPassword,
+    Hang,
     Hold,
+    KeyNotReady,
+    KeyOutlivesDeletion,
     LoseReply,
+    NotFoundYet,
+    StaleRead,
+    Throttle,
     throttled,
 )
-from embedded_aws.process import EmbeddedAws, EmbeddedAwsError
+from embedded_aws.process import AdministratorKey, EmbeddedAws, EmbeddedAwsError
 from embedded_aws.records import RecordedCall
-from embedded_aws.totp import consecutive_codes
+from embedded_aws.totp import consecutive_codes, current_code
 
 __all__ = [
+    "AdministratorKey",
     "AnswerError",
     "AnswerHtml",
     "CloseConnection",
@@ -26,9 +34,17 @@ __all__ = [
     "EmbeddedAws",
     "EmbeddedAwsError",
     "Fault",
+    "FreshPassword",
+    "Hang",
     "Hold",
+    "KeyNotReady",
+    "KeyOutlivesDeletion",
     "LoseReply",
+    "NotFoundYet",
     "RecordedCall",
+    "StaleRead",
+    "Throttle",
     "consecutive_codes",
+    "current_code",
     "throttled",
 ]

@@ -11,7 +11,6 @@ from datetime import datetime
 from threading import RLock
 from typing import Any, TypeVar
 
-from moto.core.utils import utcnow
 from moto.iam.models import (
     AccessKey,
     AWSManagedPolicy,
@@ -25,11 +24,15 @@ from moto.iam.models import (
 from moto.sts.models import STSBackend, sts_backends
 from moto.utilities.tagging_service import TaggingService
 
+from embedded_aws.clock import Clock
 from embedded_aws.errors import no_such_entity
+from embedded_aws.history import History
+from embedded_aws.name_table import NameTable
 from embedded_aws.quotas import Quotas
 
 PARTITION = "aws"
 REGION = "us-east-1"
+SIGNATURE_VALIDITY = 900.0
 _T = TypeVar("_T")
 _ID_ALPHABET = string.ascii_uppercase + "234567"
 
@@ -45,6 +48,27 @@ class Credentials:
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Temporary credentials: of a role, of a user who may have shown an MFA code, or of a federated name.
+
+    `policies` limit what the session may do; None is no limit. `mfa` is what the session knows of MFA.
+    """
+
+    credentials: Credentials
+    token: str = field(repr=False)
+    arn: str
+    principal_id: str
+    issued: datetime
+    expires: datetime
+    user: AccountUser | None = None
+    role: Role | None = None
+    federated: bool = False
+    policies: list[dict[str, Any]] | None = None
+    mfa: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -74,34 +98,45 @@ class ServiceSpecificCredential:
 class AccountUser(User):
     """moto's user with what it lacks: AWS's form of id, the boundary, a login profile, service passwords."""
 
-    def __init__(self, account_id: str, name: str, path: str) -> None:
+    def __init__(self, account_id: str, name: str, path: str, create_date: datetime) -> None:
         """Make a user without permissions and credentials."""
         super().__init__(account_id, REGION, name, path)
         self.id = unique_id("AIDA")
-        self.create_date = now()
+        self.create_date = create_date
         self.permissions_boundary_arn: str | None = None
         self.login_profile: LoginProfile | None = None
         self.service_specific_credentials: list[ServiceSpecificCredential] = []
 
     @classmethod
-    def create(cls, account_id: str, name: str, path: str) -> AccountUser:
+    def create(cls, account: Account, name: str, path: str) -> AccountUser:
         """Make a user. Types see moto's users as abstract, CloudFormation being unfinished; `cls` is not."""
-        return cls(account_id, name, path)
+        return cls(account.account_id, name, path, account.now())
 
 
 class Account:
     """An AWS account as the rules and answers see it. Whoever reads or changes it holds `lock`."""
 
-    def __init__(self, account_id: str, *, access_control: bool = False) -> None:
-        """Open moto's storage for this account and make the administrator's key."""
+    def __init__(
+        self, account_id: str, *, access_control: bool = False, lock: RLock | None = None, clock: Clock | None = None
+    ) -> None:
+        """Open moto's storage for this account and make the administrator's key.
+
+        Accounts that know each other share lock and clock.
+        """
         self.account_id = account_id
-        self.lock = RLock()
+        self.lock = lock or RLock()
+        self.clock = clock or Clock()
+        self.history = History()
+        self.sessions: dict[str, Session] = {}
+        # Seconds after which a signature is too old.
+        self.signature_validity = SIGNATURE_VALIDITY
         self.access_control = self._access_control_at_start = access_control
         self.administrator = Credentials(unique_id("AKIA", 20), secrets.token_urlsafe(30))
         self.quotas = Quotas()
         self.password_policy: dict[str, Any] | None = None
         self.iam: IAMBackend = iam_backends[account_id][PARTITION]
         self.sts: STSBackend = sts_backends[account_id][PARTITION]
+        self.iam.users, self.iam.groups = NameTable(), NameTable()
         self._pristine = {name: copy.copy(value) for name, value in vars(self.iam).items()}
 
     def reset(self) -> None:
@@ -109,14 +144,23 @@ class Account:
         for name, value in self._pristine.items():
             if isinstance(value, dict | list):
                 setattr(self.iam, name, copy.copy(value))
+        self.iam.users, self.iam.groups = NameTable(), NameTable()
         for policy in self.iam.managed_policies.values():
             policy.attachment_count = 0
         self.iam.tagger = TaggingService()
         self.iam.credential_report = None
         self.sts.assumed_roles.clear()
+        self.sessions.clear()
+        self.history = History()
+        self.clock.restore()
+        self.signature_validity = SIGNATURE_VALIDITY
         self.password_policy = None
         self.quotas.restore()
         self.access_control = self._access_control_at_start
+
+    def now(self) -> datetime:
+        """The account's time."""
+        return self.clock.now()
 
     @property
     def root_arn(self) -> str:
@@ -186,21 +230,33 @@ class Account:
         """The access key of that id, of whichever user."""
         return self.iam.access_keys.get(access_key_id)
 
+    def knows_key(self, access_key_id: str) -> bool:
+        """Whether a key of any kind belongs, or until just now belonged, to this account."""
+        return (
+            access_key_id == self.administrator.access_key_id
+            or access_key_id in self.iam.access_keys
+            or access_key_id in self.sessions
+            or access_key_id in self.history.deleted_keys
+            or self.sts.get_assumed_role_from_access_key(access_key_id) is not None
+        )
+
     def tags_of(self, user: AccountUser) -> list[dict[str, str]]:
         """A user's tags, sorted by key as IAM lists them."""
-        tags: list[dict[str, str]] = self.iam.tagger.list_tags_for_resource(user.arn)["Tags"]
+        return self.tags_on(user.arn)
+
+    def tags_on(self, arn: str) -> list[dict[str, str]]:
+        """The tags of whatever has this ARN, sorted by key."""
+        tags: list[dict[str, str]] = self.iam.tagger.list_tags_for_resource(arn)["Tags"]
         return sorted(tags, key=lambda tag: tag["Key"])
-
-
-def now() -> datetime:
-    """The account's clock."""
-    return utcnow().replace(microsecond=0)
 
 
 def _ignoring_case(named: Mapping[str, _T], name: str) -> _T | None:
     """Look up by name; the exact spelling is the common case and needs no scan."""
     if name in named:
         return named[name]
+    if isinstance(named, NameTable):
+        found: _T | None = named.find(name)
+        return found
     folded = name.casefold()
     return next((item for stored, item in named.items() if stored.casefold() == folded), None)
 

@@ -1,60 +1,76 @@
-"""Whether the caller may do what it asks: its policies, bounded by its permissions boundary."""
+"""Whether the caller may do what it asks: its policies, within its boundary and the limits of its session."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from embedded_aws.account import Account, AccountUser, now
+from embedded_aws.account import Account
 from embedded_aws.errors import AwsError
-from embedded_aws.policy_evaluation import Decision, decide_bounded
-from embedded_aws.principals import Principal, default_document
+from embedded_aws.policy_evaluation import Decision, decide_limited
+from embedded_aws.principals import Principal
 from embedded_aws.query_protocol import Call
+from embedded_aws.request_context import principal_context, request_context
 
 # These act on the group, although they name a user too.
 _ON_THE_GROUP = {"AddUserToGroup", "RemoveUserFromGroup"}
 # These act on the user who calls, and name nobody.
 _ON_THE_CALLER = {"ChangePassword"}
-_ALWAYS_ALLOWED = {"GetCallerIdentity", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"}
-# The operations whose authorization looks at the user's permissions boundary.
-_BOUNDARY_SENSITIVE = {
-    "AttachUserPolicy",
-    "CreateUser",
-    "DeleteUserPermissionsBoundary",
-    "DeleteUserPolicy",
-    "DetachUserPolicy",
-    "PutUserPermissionsBoundary",
-    "PutUserPolicy",
+_ALWAYS_ALLOWED = {"GetCallerIdentity", "GetSessionToken", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"}
+# Whom the trust policy of the role has a say in, so that the rules on sessions decide.
+_DECIDED_ELSEWHERE = {"AssumeRole"}
+# Tags at creation need the right to tag, too.
+_TAGGING = {
+    "CreatePolicy": "TagPolicy",
+    "CreateRole": "TagRole",
+    "CreateUser": "TagUser",
+    "CreateVirtualMFADevice": "TagMFADevice",
 }
+_ON_A_DEVICE = {"CreateVirtualMFADevice", "DeleteVirtualMFADevice"}
+_STS_OF_SESSIONS_WITHOUT_MFA = {"AssumeRole", "GetCallerIdentity"}
 
 
 def check_permission(account: Account, call: Call, caller: Principal) -> None:
     """Refuse the call with AccessDenied unless the caller's policies allow it."""
-    if not account.access_control or caller.is_root or call.operation in _ALWAYS_ALLOWED:
+    if not account.access_control or caller.is_root or call.operation in _ALWAYS_ALLOWED | _DECIDED_ELSEWHERE:
         return
-    action = f"{call.service}:{call.operation}"
-    resource = caller.arn if call.operation in _ON_THE_CALLER else resource_of(account, call)
-    decision = decide_bounded(
+    actions = [call.operation]
+    if call.params.get("Tags") and call.operation in _TAGGING:
+        actions.append(_TAGGING[call.operation])
+    for action in actions:
+        decision = identity_decision(account, call, caller, action)
+        if decision is not Decision.ALLOWED:
+            raise access_denied(account, call, caller, decision, action)
+
+
+def identity_decision(account: Account, call: Call, caller: Principal, action: str = "") -> Decision:
+    """What the policies of the caller say, boundary and session included."""
+    if _is_closed_to_session(call, caller):
+        return Decision.IMPLICIT_DENY
+    return decide_limited(
         caller.policies(account),
-        _boundary_document(account, caller.user),
-        action,
-        resource,
-        {**principal_context(account, caller.user), **_request_context(account, call)},
+        caller.limits(account),
+        f"{call.service}:{action or call.operation}",
+        _resource(account, call, caller),
+        {**principal_context(account, caller), **request_context(account, call)},
     )
-    if decision is not Decision.ALLOWED:
-        because = (
-            "with an explicit deny in an identity-based policy"
-            if decision is Decision.EXPLICIT_DENY
-            else f"because no identity-based policy allows the {action} action"
-        )
-        raise AwsError(
-            "AccessDenied",
-            f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource} {because}",
-        )
+
+
+def access_denied(account: Account, call: Call, caller: Principal, decision: Decision, action: str = "") -> AwsError:
+    """The refusal, worded like AWS's."""
+    asked, resource = f"{call.service}:{action or call.operation}", _resource(account, call, caller)
+    because = (
+        "with an explicit deny in an identity-based policy"
+        if decision is Decision.EXPLICIT_DENY
+        else f"because no identity-based policy allows the {asked} action"
+    )
+    return AwsError(
+        "AccessDenied", f"User: {caller.arn} is not authorized to perform: {asked} on resource: {resource} {because}"
+    )
 
 
 def resource_of(account: Account, call: Call) -> str:
     """The ARN that the operation acts on; `*` where IAM knows none."""
     params = call.params
+    if "SerialNumber" in params and call.operation in _ON_A_DEVICE:
+        return str(params["SerialNumber"])
     if "GroupName" in params and (call.operation in _ON_THE_GROUP or "UserName" not in params):
         group = account.find_group(params["GroupName"])
         return group.arn if group else account.arn("group", params.get("Path", "/"), params["GroupName"])
@@ -72,43 +88,18 @@ def resource_of(account: Account, call: Call) -> str:
     return next((str(arn) for arn in named if arn), "*")
 
 
-def principal_context(account: Account, user: AccountUser | None) -> dict[str, Sequence[str]]:
-    """The condition keys that describe the caller."""
-    if user is None:
-        return {}
-    return {
-        "aws:username": [user.name],
-        "aws:userid": [user.id],
-        "aws:PrincipalArn": [user.arn],
-        **{f"aws:PrincipalTag/{tag['Key']}": [tag["Value"]] for tag in account.tags_of(user)},
-    }
+def _resource(account: Account, call: Call, caller: Principal) -> str:
+    return caller.arn if call.operation in _ON_THE_CALLER else resource_of(account, call)
 
 
-def _request_context(account: Account, call: Call) -> dict[str, Sequence[str]]:
-    params = call.params
-    tags = params.get("Tags", [])
-    context: dict[str, Sequence[str]] = {
-        "aws:CurrentTime": [now().isoformat()],
-        "aws:RequestedRegion": [call.region],
-        "aws:SecureTransport": ["false"],
-        "aws:SourceIp": ["127.0.0.1"],
-        **{f"aws:RequestTag/{tag['Key']}": [tag.get("Value", "")] for tag in tags},
-    }
-    if tags or "TagKeys" in params:
-        context["aws:TagKeys"] = [tag["Key"] for tag in tags] or params["TagKeys"]
-    if "PolicyArn" in params:
-        context["iam:PolicyARN"] = [params["PolicyArn"]]
-    target = account.find_user(params["UserName"]) if "UserName" in params else None
-    boundary = params.get("PermissionsBoundary") or (target.permissions_boundary_arn if target else None)
-    if boundary and call.operation in _BOUNDARY_SENSITIVE:
-        context["iam:PermissionsBoundary"] = [boundary]
-    for tag in account.tags_of(target) if target else []:
-        context[f"iam:ResourceTag/{tag['Key']}"] = [tag["Value"]]
-        context[f"aws:ResourceTag/{tag['Key']}"] = [tag["Value"]]
-    return context
+def _is_closed_to_session(call: Call, caller: Principal) -> bool:
+    """Whether credentials of this kind may not make such calls, whatever policies say.
 
-
-def _boundary_document(account: Account, user: AccountUser | None) -> dict[str, object] | None:
-    if user is None or user.permissions_boundary_arn is None:
-        return None
-    return default_document(account.policy(user.permissions_boundary_arn))
+    A federated user cannot call IAM; a user's session can only if it was opened with an MFA code.
+    """
+    session = caller.session
+    if session is None or caller.role is not None:
+        return False
+    if call.service == "iam":
+        return session.federated or not session.mfa
+    return call.operation not in _STS_OF_SESSIONS_WITHOUT_MFA or (session.federated and call.operation == "AssumeRole")

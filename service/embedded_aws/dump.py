@@ -29,7 +29,12 @@ def dump_account(account: Account) -> dict[str, Any]:
         "server_certificates": sorted(iam.certificates),
         "users": [_user(account, user, groups_of[user.id]) for user in _by_name(account.users())],
         "virtual_mfa_devices": [
-            {"serial_number": serial, "user": device.user.name if device.user else None}
+            {
+                "serial_number": serial,
+                "user": device.user.name if device.user else None,
+                "seed_sha256": _sha256(device.base32_string_seed),
+                "tags": {tag["Key"]: tag["Value"] for tag in account.tags_on(serial)},
+            }
             for serial, device in sorted(iam.virtual_mfa_devices.items())
         ],
     }

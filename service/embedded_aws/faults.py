@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
+from random import Random
 from threading import Condition, Lock
 from typing import Any, get_args
+
+# How often a call without answer looks whether anybody still waits for it.
+_LOOK_FOR_THE_CLIENT_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +67,73 @@ class Hold:
     done: bool = False
 
 
-Effect = AnswerError | LoseReply | CloseConnection | AnswerHtml | Delay | DropParameter | Hold
-_EFFECTS: dict[str, type[Effect]] = {kind.__name__: kind for kind in get_args(Effect)}
+@dataclass(frozen=True, slots=True)
+class Hang:
+    """Never answer, after doing what was asked or (`do_it=False`) before: the client gives up in the end."""
+
+    do_it: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """Answer Throttling when calls come faster than a bucket of `burst` tokens fills by `rate` a second."""
+
+    rate: float
+    burst: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FreshPassword:
+    """Answer EntityTemporarilyUnmodifiable to changes of a login profile that is newer than this."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class NotFoundYet:
+    """Answer NoSuchEntity to calls that name something newer than this."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StaleRead:
+    """Answer Get and List as the account was so long ago, as far back as the planting of this fault."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeyNotReady:
+    """Answer InvalidClientTokenId to calls that are signed with an access key newer than this."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOutlivesDeletion:
+    """Let a deleted access key sign calls for so long."""
+
+    seconds: float
+
+
+Effect = (
+    AnswerError
+    | LoseReply
+    | CloseConnection
+    | AnswerHtml
+    | Delay
+    | DropParameter
+    | Hold
+    | Hang
+    | Throttle
+    | FreshPassword
+    | NotFoundYet
+    | StaleRead
+    | KeyNotReady
+    | KeyOutlivesDeletion
+)
+EFFECTS: dict[str, type[Effect]] = {kind.__name__: kind for kind in get_args(Effect)}
 
 
 def throttled() -> AnswerError:
@@ -73,9 +143,10 @@ def throttled() -> AnswerError:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An effect on calls of one operation (`*` for all), optionally with given parameter values.
+    """An effect on calls of one operation (or all that match a pattern such as `Create*`), by parameter values.
 
-    The first `skip` matching calls pass; then `times` calls are met (None: every one from there on).
+    The first `skip` matching calls pass; of the others, each is met with this probability, until `times`
+    calls have been met (None: without end). The same seed meets the same calls again.
     """
 
     operation: str
@@ -83,24 +154,26 @@ class Fault:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     times: int | None = 1
     skip: int = 0
+    probability: float = 1.0
+    seed: int = 0
 
     def matches(self, operation: str, params: Mapping[str, Any]) -> bool:
         """Whether a call is of the kind that this fault waits for."""
-        return self.operation in {"*", operation} and all(
+        return fnmatchcase(operation, self.operation) and all(
             params.get(name) == value for name, value in self.parameters.items()
         )
 
     def to_json(self) -> dict[str, Any]:
         """A form that `json` can write."""
-        plain = {name: getattr(self, name) for name in ("operation", "times", "skip")}
+        names = ("operation", "times", "skip", "probability", "seed")
         effect = {"kind": type(self.effect).__name__, **asdict(self.effect)}
-        return {**plain, "parameters": dict(self.parameters), "effect": effect}
+        return {**{name: getattr(self, name) for name in names}, "parameters": dict(self.parameters), "effect": effect}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Fault:
         """The fault that `to_json` wrote."""
         effect = dict(document["effect"])
-        kind = _EFFECTS[effect.pop("kind")]
+        kind = EFFECTS[effect.pop("kind")]
         return cls(**{**document, "effect": kind(**effect)})
 
 
@@ -123,7 +196,7 @@ class FaultBox:
     def plant(self, fault: Fault) -> None:
         """Add a fault."""
         with self._lock:
-            self._planted.append(_Planted(fault, fault.skip, fault.times))
+            self._planted.append(_Planted(fault))
 
     def clear(self) -> None:
         """Remove every fault, used up or not; a call that is still held is dropped."""
@@ -144,6 +217,18 @@ class FaultBox:
             if self._drops > drops:
                 raise CallDropped
 
+    def hang(self, is_given_up: Callable[[], bool]) -> None:
+        """Wait until the client has gone; CallDropped if the faults are cleared before."""
+        with self._gate:
+            self._held += 1
+            self._gate.notify_all()
+            drops, dropped = self._drops, False
+            while not dropped and not is_given_up():
+                dropped = self._gate.wait_for(lambda: self._drops > drops, _LOOK_FOR_THE_CLIENT_SECONDS)
+            self._held -= 1
+            if dropped:
+                raise CallDropped
+
     def release(self) -> None:
         """Let every held call go on."""
         with self._gate:
@@ -155,27 +240,54 @@ class FaultBox:
         with self._gate:
             return self._gate.wait_for(lambda: self._held >= count, timeout)
 
-    def effects_on(self, operation: str, params: Mapping[str, Any]) -> list[Effect]:
-        """The effects that meet this call; each is used up by one."""
+    def effects_on(
+        self, operation: str, params: Mapping[str, Any], applies: Callable[[Effect], bool], now: float
+    ) -> list[Effect]:
+        """The effects that meet this call; each is used up by one. `applies` tells whether time is right for one."""
+        if not self._planted:
+            return []
         with self._lock:
             return [
                 planted.fault.effect
                 for planted in self._planted
-                if planted.fault.matches(operation, params) and planted.strikes()
+                if planted.fault.matches(operation, params) and applies(planted.fault.effect) and planted.strikes(now)
             ]
 
+    def longest_memory(self) -> float | None:
+        """How many seconds of history stale reads need; None if there are none."""
+        if not self._planted:
+            return None
+        with self._lock:
+            effects = [planted.fault.effect for planted in self._planted]
+        return max((effect.seconds for effect in effects if isinstance(effect, StaleRead)), default=None)
 
-@dataclass(slots=True)
+
 class _Planted:
-    fault: Fault
-    skips_left: int
-    times_left: int | None
+    """A fault with what is left of it."""
 
-    def strikes(self) -> bool:
-        if self.skips_left > 0:
-            self.skips_left -= 1
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self._skips_left = fault.skip
+        self._times_left = fault.times
+        self._chance = Random(fault.seed)  # noqa: S311 - it has to be repeatable, and guards nothing
+        self._tokens: float | None = None
+        self._filled_at = 0.0
+
+    def strikes(self, now: float) -> bool:
+        if self._skips_left > 0:
+            self._skips_left -= 1
             return False
-        if self.times_left is None:
+        if self._chance.random() >= self.fault.probability:
+            return False
+        if isinstance(self.fault.effect, Throttle) and self._takes_a_token(self.fault.effect, now):
+            return False
+        if self._times_left is None:
             return True
-        self.times_left -= 1
-        return self.times_left >= 0
+        self._times_left -= 1
+        return self._times_left >= 0
+
+    def _takes_a_token(self, bucket: Throttle, now: float) -> bool:
+        filled = bucket.burst if self._tokens is None else self._tokens + (now - self._filled_at) * bucket.rate
+        tokens, self._filled_at = min(filled, bucket.burst), now
+        self._tokens = tokens - 1 if tokens >= 1 else tokens
+        return tokens >= 1

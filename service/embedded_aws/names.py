@@ -46,7 +46,7 @@ def _takes_user_name(call: Call) -> bool:
 def _fill_in_caller(call: Call, params: dict[str, Any]) -> None:
     if "UserName" in params:
         return
-    if call.caller is not None and call.caller.user is not None:
-        params["UserName"] = call.caller.user.name
+    if call.caller is not None and call.caller.acting_user is not None:
+        params["UserName"] = call.caller.acting_user.name
     elif call.operation not in _ROOT_MAY_OMIT_THE_NAME or (call.caller and not call.caller.is_root):
         raise AwsError("ValidationError", "Must specify userName when calling with non-User credentials")

@@ -8,7 +8,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from threading import Lock
 from types import TracebackType
 from typing import Any, Self
@@ -28,16 +29,38 @@ class EmbeddedAwsError(RuntimeError):
     """The account's process did not start, or its control API refused a request."""
 
 
+@dataclass(frozen=True, slots=True)
+class AdministratorKey:
+    """The key that may do everything in one account."""
+
+    account_id: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+
 class EmbeddedAws:
     """Runs an account while its `with` block lasts. The account ends with this process, however that ends."""
 
-    def __init__(self, *, account_id: str = DEFAULT_ACCOUNT_ID, access_control: bool = False) -> None:
-        """Describe the account; entering the context starts it."""
+    def __init__(
+        self,
+        *,
+        account_id: str = DEFAULT_ACCOUNT_ID,
+        access_control: bool = False,
+        more_accounts: Sequence[str] = (),
+        arguments: Sequence[str] = (),
+    ) -> None:
+        """Describe the account, and those beside it; entering the context starts them.
+
+        `arguments` go to the command as they are, such as `--seed FILE`.
+        """
         self.account_id = account_id
+        self.administrators: dict[str, AdministratorKey] = {}
         self.endpoint_url = ""
         self.access_key_id = ""
         self.secret_access_key = ""
         self._access_control = access_control
+        self._more_accounts = tuple(more_accounts)
+        self._arguments = tuple(arguments)
         self._process: subprocess.Popen[str] | None = None
         self._connection: http.client.HTTPConnection | None = None
         self._lock = Lock()
@@ -110,9 +133,9 @@ class EmbeddedAws:
         """Forget the recorded calls."""
         self._request("clear_calls")
 
-    def dump(self) -> dict[str, Any]:
-        """The whole account in a fixed order."""
-        document: dict[str, Any] = self._request("dump")
+    def dump(self, account_id: str | None = None) -> dict[str, Any]:
+        """The whole account, the first unless another is named, in a fixed order."""
+        document: dict[str, Any] = self._request("dump", account_id)
         return document
 
     def inject(self, fault: Fault) -> None:
@@ -139,14 +162,32 @@ class EmbeddedAws:
         """Switch signature and permission checks on or off; the administrator passes either way."""
         self._request("set_access_control", switched_on)
 
-    def set_quota(self, name: str, value: int) -> None:
+    def set_quota(self, name: str, value: int, account_id: str | None = None) -> None:
         """Change a quota, named as in GetAccountSummary, until the next reset."""
-        self._request("set_quota", {"name": name, "value": value})
+        self._request("set_quota", {"name": name, "value": value, "account_id": account_id})
+
+    def set_signature_validity(self, seconds: float) -> None:
+        """Say for how long a signature is good, until the next reset; AWS's 900 seconds unless set."""
+        self._request("set_signature_validity", seconds)
+
+    def advance_clock(self, seconds: float) -> None:
+        """Put the clock of all accounts forward, until the next reset."""
+        self._request("advance_clock", seconds)
+
+    def add_account(self, account_id: str) -> AdministratorKey:
+        """Open one more account beside the others; one that is open stays as it is."""
+        self.administrators[account_id] = AdministratorKey(**self._request("add_account", account_id))
+        return self.administrators[account_id]
+
+    def cpu_seconds(self) -> float:
+        """The processor time that the process has used, for benchmarks."""
+        return float(self._request("cpu_seconds"))
 
     def _command(self) -> list[str]:
-        command = [sys.executable, "-m", "embedded_aws", "--port", "0", "--until-stdin-closes"]
-        command += ["--account-id", self.account_id]
-        return [*command, "--access-control"] if self._access_control else command
+        command = [sys.executable, "-m", "embedded_aws", "--port", "0", "--until-stdin-closes", "--quiet"]
+        for account_id in (self.account_id, *self._more_accounts):
+            command += ["--account", account_id]
+        return [*command, *(["--access-control"] if self._access_control else []), *self._arguments]
 
     def _read_ready_line(self) -> None:
         if self._process is None or self._process.stdout is None:
@@ -154,10 +195,11 @@ class EmbeddedAws:
         line = self._process.stdout.readline()
         if not line:
             raise EmbeddedAwsError(f"the embedded account ended with {self._process.wait()} before it served")
-        ready: Mapping[str, str] = json.loads(line)
+        ready: Mapping[str, Any] = json.loads(line)
         self.endpoint_url = ready["endpoint_url"]
         self.access_key_id = ready["access_key_id"]
         self.secret_access_key = ready["secret_access_key"]
+        self.administrators = {key["account_id"]: AdministratorKey(**key) for key in ready["accounts"]}
         self._connection = http.client.HTTPConnection(urlsplit(self.endpoint_url).netloc)
 
     def _request(self, method: str, argument: Any = None) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -15,6 +15,7 @@ from embedded_aws.errors import AwsError
 from embedded_aws.service_models import SERVICE_OF_API_VERSION, operation_model, service_model
 
 if TYPE_CHECKING:
+    from embedded_aws.accounts import Accounts
     from embedded_aws.principals import Principal
 
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
@@ -32,6 +33,8 @@ class HttpRequest:
     target: str
     headers: Mapping[str, str]
     body: bytes
+    client_address: str = "127.0.0.1"
+    client_has_gone: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,10 @@ class Call:
     region: str
     http: HttpRequest
     caller: Principal | None = None
+    # Where a role of another account is looked up.
+    accounts: Accounts | None = None
+    # For how many seconds a deleted key still lets its user in.
+    deleted_key_grace: float = 0.0
 
     def redacted_parameters(self) -> dict[str, Any]:
         """The parameters as they may be recorded: secrets are replaced."""

@@ -18,6 +18,7 @@ class RecordedCall:
     request_id: str
     status: int | None
     error_code: str | None
+    account_id: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """A form that `json` can write."""

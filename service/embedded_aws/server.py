@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sys
 import traceback
@@ -12,7 +13,6 @@ from uuid import uuid4
 
 from embedded_aws.control import CONTROL_PREFIX, Control
 from embedded_aws.errors import AwsError
-from embedded_aws.process import LOOPBACK
 from embedded_aws.query_protocol import HttpAnswer, HttpRequest, error_xml
 from embedded_aws.service import Service
 
@@ -25,10 +25,9 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 256
 
     def __init__(self, service: Service, host: str, port: int) -> None:
-        """Bind; port 0 takes a free one. Only loopback: without access control, anyone may do anything."""
-        if host not in LOOPBACK:
-            raise ValueError(f"the embedded account listens on loopback only, not on {host}")
+        """Bind; port 0 takes a free one."""
         if ":" in host:
+            # Read by the base class, which opens the socket.
             self.address_family = socket.AF_INET6
         self.service = service
         self.control = Control(service)
@@ -61,17 +60,35 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer one request, or close the connection if a fault says so."""
         length = int(self.headers.get("Content-Length") or 0)
-        request = HttpRequest(self.command, self.path, dict(self.headers.items()), self.rfile.read(length))
+        request = HttpRequest(
+            self.command,
+            self.path,
+            dict(self.headers.items()),
+            self.rfile.read(length),
+            str(self.client_address[0]),
+            self._client_has_gone,
+        )
         answer = self._answer(request)
         if answer is None:
             self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):
+                self.connection.shutdown(socket.SHUT_RDWR)
             return
         self._send(answer)
 
     def do_GET(self) -> None:
         """STS is also asked by GET, when a request was signed beforehand for others to send."""
         self.do_POST()
+
+    def _client_has_gone(self) -> bool:
+        """Whether the client has closed its end; what it has sent ahead stays unread."""
+        try:
+            ahead: bytes = self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return ahead == b""
 
     def _answer(self, request: HttpRequest) -> HttpAnswer | None:
         try:

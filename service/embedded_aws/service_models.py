@@ -13,6 +13,8 @@ SERVICE_OF_API_VERSION = {"2010-05-08": "iam", "2011-06-15": "sts"}
 # Errors that every Query service answers and that no model lists.
 COMMON_ERROR_STATUSES = {
     "AccessDenied": 403,
+    "ExpiredToken": 403,
+    "IncompleteSignature": 400,
     "InvalidAction": 400,
     "InvalidClientTokenId": 403,
     "InternalFailure": 500,

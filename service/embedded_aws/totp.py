@@ -26,6 +26,17 @@ def consecutive_codes(seed: str | bytes) -> tuple[str, str]:
     return code_at(seed, step - 1), code_at(seed, step)
 
 
+def current_code(seed: str | bytes) -> str:
+    """The code that a device shows now."""
+    return code_at(seed, int(time.time()) // STEP_SECONDS)
+
+
+def is_current(seed: str | bytes, code: str) -> bool:
+    """Whether a device shows this code now, or did or will for one step."""
+    step = int(time.time()) // STEP_SECONDS
+    return any(hmac.compare_digest(code_at(seed, at), code) for at in (step - 1, step, step + 1))
+
+
 def are_consecutive(seed: str | bytes, first: str, second: str) -> bool:
     """Whether the two codes follow each other somewhere near now."""
     step = int(time.time()) // STEP_SECONDS

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = {"kubectl": "kubernetes-client", "buildah": "buildah", "mmdebstrap": "mmdebstrap"}
+PACKAGES = {"aws": "awscli", "kubectl": "kubernetes-client", "buildah": "buildah", "mmdebstrap": "mmdebstrap"}
 Need = Callable[[str], str]
 
 

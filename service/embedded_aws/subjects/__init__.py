@@ -11,6 +11,7 @@ _SUBJECTS = (
     "policy_documents",
     "users",
     "groups",
+    "roles",
     "managed_policies",
     "inline_policies",
     "access_keys",

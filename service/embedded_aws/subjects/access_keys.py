@@ -6,8 +6,9 @@ from typing import Any
 
 from moto.iam.models import AccessKey
 
-from embedded_aws.account import Account, AccountUser, now
+from embedded_aws.account import Account, AccountUser
 from embedded_aws.errors import limit_exceeded, no_such_entity
+from embedded_aws.history import DeletedKey
 from embedded_aws.query_protocol import Call
 from embedded_aws.rulebook import Result, answers, rule
 
@@ -25,7 +26,7 @@ def create_access_key(account: Account, call: Call) -> Result:
     """The only answer that holds the secret."""
     user = account.user(call.params["UserName"])
     key = user.create_access_key(prefix="AKIA")
-    key.create_date = now()
+    key.create_date = account.now()
     account.iam.access_keys[key.access_key_id] = key
     return {"AccessKey": {**_key_fields(user, key), "SecretAccessKey": key.secret_access_key}}
 
@@ -47,7 +48,9 @@ def update_access_key(account: Account, call: Call) -> None:
 def delete_access_key(account: Account, call: Call) -> None:
     """A deleted key cannot come back."""
     key = _key_of_user(account, call)
-    account.user(call.params["UserName"]).access_keys.remove(key)
+    user = account.user(call.params["UserName"])
+    user.access_keys.remove(key)
+    account.history.deleted_keys[key.access_key_id] = DeletedKey(key, user.id, account.clock.seconds())
     del account.iam.access_keys[key.access_key_id]
 
 

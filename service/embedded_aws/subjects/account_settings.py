@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from embedded_aws.account import Account
-from embedded_aws.errors import no_such_entity
+from embedded_aws.errors import already_exists, no_such_entity
 from embedded_aws.query_protocol import Call
 from embedded_aws.rulebook import Result, answers, rule
+
+
+@rule("CreateAccountAlias")
+def alias_is_free(account: Account, call: Call) -> None:
+    """An alias names one account of all."""
+    alias = call.params["AccountAlias"]
+    for other in call.accounts or ():
+        if other is not account and alias in other.iam.account_aliases:
+            raise already_exists(f"The account alias {alias} already exists.")
 
 
 @rule("DeleteAccountAlias")

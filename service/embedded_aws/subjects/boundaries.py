@@ -10,7 +10,7 @@ from embedded_aws.errors import AwsError, delete_conflict, no_such_entity
 from embedded_aws.query_protocol import Call
 from embedded_aws.rulebook import answers, rule
 
-_POLICY_ARN = re.compile(r"arn:aws[\w-]*:iam::(aws|\d{12}):policy/[\w+=,.@/-]+", re.ASCII)
+POLICY_ARN = re.compile(r"arn:aws[\w-]*:iam::(aws|\d{12}):policy/[\w+=,.@/-]+", re.ASCII)
 
 
 @rule("CreateUser", "PutUserPermissionsBoundary", "CreateRole", "PutRolePermissionsBoundary")
@@ -19,10 +19,13 @@ def boundary_is_a_policy(account: Account, call: Call) -> None:
     arn = call.params.get("PermissionsBoundary")
     if arn is None:
         return
-    if _POLICY_ARN.fullmatch(arn) is None:
+    if POLICY_ARN.fullmatch(arn) is None:
         raise AwsError("InvalidInput", f"ARN {arn} is not valid.")
-    if arn not in account.iam.managed_policies:
+    policy = account.iam.managed_policies.get(arn)
+    if policy is None:
         raise no_such_entity(f"Scope ARN: {arn} does not exist or is not attachable.")
+    if policy.path.startswith("/aws-service-role/"):
+        raise AwsError("PolicyNotAttachable", f"Scope ARN: {arn} cannot be attached.")
 
 
 @answers("PutUserPermissionsBoundary")

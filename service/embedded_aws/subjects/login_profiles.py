@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from embedded_aws.account import Account, AccountUser, LoginProfile, now
+from embedded_aws.account import Account, AccountUser, LoginProfile
 from embedded_aws.errors import AwsError, already_exists, no_such_entity
 from embedded_aws.query_protocol import Call
 from embedded_aws.rulebook import Result, answers
@@ -22,7 +22,7 @@ def create_login_profile(account: Account, call: Call) -> Result:
         raise AwsError("ValidationError", "Password must not be null")
     check_password(account, user, password)
     user.password = password
-    user.login_profile = LoginProfile(now(), call.params.get("PasswordResetRequired", False))
+    user.login_profile = LoginProfile(account.now(), call.params.get("PasswordResetRequired", False))
     return {"LoginProfile": _profile_fields(user, user.login_profile)}
 
 
@@ -54,7 +54,7 @@ def delete_login_profile(account: Account, call: Call) -> None:
 @answers("ChangePassword")
 def change_password(account: Account, call: Call) -> None:
     """Users change their own password, knowing the old one; the root has none here."""
-    user = call.caller.user if call.caller else None
+    user = call.caller.acting_user if call.caller else None
     if user is None:
         raise AwsError("InvalidUserType", "Only an IAM user can change its own password.")
     profile = profile_of(user)

@@ -7,11 +7,11 @@ from typing import Any
 
 from moto.iam.models import AWSManagedPolicy, Group, ManagedPolicy, PolicyVersion, Role
 
-from embedded_aws.account import REGION, Account, AccountUser, non_white_space, now, unique_id
+from embedded_aws.account import REGION, Account, AccountUser, non_white_space, unique_id
 from embedded_aws.errors import AwsError, already_exists, delete_conflict, limit_exceeded, no_such_entity
 from embedded_aws.query_protocol import Call
 from embedded_aws.rulebook import Result, answers, rule
-from embedded_aws.subjects.boundaries import boundary_uses
+from embedded_aws.subjects.boundaries import POLICY_ARN, boundary_uses
 
 _CHANGING_A_POLICY = (
     "CreatePolicyVersion",
@@ -21,7 +21,24 @@ _CHANGING_A_POLICY = (
     "TagPolicy",
     "UntagPolicy",
 )
+# AWS attaches these itself, to the roles that it links to its services.
+_SERVICE_ROLE_PATH = "/aws-service-role/"
 Holder = AccountUser | Group | Role
+
+
+@rule(
+    *_CHANGING_A_POLICY,
+    *(f"{verb}{kind}Policy" for verb in ("Attach", "Detach") for kind in ("User", "Group", "Role")),
+    "GetPolicy",
+    "GetPolicyVersion",
+    "ListEntitiesForPolicy",
+    "ListPolicyTags",
+    "ListPolicyVersions",
+)
+def policy_arn_is_one(account: Account, call: Call) -> None:
+    """What is no policy's ARN is InvalidInput; what is one of no policy is NoSuchEntity, later."""
+    if POLICY_ARN.fullmatch(call.params["PolicyArn"]) is None:
+        raise AwsError("InvalidInput", f"ARN {call.params['PolicyArn']} is not valid.")
 
 
 @rule("CreatePolicy")
@@ -67,8 +84,8 @@ def create_policy(account: Account, call: Call) -> Result:
         description=call.params.get("Description"),
         document=call.params["PolicyDocument"],
         path=call.params.get("Path"),
-        create_date=now(),
-        update_date=now(),
+        create_date=account.now(),
+        update_date=account.now(),
         tags=tags,
     )
     policy.id = unique_id("ANPA")
@@ -113,6 +130,15 @@ def policy_is_unused(account: Account, call: Call) -> None:
         )
 
 
+@rule("TagPolicy")
+def policy_has_room_for_tags(account: Account, call: Call) -> None:
+    """The tags that a policy has and the new ones together stay within the quota."""
+    held = {tag["Key"].casefold() for tag in account.policy(call.params["PolicyArn"]).get_tags()}
+    limit = account.quotas["TagsPerEntityQuota"]
+    if len(held | {tag["Key"].casefold() for tag in call.params["Tags"]}) > limit:
+        raise limit_exceeded("TagsPerPolicy", limit)
+
+
 @rule("CreatePolicyVersion")
 def policy_has_room_for_a_version(account: Account, call: Call) -> None:
     """A policy keeps so many versions and no more."""
@@ -126,12 +152,12 @@ def create_policy_version(account: Account, call: Call) -> Result:
     """The next version; it comes into force if the call says so."""
     policy = account.policy(call.params["PolicyArn"])
     version_id = f"v{policy.next_version_num}"
-    version = PolicyVersion(policy.arn, call.params["PolicyDocument"], False, version_id, now())
+    version = PolicyVersion(policy.arn, call.params["PolicyDocument"], False, version_id, account.now())
     policy.next_version_num += 1
     policy.versions.append(version)
     if call.params.get("SetAsDefault", False):
         policy.update_default_version(version.version_id)
-    policy.update_date = now()
+    policy.update_date = account.now()
     return {"PolicyVersion": _version_fields(version)}
 
 
@@ -250,6 +276,8 @@ def _attach(account: Account, call: Call, holder: Holder, kind: str) -> None:
     policy = account.iam.managed_policies.get(arn)
     if policy is None:
         raise no_such_entity(f"Policy {arn} does not exist or is not attachable.")
+    if policy.path.startswith(_SERVICE_ROLE_PATH):
+        raise AwsError("PolicyNotAttachable", f"Cannot attach a Service Role Policy to a {kind}.")
     if arn in holder.managed_policies:
         return
     limit = account.quotas[f"AttachedPoliciesPer{kind}Quota"]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
+from io import BytesIO
 from typing import Any
+from urllib.parse import quote
 
+import segno
 from moto.iam.models import MFADevice, VirtualMfaDevice
 
-from embedded_aws.account import REGION, Account, AccountUser, now
+from embedded_aws.account import REGION, Account, AccountUser
 from embedded_aws.errors import AwsError, already_exists, delete_conflict, limit_exceeded, no_such_entity
 from embedded_aws.query_protocol import Call
-from embedded_aws.rulebook import Result, answers
+from embedded_aws.rulebook import Result, answers, rule
+from embedded_aws.subjects.tags import put_tags, remove_tags
 from embedded_aws.subjects.users import user_fields
 from embedded_aws.totp import are_consecutive
+
+_QR_SCALE = 4
 
 
 @answers("CreateVirtualMFADevice")
@@ -24,13 +28,43 @@ def create_virtual_mfa_device(account: Account, call: Call) -> Result:
     if device.serial_number in account.iam.virtual_mfa_devices:
         raise already_exists("MFADevice entity at the same path and name already exists.")
     account.iam.virtual_mfa_devices[device.serial_number] = device
+    put_tags(account, device.serial_number, call.params.get("Tags", []))
+    seed = device.base32_string_seed
     return {
         "VirtualMFADevice": {
             "SerialNumber": device.serial_number,
-            "Base32StringSeed": device.base32_string_seed,
-            "QRCodePNG": _blank_png(),
+            "Base32StringSeed": seed,
+            "QRCodePNG": _qr_code(account, call.params["VirtualMFADeviceName"], seed),
+            "Tags": account.tags_on(device.serial_number) or None,
         }
     }
+
+
+@rule("TagMFADevice")
+def device_has_room_for_tags(account: Account, call: Call) -> None:
+    """The tags that a device has and the new ones together stay within the quota."""
+    held = {tag["Key"].casefold() for tag in account.tags_on(_device(account, call).serial_number)}
+    limit = account.quotas["TagsPerEntityQuota"]
+    if len(held | {tag["Key"].casefold() for tag in call.params["Tags"]}) > limit:
+        raise limit_exceeded("TagsPerMFADevice", limit)
+
+
+@answers("TagMFADevice")
+def tag_mfa_device(account: Account, call: Call) -> None:
+    """Add or replace tags."""
+    put_tags(account, _device(account, call).serial_number, call.params["Tags"])
+
+
+@answers("UntagMFADevice")
+def untag_mfa_device(account: Account, call: Call) -> None:
+    """Remove by key; a key that is not there is no error."""
+    remove_tags(account, _device(account, call).serial_number, call.params["TagKeys"])
+
+
+@answers("ListMFADeviceTags")
+def list_mfa_device_tags(account: Account, call: Call) -> Result:
+    """A device's tags by key."""
+    return {"Tags": account.tags_on(_device(account, call).serial_number)}
 
 
 @answers("EnableMFADevice")
@@ -43,7 +77,7 @@ def enable_mfa_device(account: Account, call: Call) -> None:
     if len(user.mfa_devices) >= limit:
         raise limit_exceeded("MFADevicesPerUser", limit)
     codes = _check_codes(call, device)
-    device.user, device.enable_date = user, now()
+    device.user, device.enable_date = user, account.now()
     user.mfa_devices[device.serial_number] = MFADevice(device.serial_number, *codes)
 
 
@@ -72,6 +106,7 @@ def delete_virtual_mfa_device(account: Account, call: Call) -> None:
     device = _device(account, call)
     if device.user is not None:
         raise delete_conflict("The virtual MFA device is in use; it must be deactivated first.")
+    account.iam.tagger.delete_all_tags_for_resource(device.serial_number)
     del account.iam.virtual_mfa_devices[device.serial_number]
 
 
@@ -133,13 +168,9 @@ def _virtual_fields(device: VirtualMfaDevice) -> dict[str, Any]:
     return fields
 
 
-def _blank_png() -> bytes:
-    """A valid one-pixel image: a phone that could scan a real code has no business with this account."""
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in (
-            (b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)),
-            (b"IDAT", zlib.compress(b"\x00\xff")),
-            (b"IEND", b""),
-        )
-    )
+def _qr_code(account: Account, device_name: str, seed: str) -> bytes:
+    """What an authenticator app scans, in the form that the API's reference documents."""
+    label = quote(f"{device_name}@{account.account_id}", safe="@")
+    image = BytesIO()
+    segno.make(f"otpauth://totp/{label}?secret={seed}").save(image, kind="png", scale=_QR_SCALE)
+    return image.getvalue()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from embedded_aws.account import Account, AccountUser, ServiceSpecificCredential, now, unique_id
+from embedded_aws.account import Account, AccountUser, ServiceSpecificCredential, unique_id
 from embedded_aws.errors import limit_exceeded, no_such_entity
 from embedded_aws.query_protocol import Call
 from embedded_aws.rulebook import Result, answers
@@ -27,7 +27,7 @@ def create_service_specific_credential(account: Account, call: Call) -> Result:
         credential_id=unique_id("ACCA"),
         service_name=service,
         service_user_name=f"{user.name}+{number}-at-{account.account_id}",
-        create_date=now(),
+        create_date=account.now(),
         service_password=secrets.token_urlsafe(32),
     )
     user.service_specific_credentials.append(credential)

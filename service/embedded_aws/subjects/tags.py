@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from embedded_aws.account import Account, AccountUser
+from embedded_aws.account import Account
 from embedded_aws.errors import AwsError, limit_exceeded, validation_error
 from embedded_aws.query_protocol import Call
 from embedded_aws.rulebook import Result, answers, rule
@@ -11,7 +11,7 @@ _TAGGED_AT_CREATION = ("CreateUser", "CreateRole", "CreatePolicy", "CreateVirtua
 _RESERVED_PREFIX = "aws:"
 
 
-@rule(*_TAGGED_AT_CREATION, "TagUser", "TagRole", "TagPolicy")
+@rule(*_TAGGED_AT_CREATION, "TagMFADevice", "TagPolicy", "TagRole", "TagUser")
 def tags_are_well_formed(account: Account, call: Call) -> None:
     """No more than fifty, no key twice, no key of AWS's own."""
     keys = [tag["Key"] for tag in call.params.get("Tags", [])]
@@ -37,13 +37,13 @@ def user_has_room_for_tags(account: Account, call: Call) -> None:
 @answers("TagUser")
 def tag_user(account: Account, call: Call) -> None:
     """A key that is there in another case is replaced, spelling included."""
-    put_tags(account, account.user(call.params["UserName"]), call.params["Tags"])
+    put_tags(account, account.user(call.params["UserName"]).arn, call.params["Tags"])
 
 
 @answers("UntagUser")
 def untag_user(account: Account, call: Call) -> None:
     """Remove by key; a key that is not there is no error."""
-    _remove(account, account.user(call.params["UserName"]), call.params["TagKeys"])
+    remove_tags(account, account.user(call.params["UserName"]).arn, call.params["TagKeys"])
 
 
 @answers("ListUserTags")
@@ -52,13 +52,14 @@ def list_user_tags(account: Account, call: Call) -> Result:
     return {"Tags": account.tags_of(account.user(call.params["UserName"]))}
 
 
-def put_tags(account: Account, user: AccountUser, tags: list[dict[str, str]]) -> None:
-    """Set tags on a user."""
-    _remove(account, user, [tag["Key"] for tag in tags])
-    account.iam.tagger.tag_resource(user.arn, [{"Key": t["Key"], "Value": t.get("Value", "")} for t in tags])
+def put_tags(account: Account, arn: str, tags: list[dict[str, str]]) -> None:
+    """Set tags; a key that is there in another case is replaced, spelling included."""
+    remove_tags(account, arn, [tag["Key"] for tag in tags])
+    account.iam.tagger.tag_resource(arn, [{"Key": t["Key"], "Value": t.get("Value", "")} for t in tags])
 
 
-def _remove(account: Account, user: AccountUser, keys: list[str]) -> None:
+def remove_tags(account: Account, arn: str, keys: list[str]) -> None:
+    """Remove by key, whatever its case; a key that is not there is no error."""
     folded = {key.casefold() for key in keys}
-    held = [tag["Key"] for tag in account.tags_of(user) if tag["Key"].casefold() in folded]
-    account.iam.tagger.untag_resource_using_names(user.arn, held)
+    held = [tag["Key"] for tag in account.tags_on(arn) if tag["Key"].casefold() in folded]
+    account.iam.tagger.untag_resource_using_names(arn, held)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from embedded_aws.account import Account, AccountUser, now
+from embedded_aws.account import Account, AccountUser
 from embedded_aws.errors import already_exists, delete_conflict, limit_exceeded
+from embedded_aws.paging import Deferred
 from embedded_aws.query_protocol import Call
 from embedded_aws.rulebook import Result, answers, rule
 from embedded_aws.subjects.boundaries import boundary_fields
@@ -43,10 +45,10 @@ def account_has_room_for_a_user(account: Account, call: Call) -> None:
 @answers("CreateUser")
 def create_user(account: Account, call: Call) -> Result:
     """Path, tags and boundary are set with the user, in one step."""
-    user = AccountUser.create(account.account_id, call.params["UserName"], call.params.get("Path", "/"))
+    user = AccountUser.create(account, call.params["UserName"], call.params.get("Path", "/"))
     user.permissions_boundary_arn = call.params.get("PermissionsBoundary")
     account.iam.users[user.name] = user
-    put_tags(account, user, call.params.get("Tags", []))
+    put_tags(account, user.arn, call.params.get("Tags", []))
     return {"User": whole_user(account, user)}
 
 
@@ -62,7 +64,8 @@ def get_user(account: Account, call: Call) -> Result:
 def list_users(account: Account, call: Call) -> Result:
     """Neither tags nor boundaries are listed."""
     prefix = call.params.get("PathPrefix", "/")
-    return {"Users": [user_fields(user) for user in account.users() if user.path.startswith(prefix)]}
+    users = (user for user in account.users() if user.path.startswith(prefix))
+    return {"Users": [Deferred(user.name, partial(user_fields, user)) for user in users]}
 
 
 @rule("UpdateUser")
@@ -83,7 +86,7 @@ def update_user(account: Account, call: Call) -> None:
     user.name = call.params.get("NewUserName", user.name)
     user.path = call.params.get("NewPath", user.path)
     account.iam.users[user.name] = user
-    put_tags(account, user, tags)
+    put_tags(account, user.arn, tags)
     for key in user.access_keys:
         key.user_name = user.name
     for ssh_key in user.ssh_public_keys:
@@ -110,7 +113,7 @@ def delete_user(account: Account, call: Call) -> None:
 
 
 def _root_user(account: Account) -> dict[str, Any]:
-    return {"UserId": account.account_id, "Arn": account.root_arn, "Path": "/", "CreateDate": now()}
+    return {"UserId": account.account_id, "Arn": account.root_arn, "Path": "/", "CreateDate": account.now()}
 
 
 def user_fields(user: AccountUser) -> dict[str, Any]:

@@ -264,3 +264,35 @@ def test_what_moto_lacks_is_said_honestly(iam: Any, refused: Any) -> None:
     """An operation that nobody implements answers NotImplemented in XML, not a page of HTML."""
     with refused("NotImplemented", 501):
         iam.list_organizations_features()
+
+
+def test_a_simulation_explains_itself(iam: Any) -> None:
+    """The policies that had a say, what the boundary says, and the keys that it was not told are answered."""
+    arn = iam.create_user(UserName="ada", PermissionsBoundary=READ_ONLY)["User"]["Arn"]
+    statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    conditional = {**statement, "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}
+    for name, content in (("plain", statement), ("mfa", conditional)):
+        document = json.dumps({"Version": "2012-10-17", "Statement": [content]})
+        iam.put_user_policy(UserName="ada", PolicyName=name, PolicyDocument=document)
+    asked = {"PolicySourceArn": arn, "ActionNames": ["s3:PutObject"]}
+    (result,) = iam.simulate_principal_policy(**asked)["EvaluationResults"]
+    assert [statement["SourcePolicyId"] for statement in result["MatchedStatements"]] == ["user_ada_plain"]
+    assert result["PermissionsBoundaryDecisionDetail"] == {"AllowedByPermissionsBoundary": False}
+    # The boundary asks for keys of its own.
+    assert "aws:MultiFactorAuthPresent" in result["MissingContextValues"]
+    entry = {
+        "ContextKeyName": "aws:MultiFactorAuthPresent",
+        "ContextKeyType": "boolean",
+        "ContextKeyValues": ["true"],
+    }
+    (result,) = iam.simulate_principal_policy(**asked, ContextEntries=[entry])["EvaluationResults"]
+    assert len(result["MatchedStatements"]) == 2
+    assert "aws:MultiFactorAuthPresent" not in result["MissingContextValues"]
+    keys = iam.get_context_keys_for_principal_policy(PolicySourceArn=arn)["ContextKeyNames"]
+    assert keys == ["aws:MultiFactorAuthPresent"]
+
+
+def test_a_service_linked_role_names_a_service(iam: Any, refused: Any) -> None:
+    """What is no service of AWS's is refused."""
+    with refused("InvalidInput", 400):
+        iam.create_service_linked_role(AWSServiceName="mine")
