@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--embedded-access-control", action="store_true", help="let the embedded account check permissions"
     )
+    parser.add_argument("--embedded-seed", type=Path, metavar="FILE", help="what the embedded account holds at first")
     parser.add_argument("--ready-file", type=Path, metavar="PATH", help="write the bound addresses here once serving")
     return parser
 
@@ -89,7 +90,7 @@ async def _settings(options: argparse.Namespace) -> AsyncIterator[tuple[Settings
     if not options.embedded_aws:
         yield load_settings(overrides, insecure=options.insecure), None
         return
-    async with embedded_account(access_control=options.embedded_access_control) as account:
+    async with embedded_account(access_control=options.embedded_access_control, seed=options.embedded_seed) as account:
         yield (
             load_settings({**overrides, **_place_of(account)}, insecure=options.insecure),
             ExplicitCredentials(account.access_key_id, account.secret_access_key),

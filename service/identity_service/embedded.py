@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from identity_service.domain.secret import Secret
 
@@ -33,11 +34,11 @@ class EmbeddedAccount:
 
 
 @asynccontextmanager
-async def embedded_account(*, access_control: bool = False) -> AsyncIterator[EmbeddedAccount]:
+async def embedded_account(*, access_control: bool = False, seed: Path | None = None) -> AsyncIterator[EmbeddedAccount]:
     """Run an account while the block lasts. It ends with this process, however that ends."""
     _require_installed()
     process = await asyncio.create_subprocess_exec(
-        *_command(access_control),
+        *_command(access_control, seed),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env={name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_VARIABLES)},
@@ -55,9 +56,10 @@ def _require_installed() -> None:
         raise EmbeddedAwsError(f"--embedded-aws needs the extra: pip install '{EXTRA}'")
 
 
-def _command(access_control: bool) -> list[str]:
+def _command(access_control: bool, seed: Path | None) -> list[str]:
     command = [sys.executable, "-m", "embedded_aws", "--port", "0", "--until-stdin-closes", "--quiet"]
-    return [*command, "--access-control"] if access_control else command
+    command += ["--access-control"] if access_control else []
+    return [*command, "--seed", str(seed)] if seed else command
 
 
 async def _wait_until_ready(process: asyncio.subprocess.Process) -> EmbeddedAccount:

@@ -66,9 +66,9 @@ def test_a_user_from_making_to_deleting(aws: Aws, tmp_path: Path) -> None:
     assert "SignatureDoesNotMatch" in aws("iam", "list-users", key=key["AccessKeyId"], secret="wrong")
     assert "PasswordPolicyViolation" in aws("iam", "create-login-profile", *user, "--password", "weak")
     aws("iam", "create-login-profile", *user, "--password", "Long-enough-password-1", "--password-reset-required")
-    aws("iam", "add-user-to-group", *user, "--group-name", "developers")
+    aws("iam", "add-user-to-group", *user, "--group-name", "Analysts")
     listed = aws("iam", "list-users", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
-    assert [each["UserName"] for each in listed["Users"]] == ["ana", "bob", "onboarding-bot"]
+    assert [each["UserName"] for each in listed["Users"]] == ["bob", "olga.berg", "onboarding-bot"]
     seed, picture = tmp_path / "seed", tmp_path / "qr.png"
     for method, file in (("Base32StringSeed", seed), ("QRCodePNG", picture)):
         device = aws(
@@ -85,7 +85,7 @@ def test_a_user_from_making_to_deleting(aws: Aws, tmp_path: Path) -> None:
     assert aws("iam", "enable-mfa-device", *user, "--serial-number", serial, *codes) is None
     assert "DeleteConflict" in aws("iam", "delete-user", *user)
     aws("iam", "deactivate-mfa-device", *user, "--serial-number", serial)
-    aws("iam", "remove-user-from-group", *user, "--group-name", "developers")
+    aws("iam", "remove-user-from-group", *user, "--group-name", "Analysts")
     aws("iam", "delete-login-profile", *user)
     aws("iam", "delete-access-key", *user, "--access-key-id", key["AccessKeyId"])
     assert aws("iam", "delete-user", *user) is None
@@ -103,9 +103,9 @@ def test_a_role_is_assumed(aws: Aws) -> None:
 def test_lists_are_paged_by_the_cli(aws: Aws) -> None:
     """The CLI goes from page to page by itself."""
     listed = aws("iam", "list-users", "--page-size", "1")
-    assert [user["UserName"] for user in listed["Users"]] == ["ana", "onboarding-bot"]
+    assert [user["UserName"] for user in listed["Users"]] == ["olga.berg", "onboarding-bot"]
     simulated = aws(
-        *("iam", "simulate-principal-policy", "--policy-source-arn", "arn:aws:iam::123456789012:user/people/ana"),
+        *("iam", "simulate-principal-policy", "--policy-source-arn", "arn:aws:iam::123456789012:user/people/olga.berg"),
         *("--action-names", "s3:GetObject", "s3:PutObject"),
     )
     assert [result["EvalDecision"] for result in simulated["EvaluationResults"]] == ["allowed", "implicitDeny"]

@@ -38,17 +38,17 @@ def test_the_example_account() -> None:
         dump, iam = aws.dump(), client(aws, "iam")
         assert dump["aliases"] == ["acme-sandbox"]
         assert dump["password_policy"]["PasswordReusePrevention"] == 5
-        ana, bot = dump["users"]
-        assert (ana["name"], ana["path"], ana["groups"]) == ("ana", "/people/", ["developers"])
-        assert ana["boundary"] == "arn:aws:iam::123456789012:policy/boundaries/team-boundary"
-        assert ana["tags"] == {"cost-centre": "4711", "team": "platform"}
-        assert ana["login_profile"]["reset_required"] is True
+        olga, bot = dump["users"]
+        assert (olga["name"], olga["path"], olga["groups"]) == ("olga.berg", "/people/", ["Developers"])
+        assert olga["boundary"] == "arn:aws:iam::123456789012:policy/TeamBoundary"
+        assert olga["tags"] == {"cost-center": "4711", "team": "platform"}
+        assert olga["login_profile"]["reset_required"] is True
         assert bot["access_keys"][0]["id"] == "AKIAIOSFODNN7EXAMPLE"
         assert iam.get_role(RoleName="auditor")["Role"]["RoleName"] == "auditor"
         assert aws.calls()[0].operation == "GetRole"
         secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
         bots = client(aws, "iam", "AKIAIOSFODNN7EXAMPLE", secret)
-        bots.create_user(UserName="bob", Path="/people/", PermissionsBoundary=ana["boundary"])
+        bots.create_user(UserName="bob", Path="/people/", PermissionsBoundary=olga["boundary"])
         with pytest.raises(ClientError, match="AccessDenied"):
             bots.create_user(UserName="eve", Path="/people/")
 
