@@ -106,6 +106,6 @@ def test_lists_are_paged_by_the_cli(aws: Aws) -> None:
     assert [user["UserName"] for user in listed["Users"]] == ["olga.berg", "onboarding-bot"]
     simulated = aws(
         *("iam", "simulate-principal-policy", "--policy-source-arn", "arn:aws:iam::123456789012:user/people/olga.berg"),
-        *("--action-names", "s3:GetObject", "s3:PutObject"),
+        *("--action-names", "s3:GetObject", "sqs:SendMessage"),
     )
     assert [result["EvalDecision"] for result in simulated["EvaluationResults"]] == ["allowed", "implicitDeny"]
