@@ -66,7 +66,7 @@ class AsyncIdentityClient(ServiceMethods, AsyncCaller):
         )
         while True:
             try:
-                return await send(attempts.request, timeout=attempts.remaining(), metadata=attempts.metadata)
+                return await send(attempts.request, timeout=attempts.begin(), metadata=attempts.metadata)
             except grpc.RpcError as failure:
                 wait = attempts.wait_after(failure)
             await asyncio.sleep(wait)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -47,12 +48,51 @@ class TlsFiles:
             raise ValueError("a client certificate and its key are only of use together")
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """Read the files."""
-        return grpc.ssl_channel_credentials(
-            root_certificates=_read(self.ca),
-            private_key=_read(self.key),
-            certificate_chain=_read(self.certificate),
-        )
+        """Read the files.
+
+        Raises:
+            TlsFileError: one cannot be read or is no such file, or certificate and key do not belong together. gRPC
+                itself would only fail to connect, and not say why.
+        """
+        authorities, chain, key = _read("ca", self.ca), _read("certificate", self.certificate), _read("key", self.key)
+        self._check()
+        return grpc.ssl_channel_credentials(root_certificates=authorities, private_key=key, certificate_chain=chain)
+
+    def _check(self) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if self.ca is not None:
+            try:
+                context.load_verify_locations(cafile=self.ca)
+            except ssl.SSLError:
+                raise TlsFileError("ca", self.ca, "holds no PEM certificate") from None
+        if self.certificate is not None and self.key is not None:
+            try:
+                context.load_cert_chain(self.certificate, self.key, password=_no_password)
+            except ssl.SSLError as error:
+                raise self._misfit(error) from None
+
+    def _misfit(self, error: ssl.SSLError) -> TlsFileError:
+        """Find out which of certificate and key it is."""
+        if error.reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"):
+            return TlsFileError("key", self.key, f"is not the key of the certificate {self.certificate}")
+        if not _is_pem(self.certificate, b"CERTIFICATE"):
+            return TlsFileError("certificate", self.certificate, "holds no PEM certificate")
+        return TlsFileError("key", self.key, "holds no PEM private key without a password")
+
+
+class TlsFileError(ValueError):
+    """A file of a TLS connection is no good.
+
+    Attributes:
+        option: which field of `TlsFiles` names it.
+        problem: the file, and what is wrong with it.
+    """
+
+    def __init__(self, option: str, path: str | PathLike[str] | None, problem: str) -> None:
+        """Take the field, the file and what is wrong; never what it holds."""
+        self.option = option
+        self.problem = f"{path}: {problem}"
+        super().__init__(f"{option} {self.problem}")
 
 
 @dataclass(frozen=True)
@@ -78,6 +118,8 @@ def endpoint(
     """
     if not target:
         raise ValueError("the target is empty; name the service as HOST:PORT")
+    if re.match("https?://", target, re.IGNORECASE):
+        raise ValueError(f"the target {target!r} is a URL; name the service as HOST:PORT")
     if sum((tls is not None, credentials is not None, insecure)) > 1:
         raise ValueError("give one of tls, credentials and insecure")
     options = _options()
@@ -170,5 +212,19 @@ def _own_version() -> str:
         return "unknown"
 
 
-def _read(path: str | PathLike[str] | None) -> bytes | None:
-    return None if path is None else Path(path).read_bytes()
+def _read(option: str, path: str | PathLike[str] | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise TlsFileError(option, path, error.strerror or str(error)) from None
+
+
+def _is_pem(path: str | PathLike[str] | None, kind: bytes) -> bool:
+    return b"-----BEGIN " + kind + b"-----" in (_read("certificate", path) or b"")
+
+
+def _no_password() -> str:
+    """Answer for whoever would be asked at the terminal: gRPC takes no password for a key."""
+    return ""

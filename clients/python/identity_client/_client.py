@@ -85,7 +85,7 @@ class IdentityClient(ServiceMethods, BlockingCaller):
         )
         while True:
             try:
-                return send(attempts.request, timeout=attempts.remaining(), metadata=attempts.metadata)
+                return send(attempts.request, timeout=attempts.begin(), metadata=attempts.metadata)
             except grpc.RpcError as failure:
                 wait = attempts.wait_after(failure)
             time.sleep(wait)

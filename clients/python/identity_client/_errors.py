@@ -105,8 +105,12 @@ class IdentityServiceError(Exception):
         self.trace_id = details.trace_id
 
     def __str__(self) -> str:
-        """Answer one line for people: what happened and where to look it up."""
-        violations = "; ".join(f"{each.field}: {each.description}" for each in self.field_violations)
+        """Answer one line for people: what happened and where to look it up.
+
+        A violation that the message holds already is not said again.
+        """
+        unsaid = (each for each in self.field_violations if each.description not in self.message)
+        violations = "; ".join(f"{each.field}: {each.description}" for each in unsaid)
         said = self.message or "no message"
         text = f"{self.reason or self.code.name}: {said}"
         if violations:

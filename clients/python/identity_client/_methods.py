@@ -7,8 +7,10 @@ either client.
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from google.protobuf.message import Message
@@ -20,6 +22,7 @@ P = ParamSpec("P")
 Request = TypeVar("Request", bound=Message)
 RequestIn = TypeVar("RequestIn", bound=Message, contravariant=True)
 ResponseOut = TypeVar("ResponseOut", bound=Message, covariant=True)
+Item = TypeVar("Item")
 
 
 class BlockingCaller(ABC):
@@ -33,6 +36,14 @@ class BlockingCaller(ABC):
     def _follow(self, call: Call[Response]) -> Iterator[Response]:
         """Carry out a call that answers with a stream."""
 
+    def _pages(self, call: Call[Response]) -> Iterator[Response]:
+        """Carry out a call for each page, until the last."""
+        asked: Call[Response] | None = call
+        while asked is not None:
+            page = self._run(asked)
+            yield page
+            asked = _for_next_page(asked, page)
+
 
 class AsyncCaller(ABC):
     """A client whose methods are awaited."""
@@ -44,6 +55,14 @@ class AsyncCaller(ABC):
     @abstractmethod
     def _follow(self, call: Call[Response]) -> AsyncIterator[Response]:
         """Carry out a call that answers with a stream."""
+
+    async def _pages(self, call: Call[Response]) -> AsyncIterator[Response]:
+        """Carry out a call for each page, until the last."""
+        asked: Call[Response] | None = call
+        while asked is not None:
+            page = await self._run(asked)
+            yield page
+            asked = _for_next_page(asked, page)
 
 
 class BlockingMethod(Protocol[RequestIn, ResponseOut]):
@@ -99,6 +118,49 @@ class Described(Generic[P, Response]):
         return _named_after(self._describe, method)
 
 
+class Paged(Generic[P, Response, Item]):
+    """A method that yields the items of all pages of a list, and asks for a page when its first item is wanted.
+
+    `timeout` is for each page, and `page_token` for where to begin.
+    """
+
+    def __init__(self, describe: Callable[P, Call[Response]], items: Callable[[Response], Iterable[Item]]) -> None:
+        """Take the function that describes the call for a page, and the one that takes the items out of a page."""
+        self._describe = describe
+        self._items = items
+        self.__doc__ = f"Yield every item of all pages of `{describe.__name__}`, with its arguments."
+
+    @overload
+    def __get__(self, client: None, owner: type[Any]) -> Paged[P, Response, Item]: ...
+    @overload
+    def __get__(self, client: BlockingCaller, owner: type[Any]) -> Callable[P, Iterator[Item]]: ...
+    @overload
+    def __get__(self, client: AsyncCaller, owner: type[Any]) -> Callable[P, AsyncIterator[Item]]: ...
+    def __get__(self, client: BlockingCaller | AsyncCaller | None, owner: type[Any]) -> Any:
+        """Answer the method bound to a client."""
+        if client is None:
+            return self
+
+        def method(*args: P.args, **kwargs: P.kwargs) -> Any:
+            call = self._describe(*args, **kwargs)
+            if isinstance(client, BlockingCaller):
+                return self._blocking(client._pages(call))
+            return self._awaited(client._pages(call))
+
+        method.__doc__ = self.__doc__
+        method.__signature__ = inspect.signature(self._describe)  # type: ignore[attr-defined]  # inspect reads it
+        return method
+
+    def _blocking(self, pages: Iterator[Response]) -> Iterator[Item]:
+        for page in pages:
+            yield from self._items(page)
+
+    async def _awaited(self, pages: AsyncIterator[Response]) -> AsyncIterator[Item]:
+        async for page in pages:
+            for item in self._items(page):
+                yield item
+
+
 class Unary(Generic[Request, Response]):
     """A method that takes the RPC's request message."""
 
@@ -147,6 +209,17 @@ class Stream(Generic[Request, Response]):
             return client._follow(Call(self._rpc, _checked(self._rpc, request), timeout))
 
         return _named_after(self, method)
+
+
+def _for_next_page(call: Call[Response], page: Response) -> Call[Response] | None:
+    """Answer the call for the page after this one; None after the last."""
+    token: str = getattr(page, "next_page_token")  # noqa: B009 -- every List response has it, as their tests hold
+    if not token:
+        return None
+    request = type(call.request)()
+    request.CopyFrom(call.request)
+    setattr(request, "page_token", token)  # noqa: B010 -- as above, of the request
+    return replace(call, request=request)
 
 
 def _checked(called: Rpc[Response], request: Message) -> Message:

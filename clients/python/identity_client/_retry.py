@@ -34,7 +34,12 @@ def may_retry(rpc: Rpc[Response], request: Message, error: IdentityServiceError)
     if error.code is not grpc.StatusCode.UNAVAILABLE:
         return False
     said_by_service = bool(error.reason)
-    return said_by_service or not rpc.mints or getattr(request, "validate_only", False)
+    return said_by_service or not mints(rpc, request)
+
+
+def mints(rpc: Rpc[Response], request: Message) -> bool:
+    """Tell whether a call makes secrets, which only one answer shows; its plan makes none."""
+    return rpc.mints and not getattr(request, "validate_only", False)
 
 
 def seconds_to_wait(attempt: int, retry_after: float | None, jitter: Callable[[], float] = random.random) -> float:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from identity_client import _calls
-from identity_client._methods import Described, Stream, Unary
+from identity_client import _account_calls as account_calls
+from identity_client import _credential_calls as credential_calls
+from identity_client import _permission_calls as permission_calls
+from identity_client import _user_calls as user_calls
+from identity_client._methods import Described, Paged, Stream, Unary
 from identity_provisioning.v1 import credential_service_pb2 as credential
 from identity_provisioning.v1 import operation_service_pb2 as operation
 from identity_provisioning.v1 import permission_service_pb2 as permission
@@ -11,35 +14,41 @@ from identity_provisioning.v1 import user_service_pb2 as user
 
 
 class ServiceMethods:
-    """Every RPC of the contract. What each does and what it can fail with is written in its .proto file."""
+    """Every RPC of the contract. What each does and what it can fail with is written in its .proto file.
 
-    provision_user = Described(_calls.provision_user)
-    create_user = Described(_calls.create_user)
-    get_user = Described(_calls.get_user)
-    list_users = Unary(user.ListUsersRequest, user.ListUsersResponse)
-    update_user = Unary(user.UpdateUserRequest, user.UpdateUserResponse)
+    An `iterate_...` method goes through all pages of the list beside it.
+    """
+
+    provision_user = Described(user_calls.provision_user)
+    create_user = Described(user_calls.create_user)
+    get_user = Described(user_calls.get_user)
+    list_users = Described(user_calls.list_users)
+    iterate_users = Paged(user_calls.list_users, lambda page: page.users)
+    update_user = Described(user_calls.update_user)
     adopt_user = Unary(user.AdoptUserRequest, user.AdoptUserResponse)
-    delete_user = Described(_calls.delete_user)
+    delete_user = Described(user_calls.delete_user)
 
-    create_credentials = Described(_calls.create_credentials)
+    create_credentials = Described(credential_calls.create_credentials)
     rotate_access_key = Unary(credential.RotateAccessKeyRequest, credential.RotateAccessKeyResponse)
     update_access_key = Unary(credential.UpdateAccessKeyRequest, credential.UpdateAccessKeyResponse)
     delete_access_key = Unary(credential.DeleteAccessKeyRequest, credential.DeleteAccessKeyResponse)
     reset_password = Unary(credential.ResetPasswordRequest, credential.ResetPasswordResponse)
-    disable_console_access = Unary(credential.DisableConsoleAccessRequest, credential.DisableConsoleAccessResponse)
+    disable_console_access = Described(credential_calls.disable_console_access)
     revoke_all_credentials = Unary(credential.RevokeAllCredentialsRequest, credential.RevokeAllCredentialsResponse)
-    create_mfa_device = Unary(credential.CreateMfaDeviceRequest, credential.CreateMfaDeviceResponse)
-    enable_mfa_device = Unary(credential.EnableMfaDeviceRequest, credential.EnableMfaDeviceResponse)
-    delete_mfa_device = Unary(credential.DeleteMfaDeviceRequest, credential.DeleteMfaDeviceResponse)
+    create_mfa_device = Described(credential_calls.create_mfa_device)
+    enable_mfa_device = Described(credential_calls.enable_mfa_device)
+    delete_mfa_device = Described(credential_calls.delete_mfa_device)
 
-    assign_permissions = Described(_calls.assign_permissions)
-    revoke_permissions = Unary(permission.RevokePermissionsRequest, permission.RevokePermissionsResponse)
-    create_group = Unary(permission.CreateGroupRequest, permission.CreateGroupResponse)
-    list_groups = Unary(permission.ListGroupsRequest, permission.ListGroupsResponse)
-    delete_group = Unary(permission.DeleteGroupRequest, permission.DeleteGroupResponse)
-    create_policy = Unary(permission.CreatePolicyRequest, permission.CreatePolicyResponse)
-    list_policies = Unary(permission.ListPoliciesRequest, permission.ListPoliciesResponse)
-    delete_policy = Unary(permission.DeletePolicyRequest, permission.DeletePolicyResponse)
+    assign_permissions = Described(permission_calls.assign_permissions)
+    revoke_permissions = Described(permission_calls.revoke_permissions)
+    create_group = Described(permission_calls.create_group)
+    list_groups = Described(permission_calls.list_groups)
+    iterate_groups = Paged(permission_calls.list_groups, lambda page: page.groups)
+    delete_group = Described(permission_calls.delete_group)
+    create_policy = Described(permission_calls.create_policy)
+    list_policies = Described(permission_calls.list_policies)
+    iterate_policies = Paged(permission_calls.list_policies, lambda page: page.policies)
+    delete_policy = Described(permission_calls.delete_policy)
     check_access = Unary(permission.CheckAccessRequest, permission.CheckAccessResponse)
 
     create_operation = Unary(operation.CreateOperationRequest, operation.CreateOperationResponse)
@@ -51,4 +60,4 @@ class ServiceMethods:
     list_operation_results = Unary(operation.ListOperationResultsRequest, operation.ListOperationResultsResponse)
     cancel_operation = Unary(operation.CancelOperationRequest, operation.CancelOperationResponse)
 
-    get_account = Described(_calls.get_account)
+    get_account = Described(account_calls.get_account)

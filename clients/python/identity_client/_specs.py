@@ -85,8 +85,8 @@ def permission_spec(
 ) -> PermissionSpec | None:
     """Answer the permissions to ask for; None for none."""
     spec = PermissionSpec(
-        group_names=_names(groups),
-        managed_policies=_names(policies),
+        group_names=name_list(groups),
+        managed_policies=name_list(policies),
         inline_policies=[
             InlinePolicy(policy_name=name, document=policy_text(document))
             for name, document in (inline_policies or {}).items()
@@ -111,8 +111,8 @@ def policy_text(document: PolicyDocument) -> str:
     return document if isinstance(document, str) else json.dumps(document, separators=(",", ":"))
 
 
-def _names(names: Iterable[str]) -> list[str]:
-    """Refuse one string in the place of many: it would be taken apart into letters."""
+def name_list(names: Iterable[str]) -> list[str]:
+    """Answer the names; one string in the place of many is refused, since it would be taken apart into letters."""
     if isinstance(names, str):
         raise TypeError(f"a list of names is wanted, not the string {names!r}")
     return list(names)

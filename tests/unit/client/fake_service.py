@@ -24,6 +24,12 @@ from google.rpc import error_details_pb2, status_pb2
 from identity_client._contract import methods
 from identity_provisioning.v1.account_pb2 import Account, PasswordPolicy, Quota
 from identity_provisioning.v1.account_service_pb2 import GetAccountRequest, GetAccountResponse
+from identity_provisioning.v1.credential_service_pb2 import (
+    CreateCredentialsRequest,
+    CreateCredentialsResponse,
+    CreateMfaDeviceRequest,
+    CreateMfaDeviceResponse,
+)
 from identity_provisioning.v1.error_pb2 import ErrorReason
 from identity_provisioning.v1.operation_pb2 import Operation
 from identity_provisioning.v1.operation_service_pb2 import WatchOperationResponse
@@ -42,6 +48,10 @@ ACCOUNT = "123456789012"
 SIGN_IN_URL = f"https://{ACCOUNT}.signin.aws.amazon.com/console"
 SECRET_KEY = "+wJalrXUtnFEMI/K7MDENG"
 PASSWORD = 'correct,Horse"battery7'
+MFA_PICTURE = b"\x89PNG\r\n\x1a\nQR"
+SERIAL = f"arn:aws:iam::{ACCOUNT}:mfa/ana"
+SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+PAGE = 2
 
 
 @dataclass(frozen=True)
@@ -94,9 +104,15 @@ class FakeIdentityService:
         """Listen on a free port of the loopback."""
         self.received: list[Received] = []
         self.users: dict[str, User] = {}
+        self.lists: dict[str, list[Message]] = {}
+        self.unchanged: set[str] = set()
+        self.warnings: dict[str, list[PlanWarning]] = {}
+        self.plan_problems: dict[str, PlanProblem] = {}
+        self.also: dict[str, dict[str, list[Message]]] = {}
         self.before_provision: Callable[[str], None] = lambda name: None
         self._ledger: dict[str, ProvisionUserResponse] = {}
         self._failures: dict[str, deque[Failure]] = defaultdict(deque)
+        self._failing_changes: dict[str, Failure] = {}
         self._failing_users: dict[str, Failure] = {}
         self._problems: dict[str, PlanProblem] = {}
         self._lock = threading.Lock()
@@ -116,6 +132,10 @@ class FakeIdentityService:
     def fail(self, method: str, *failures: Failure) -> None:
         """Have the next calls of a method fail, one after the other."""
         self._failures[method].extend(failures)
+
+    def fail_change(self, method: str, failure: Failure) -> None:
+        """Have the next call of a method that wants something changed, and no plan, fail."""
+        self._failing_changes[method] = failure
 
     def fail_user(self, user_name: str, failure: Failure) -> None:
         """Have every attempt to make this user fail."""
@@ -156,12 +176,14 @@ class FakeIdentityService:
             "GetUser": self._get_user,
             "DeleteUser": self._delete_user,
             "GetAccount": self._get_account,
+            "CreateCredentials": self._create_credentials,
+            "CreateMfaDevice": self._create_mfa_device,
         }
 
-        def answer_nothing(request: Any, context: grpc.ServicerContext) -> Message:
-            return empty()
+        def answer_generally(request: Any, context: grpc.ServicerContext) -> Message:
+            return self._answer_generally(method, request, empty)
 
-        work = special.get(method, answer_nothing)
+        work = special.get(method, answer_generally)
 
         def answer(request: Any, context: grpc.ServicerContext) -> Message:
             failure = self._arrived(method, request, context)
@@ -174,11 +196,61 @@ class FakeIdentityService:
 
         return answer
 
+    def _answer_generally(self, method: str, request: Any, empty: type[Message]) -> Message:
+        """Answer a plan of one step, or that step as done, or a page of what the test put there; else nothing."""
+        answer: Any = empty()
+        fields = answer.DESCRIPTOR.fields_by_name
+        if "next_page_token" in fields and method in self.lists:
+            self._fill_page(answer, self.lists[method], request)
+        elif "plan" in fields and request.validate_only:
+            answer.plan.CopyFrom(self._general_plan(method))
+        elif "plan" in fields:
+            unchanged = method in self.unchanged
+            answer.steps.add(iam_action=f"iam:{method}", resource="arn:aws:iam::1:x", unchanged=unchanged)
+        for name, value in self.also.get(method, {}).items():
+            getattr(answer, name).extend(value)
+        whole: Message = answer
+        return whole
+
+    def _general_plan(self, method: str) -> Plan:
+        plan = Plan(account_id=ACCOUNT, digest=hashlib.sha256(method.encode()).hexdigest())
+        plan.warnings.extend(self.warnings.get(method, []))
+        if method in self.plan_problems:
+            plan.problems.append(self.plan_problems[method])
+            plan.digest = ""
+        elif method not in self.unchanged:
+            plan.steps.add(iam_action=f"iam:{method}", resource="arn:aws:iam::1:x", description="do it", round=1)
+        return plan
+
+    def _fill_page(self, answer: Any, items: list[Message], request: Any) -> None:
+        begin = int(request.page_token or 0)
+        end = begin + (request.page_size or PAGE)
+        (repeated,) = (name for name in answer.DESCRIPTOR.fields_by_name if name != "next_page_token")
+        getattr(answer, repeated).extend(items[begin:end])
+        answer.next_page_token = str(end) if end < len(items) else ""
+
+    def _create_credentials(self, request: CreateCredentialsRequest, context: grpc.ServicerContext) -> Message:
+        if request.validate_only:
+            return CreateCredentialsResponse(plan=self._general_plan("CreateCredentials"))
+        made = ProvisionUserResponse()
+        _issue(made, UserSpec(credentials=request.credentials))
+        return CreateCredentialsResponse(credentials=made.credentials, sign_in_url=SIGN_IN_URL)
+
+    def _create_mfa_device(self, request: CreateMfaDeviceRequest, context: grpc.ServicerContext) -> Message:
+        if request.validate_only:
+            return CreateMfaDeviceResponse(plan=self._general_plan("CreateMfaDevice"))
+        answer = CreateMfaDeviceResponse()
+        answer.credentials.mfa_device.serial_number = SERIAL
+        answer.credentials.mfa_device.base32_seed = SEED
+        return answer
+
     def _arrived(self, method: str, request: Any, context: grpc.ServicerContext) -> Failure | None:
         metadata = {key: str(value) for key, value in context.invocation_metadata()}
         with self._lock:
             self.received.append(Received(method, request, metadata))
-            return self._failures[method].popleft() if self._failures[method] else None
+            if self._failures[method]:
+                return self._failures[method].popleft()
+            return None if getattr(request, "validate_only", False) else self._failing_changes.pop(method, None)
 
     def _watch(self, request: Any, context: grpc.ServicerContext) -> Iterator[WatchOperationResponse]:
         failure = self._arrived("WatchOperation", request, context)
@@ -279,6 +351,10 @@ def _issue(response: ProvisionUserResponse, spec: UserSpec) -> None:
     if wanted.access_key:
         response.credentials.access_key.access_key_id = "AKIAEXAMPLE"
         response.credentials.access_key.secret_access_key = SECRET_KEY
+    if wanted.HasField("mfa_device"):
+        device = response.credentials.mfa_device
+        device.serial_number = f"arn:aws:iam::{ACCOUNT}:mfa/{wanted.mfa_device.device_name or spec.user_name}"
+        device.base32_seed, device.qr_code_png = SEED, MFA_PICTURE
     if wanted.HasField("console_password"):
         password = response.credentials.console_password
         password.reset_required = wanted.console_password.require_reset
@@ -294,4 +370,7 @@ def _without_secrets(done: ProvisionUserResponse) -> ProvisionUserResponse:
         response.credentials.secrets_withheld = True
         response.credentials.access_key.secret_access_key = ""
         response.credentials.console_password.password = ""
+        if response.credentials.HasField("mfa_device"):
+            response.credentials.mfa_device.base32_seed = ""
+            response.credentials.mfa_device.qr_code_png = b""
     return response

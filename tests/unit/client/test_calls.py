@@ -9,7 +9,11 @@ import grpc
 import pytest
 
 from identity_client import AsyncIdentityClient, ConsolePassword, IdentityClient, NotFound
+from identity_client._credential_calls import enable_mfa_device
+from identity_client._permission_calls import PolicyScope
 from identity_provisioning.v1.operation_service_pb2 import WatchOperationRequest, WatchOperationResponse
+from identity_provisioning.v1.permission_pb2 import Group
+from identity_provisioning.v1.user_pb2 import User
 from tests.unit.client.fake_service import ACCOUNT, Failure, FakeIdentityService
 
 
@@ -133,3 +137,130 @@ async def test_an_awaited_stream_that_breaks_raises(service: FakeIdentityService
     async with AsyncIdentityClient(service.target, insecure=True) as client:
         with pytest.raises(NotFound):
             _ = [each async for each in client.watch_operation(WatchOperationRequest(operation_id="o"))]
+
+
+def test_list_users_says_every_filter(client: IdentityClient, service: FakeIdentityService) -> None:
+    """Path, name, tags, owner and page arrive where the contract has them."""
+    client.list_users(
+        path_prefix="/people/",
+        name_prefix="an",
+        tags={"team": "web", "any": ""},
+        owner="web",
+        page_size=7,
+        page_token="t",
+        account_id=ACCOUNT,
+    )
+    request = service.received[0].request
+    assert (request.path_prefix, request.name_prefix, request.owner_team) == ("/people/", "an", "web")
+    assert {tag.key: tag.value for tag in request.tags} == {"team": "web", "any": ""}
+    assert (request.page_size, request.page_token, request.account_id) == (7, "t", ACCOUNT)
+
+
+def test_update_user_says_every_change(client: IdentityClient, service: FakeIdentityService) -> None:
+    """New name, path, tags to set and keys to remove arrive, with plan and id."""
+    given = str(uuid.uuid4())
+    client.update_user(
+        "ana",
+        new_name="ana.lima",
+        new_path="/x/",
+        set_tags={"a": "b"},
+        remove_tags=["c"],
+        validate_only=True,
+        expected_plan_digest="a" * 64,
+        request_id=given,
+    )
+    request = service.received[0].request
+    assert (request.user_name, request.new_user_name, request.new_path) == ("ana", "ana.lima", "/x/")
+    assert [(tag.key, tag.value) for tag in request.set_tags] == [("a", "b")]
+    assert list(request.remove_tag_keys) == ["c"]
+    assert (request.validate_only, request.expected_plan_digest, request.request_id) == (True, "a" * 64, given)
+
+
+def test_permissions_are_revoked_by_name(client: IdentityClient, service: FakeIdentityService) -> None:
+    """Groups, managed policies and the names of inline policies arrive."""
+    client.revoke_permissions("ana", groups=["g"], policies=["p"], inline_policies=["i"])
+    request = service.received[0].request
+    assert (request.user_name, list(request.group_names)) == ("ana", ["g"])
+    assert (list(request.managed_policies), list(request.inline_policy_names)) == (["p"], ["i"])
+
+
+def test_groups_and_policies_are_described_whole(client: IdentityClient, service: FakeIdentityService) -> None:
+    """A group has path and policies, a policy path, description and document; each is deleted by its own name."""
+    client.create_group("g", path="/x/", policies=["p"])
+    client.create_policy("p", {"Version": "2012-10-17"}, path="/y/", description="what for")
+    client.delete_group("g")
+    client.delete_policy("arn:aws:iam::123456789012:policy/p")
+    group, policy, old_group, old_policy = (each.request for each in service.received)
+    assert (group.group.group_name, group.group.path, list(group.group.managed_policies)) == ("g", "/x/", ["p"])
+    assert (policy.policy.policy_name, policy.policy.path, policy.policy.description) == ("p", "/y/", "what for")
+    assert json.loads(policy.policy.document) == {"Version": "2012-10-17"}
+    assert old_group.group_name == "g"
+    assert old_policy.policy_arn == "arn:aws:iam::123456789012:policy/p"
+
+
+@pytest.mark.parametrize(("scope", "number"), [("all", 0), ("aws", 1), ("customer", 2)])
+def test_policies_are_listed_by_scope(
+    client: IdentityClient, service: FakeIdentityService, scope: PolicyScope, number: int
+) -> None:
+    """Whose policies are listed is said in a word, and the search goes along."""
+    client.list_policies(scope=scope, search="read")
+    request = service.received[0].request
+    assert (request.scope, request.search) == (number, "read")
+
+
+def test_mfa_devices_and_console_access_are_described(client: IdentityClient, service: FakeIdentityService) -> None:
+    """Device name, serial number and both codes arrive where the contract has them."""
+    client.create_mfa_device("ana", device_name="phone", recipients=["age1x"])
+    client.enable_mfa_device("ana", "arn:serial", "123456", "654321")
+    client.delete_mfa_device("ana", "arn:serial")
+    client.disable_console_access("ana")
+    made, enabled, deleted, disabled = (each.request for each in service.received)
+    assert (made.user_name, made.mfa_device.device_name, list(made.recipients)) == ("ana", "phone", ["age1x"])
+    codes = (enabled.user_name, enabled.serial_number, enabled.first_code, enabled.second_code)
+    assert codes == ("ana", "arn:serial", "123456", "654321")
+    assert (deleted.user_name, deleted.serial_number) == ("ana", "arn:serial")
+    assert disabled.user_name == "ana"
+
+
+def test_all_pages_are_gone_through(client: IdentityClient, service: FakeIdentityService) -> None:
+    """The iterator yields every item in order, with the filters on each page, and asks for wanted pages only."""
+    service.lists["ListUsers"] = [User(user_name=name) for name in "abcde"]
+    found = client.iterate_users(path_prefix="/x/")
+    assert service.received == []
+    assert next(found).user_name == "a"
+    assert len(service.received) == 1
+    assert [user.user_name for user in found] == list("bcde")
+    assert {each.request.path_prefix for each in service.received} == {"/x/"}
+    assert [each.request.page_token for each in service.received] == ["", "2", "4"]
+
+
+def test_groups_and_policies_have_iterators_too(client: IdentityClient, service: FakeIdentityService) -> None:
+    """Each list has its iterator, and an empty list yields nothing."""
+    service.lists["ListGroups"] = [Group(group_name=name) for name in "abc"]
+    service.lists["ListPolicies"] = []
+    assert [group.group_name for group in client.iterate_groups(page_size=1)] == list("abc")
+    assert list(client.iterate_policies(scope="aws")) == []
+    assert [each.request.page_size for each in service.calls("ListGroups")] == [1, 1, 1]
+
+
+async def test_the_twin_goes_through_all_pages(service: FakeIdentityService) -> None:
+    """The asyncio client has the same iterators, asynchronous."""
+    service.lists["ListUsers"] = [User(user_name=name) for name in "abc"]
+    async with AsyncIdentityClient(service.target, insecure=True) as client:
+        assert [user.user_name async for user in client.iterate_users()] == list("abc")
+        assert len(service.received) == 2
+
+
+def test_a_page_that_fails_ends_the_iteration(client: IdentityClient, service: FakeIdentityService) -> None:
+    """What came before the failure is yielded, and the failure has its class."""
+    service.lists["ListUsers"] = [User(user_name=name) for name in "abc"]
+    found = client.iterate_users()
+    assert [next(found).user_name, next(found).user_name] == ["a", "b"]
+    service.fail("ListUsers", Failure(grpc.StatusCode.NOT_FOUND, "ACCOUNT_NOT_FOUND"))
+    with pytest.raises(NotFound):
+        next(found)
+
+
+def test_codes_are_in_no_repr() -> None:
+    """The described call of an enabled device can be logged."""
+    assert "123456" not in repr(enable_mfa_device("ana", "arn:serial", "123456", "654321"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from identity_client import AsyncIdentityClient, IdentityClient, TlsFiles, Unavailable
+from identity_client import AsyncIdentityClient, IdentityClient, TlsFileError, TlsFiles, Unavailable
 from identity_client._channel import endpoint, is_loopback
 from tests.unit.client.certificates import Authority
 from tests.unit.client.fake_service import FakeIdentityService
@@ -130,6 +130,35 @@ async def test_mutual_tls_works_with_asyncio(
     async with AsyncIdentityClient(secured.target, tls=files(tmp_path, authority, authority)) as client:
         assert await client.wait_until_connected(5.0)
         assert (await client.get_account()).account.alias == "acme"
+
+
+@pytest.mark.parametrize("target", ["http://identity.example:8443", "HTTPS://identity.example"])
+def test_a_url_is_no_target(target: str) -> None:
+    """A URL would be resolved as a name for ever; it is refused with what is wanted."""
+    with pytest.raises(ValueError, match="HOST:PORT"):
+        IdentityClient(target)
+
+
+def test_tls_files_that_do_not_serve_are_named(tmp_path: Path, authority: Authority) -> None:
+    """Which field of TlsFiles it is, which file, and what is wrong, and nothing of what the file holds."""
+    certificate, key = authority.issue("client").write(tmp_path, "client")
+    _, other_key = authority.issue("other").write(tmp_path, "other")
+    gone = tmp_path / "gone.pem"
+    cases = {
+        ("ca", "gone.pem: No such file"): TlsFiles(gone),
+        ("ca", "client.key: holds no PEM certificate"): TlsFiles(key),
+        ("certificate", "gone.pem: No such file"): TlsFiles(None, gone, key),
+        ("certificate", "client.key: holds no PEM certificate"): TlsFiles(None, key, key),
+        ("key", "gone.pem: No such file"): TlsFiles(None, certificate, gone),
+        ("key", "client.pem: holds no PEM private key"): TlsFiles(None, certificate, certificate),
+        ("key", "other.key: is not the key of the certificate"): TlsFiles(None, certificate, other_key),
+    }
+    for (option, problem), tls in cases.items():
+        with pytest.raises(TlsFileError) as caught:
+            IdentityClient("localhost:1", tls=tls)
+        assert caught.value.option == option
+        assert problem in caught.value.problem
+        assert "PRIVATE KEY" not in str(caught.value)
 
 
 def test_another_target_name_can_be_expected(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import grpc
@@ -15,6 +17,7 @@ from rich.console import Console
 from identity_client.cli.review import show_plan
 from identity_provisioning.v1.error_pb2 import ErrorReason
 from identity_provisioning.v1.plan_pb2 import Plan, PlanStep
+from tests.unit.client.certificates import Authority
 from tests.unit.client.conftest import Command
 from tests.unit.client.fake_service import ACCOUNT, Failure, FakeIdentityService
 
@@ -93,7 +96,7 @@ def test_global_options_may_follow_the_command(run: Command, service: FakeIdenti
     ("args", "message"),
     [
         ([], "Name users"),
-        (["a b"], "no user name"),
+        (["a b"], "is not 1 to 64"),
         (["ana", "ANA"], "named twice"),
         (["ana", "--tag", "k"], "NAME=VALUE"),
         (["ana", "--tag", "k=1", "--tag", "k=2"], "there twice"),
@@ -163,6 +166,112 @@ def test_no_color_is_respected(service: FakeIdentityService, variables: dict[str
     done = subprocess.run(program, capture_output=True, text=True, check=True, env=environment)
     assert "iam:CreateUser" in done.stdout
     assert bool(re.search(r"\x1b\[(\d+;)*[349]\d[;m]", done.stdout)) == coloured
+
+
+@pytest.mark.parametrize("target", ["nonsense", "http://localhost:1", "https://identity.example", "a b:1", "x:y:z"])
+def test_a_target_that_is_none_is_told(run: Command, target: str) -> None:
+    """The form that is wanted is named at once; nobody waits for a name that cannot resolve."""
+    done = run("account", target=target)
+    assert done.exit_code == 2
+    assert "HOST:PORT is wanted" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--ca", "--cert", "--key", "--server-name"])
+def test_plain_text_with_tls_options_is_refused(run: Command, option: str) -> None:
+    """Who names TLS files does not want to speak in clear."""
+    done = run("account", option, "x.pem")
+    assert done.exit_code == 2
+    assert f"--insecure speaks in clear and takes no {option}" in done.stderr
+
+
+def secured(*args: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own, without --insecure."""
+    program = [sys.executable, "-m", "identity_client.cli", *args]
+    return subprocess.run(program, capture_output=True, text=True, check=False)
+
+
+def test_tls_mistakes_name_their_option(tmp_path: Path) -> None:
+    """A key that is another certificate's, or half an identity, is told by the option's name."""
+    authority = Authority()
+    certificate, _ = authority.issue("a").write(tmp_path, "a")
+    _, key = authority.issue("b").write(tmp_path, "b")
+    done = secured("--target", "localhost:1", "--cert", str(certificate), "--key", str(key), "account")
+    assert (done.returncode, "--key" in done.stderr, "b.key: is not the key" in done.stderr) == (2, True, True)
+    done = secured("--target", "localhost:1", "--cert", str(certificate), "account")
+    assert (done.returncode, "--cert and --key" in done.stderr) == (2, True)
+
+
+def test_a_failed_handshake_is_told_once_and_in_words(tmp_path: Path) -> None:
+    """The hint names every option that it may be, and no line of gRPC's own log is among it."""
+    mine = Authority().issue("localhost")
+    service = FakeIdentityService(grpc.ssl_server_credentials([(mine.key, mine.certificate)]))
+    (tmp_path / "ca.pem").write_bytes(Authority("somebody else").pem)
+    done = secured("--target", service.target, "--ca", str(tmp_path / "ca.pem"), "--timeout", "1", "account")
+    service.stop()
+    assert done.returncode == 4
+    assert all(option in done.stderr for option in ("--target", "--ca", "--server-name", "--cert", "--key"))
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_several_plans_end_with_a_summary(run: Command, service: FakeIdentityService) -> None:
+    """Users, calls, warnings and plans that cannot run are counted, for people and machines."""
+    service.refuse_plan("bo", QUOTA, "too many users")
+    done = run("plan", "ana", "bo", "cy")
+    assert "3 users, 3 calls, 3 warnings, 1 cannot run" in done.stdout
+    document = run("plan", "ana", "bo", "cy", "--output", "json").document()
+    assert document["summary"] == {"users": 3, "calls": 3, "warnings": 3, "cannot_run": 1}
+    assert "1 users" not in run("plan", "ana").stdout
+
+
+def test_errors_are_json_where_results_are(run: Command, service: FakeIdentityService) -> None:
+    """Bad input, bad usage and refusals end in one document with reason, message and exit code."""
+    refused = Failure(grpc.StatusCode.PERMISSION_DENIED, "CALLER_NOT_ALLOWED", "not you")
+    service.fail("GetUser", refused)
+    error = run("get", "ana", "--output", "json").document()["error"]
+    assert (error["reason"], error["message"], error["exit_code"]) == ("CALLER_NOT_ALLOWED", "not you", 1)
+    assert run("plan", "a b", "--output", "json").document()["error"]["exit_code"] == 2
+    unused = run("get", "--output", "json")
+    assert (unused.exit_code, unused.document()["error"]["exit_code"]) == (2, 2)
+    assert run("--output", "json", "account", target="nonsense").document()["error"]["exit_code"] == 2
+
+
+def test_the_version_is_shown(run: Command) -> None:
+    """`--version` needs no service."""
+    done = run("--version", target="")
+    assert (done.exit_code, done.stdout) == (0, f"identityctl {version('identity-provisioning-client')}\n")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands(shell: str) -> None:
+    """What a shell asks is answered with the commands that begin so."""
+    variables = {
+        "_IDENTITYCTL_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": "identityctl pol",
+        "COMP_CWORD": "1",
+        "_TYPER_COMPLETE_ARGS": "identityctl pol",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    program = [sys.executable, "-m", "identity_client.cli"]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, env=os.environ | variables)
+    assert "policies" in done.stdout
+    assert "provision" not in done.stdout
+
+
+def test_every_command_has_help_with_an_example(run: Command) -> None:
+    """Each command shows how it is used, and what its exit codes mean."""
+    alone = ("plan", "provision", "init", "get", "list", "update", "delete", "assign", "revoke", "account")
+    inner = {
+        "credentials": ("create", "disable-console"),
+        "mfa": ("create", "enable", "delete"),
+        "groups": ("list", "create", "delete"),
+        "policies": ("list", "create", "delete"),
+    }
+    commands = [(name,) for name in alone] + [(group, name) for group, names in inner.items() for name in names]
+    for command in commands:
+        done = run(*command, "--help")
+        assert done.exit_code == 0
+        assert f"identityctl {' '.join(command)}" in done.stdout.split("Example")[1]
+        assert "Exit codes: 0 all was done" in done.stdout
 
 
 def test_texts_cannot_steer_the_terminal(run: Command, service: FakeIdentityService) -> None:

@@ -103,7 +103,7 @@ def test_secrets_are_shown_on_demand(run: Command) -> None:
     assert f"  password: {PASSWORD}\n" in done.stdout
 
 
-def test_json_holds_everything_in_one_document(run: Command) -> None:
+def test_json_holds_everything_of_one_user_in_one_document(run: Command) -> None:
     """Results and secrets are one document on standard output; the review and the progress are elsewhere."""
     done = run("provision", "ana", "--access-key", "--yes", "--output", "json")
     (user,) = done.document()["users"]
@@ -374,7 +374,7 @@ def test_one_users_fault_costs_nobody_else_a_secret(
 
 
 def test_messages_that_nobody_reads_stop_nothing(service: FakeIdentityService, tmp_path: Path) -> None:
-    """Standard error may be closed by its reader: the users are made, and the document is whole."""
+    """Standard error may be closed by its reader: the users are made, and the documents are whole."""
     program = [sys.executable, "-m", "identity_client.cli", "--target", service.target, "--insecure"]
     reading, writing = os.pipe()
     os.close(reading)
@@ -382,7 +382,7 @@ def test_messages_that_nobody_reads_stop_nothing(service: FakeIdentityService, t
     done = subprocess.run([*program, *arguments], stdout=subprocess.PIPE, stderr=writing, check=False, cwd=tmp_path)
     os.close(writing)
     assert done.returncode == 0
-    assert len(json.loads(done.stdout)["users"]) == 2
+    assert len([json.loads(line) for line in done.stdout.splitlines()]) == 2
 
 
 @pytest.mark.parametrize("command", [["account"], ["plan", "ana", "--output", "json"]])

@@ -82,8 +82,8 @@ def test_minting_calls_are_read_from_the_contract() -> None:
 def test_a_request_of_another_rpc_is_refused(client: IdentityClient, service: FakeIdentityService) -> None:
     """A wrong message is a TypeError here, and is never sent to be taken for another."""
     wrong = GetMessageClass(by_name("DeleteGroup").input_type)()
-    with pytest.raises(TypeError, match="ListUsersRequest"):
-        client.list_users(wrong)  # type: ignore[arg-type]  # the mistake that is tested
+    with pytest.raises(TypeError, match="AdoptUserRequest"):
+        client.adopt_user(wrong)  # type: ignore[arg-type]  # the mistake that is tested
     assert service.received == []
 
 

@@ -88,6 +88,22 @@ def test_details_are_taken_apart(client: IdentityClient, service: FakeIdentitySe
     assert "user.path: must begin with /" in str(error)
 
 
+def test_a_violation_is_said_once(client: IdentityClient, service: FakeIdentityService) -> None:
+    """What the message holds already is not repeated behind it; another violation is added."""
+    bad = error_details_pb2.BadRequest()
+    bad.field_violations.add(field="user.path", description="must begin with /")
+    bad.field_violations.add(field="user.tags", description="too many")
+    failure = Failure(
+        grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", "user.path: must begin with /", more_details=(bad,)
+    )
+    service.fail("GetUser", failure)
+    with pytest.raises(InvalidRequest) as caught:
+        client.get_user("ana")
+    assert str(caught.value).count("must begin with /") == 1
+    assert "(user.tags: too many)" in str(caught.value)
+    assert len(caught.value.field_violations) == 2
+
+
 @pytest.mark.parametrize(
     "failure",
     [

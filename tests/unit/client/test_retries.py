@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import grpc
 import pytest
 from hypothesis import given
@@ -15,8 +17,12 @@ from identity_client import (
     PlanChanged,
     Unavailable,
 )
+from identity_client._account_calls import get_account
+from identity_client._call import Attempts, Call, CallDefaults
 from identity_client._retry import seconds_to_wait
-from identity_provisioning.v1.permission_service_pb2 import DeleteGroupRequest
+from identity_client._user_calls import provision_user
+from identity_provisioning.v1.account_service_pb2 import GetAccountResponse
+from identity_provisioning.v1.user_service_pb2 import ProvisionUserResponse
 from tests.unit.client.fake_service import Failure, FakeIdentityService
 
 CUT = Failure(grpc.StatusCode.UNAVAILABLE)
@@ -39,7 +45,7 @@ def test_a_read_survives_a_cut_connection(client: IdentityClient, service: FakeI
 def test_a_mutation_goes_out_again_under_its_id(client: IdentityClient, service: FakeIdentityService) -> None:
     """A mutation that mints nothing is retried with the same request_id and the same trace."""
     service.fail("DeleteGroup", CUT)
-    client.delete_group(DeleteGroupRequest(group_name="g"))
+    client.delete_group("g")
     assert len(set(request_ids(service))) == 1
     traces = {each.metadata["traceparent"][:36] for each in service.received}
     assert len(service.received) == 2
@@ -126,6 +132,96 @@ async def test_the_asyncio_twin_leaves_a_cut_mint_alone(service: FakeIdentitySer
         with pytest.raises(Unavailable):
             await client.provision_user("ana", access_key=True)
     assert len(service.received) == 1
+
+
+class Clock:
+    """A clock that stands still until a test moves it."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        """Answer the time."""
+        return self.now
+
+
+def begun(call: Call[GetAccountResponse] | Call[ProvisionUserResponse], clock: Clock) -> Attempts[Any]:
+    """Begin a call that has ten seconds."""
+    attempts: Attempts[Any] = Attempts(call, CallDefaults("", 10.0), clock)
+    attempts.begin()
+    return attempts
+
+
+def rpc_error(failure: Failure) -> grpc.RpcError:
+    """Answer an error as gRPC raises it."""
+
+    class Raised(grpc.RpcError):
+        def code(self) -> grpc.StatusCode:
+            return failure.code
+
+        def details(self) -> str:
+            return failure.message
+
+        def trailing_metadata(self) -> Any:
+            return failure.trailing_metadata()
+
+    return Raised()
+
+
+CUT_BY_DEADLINE = Failure(grpc.StatusCode.DEADLINE_EXCEEDED, message="Deadline Exceeded")
+STORE_DOWN = Failure(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", "the store is down", retry_after=0.0)
+
+
+def test_a_deadline_does_not_hide_what_the_service_said() -> None:
+    """A read that is cut after the service gave a reason fails with that reason."""
+    attempts = begun(get_account(), Clock())
+    attempts.wait_after(rpc_error(STORE_DOWN))
+    error = attempts.final(rpc_error(CUT_BY_DEADLINE))
+    assert isinstance(error, Unavailable)
+    assert (error.reason, error.message) == ("STORE_UNAVAILABLE", "the store is down")
+
+
+def test_a_cut_mint_stays_open_and_says_what_the_service_said() -> None:
+    """A minting attempt that is cut may have made secrets: it is DeadlineExceeded, with the last reason in its text."""
+    attempts = begun(provision_user("ana", access_key=True), Clock())
+    attempts.wait_after(rpc_error(STORE_DOWN))
+    error = attempts.final(rpc_error(CUT_BY_DEADLINE))
+    assert isinstance(error, DeadlineExceeded)
+    assert error.reason == ""
+    assert "STORE_UNAVAILABLE: the store is down" in str(error)
+
+
+def test_a_cut_plan_of_a_mint_tells_the_reason() -> None:
+    """With validate_only nothing is open, so the reason is told."""
+    attempts = begun(provision_user("ana", access_key=True, validate_only=True), Clock())
+    attempts.wait_after(rpc_error(STORE_DOWN))
+    assert isinstance(attempts.final(rpc_error(CUT_BY_DEADLINE)), Unavailable)
+
+
+def test_a_deadline_without_a_reason_before_it_is_one() -> None:
+    """Where the service said nothing, the deadline is all there is to tell."""
+    attempts = begun(get_account(), Clock())
+    assert isinstance(attempts.final(rpc_error(CUT_BY_DEADLINE)), DeadlineExceeded)
+
+
+def test_no_attempt_is_begun_that_has_less_time_than_the_last_one_took() -> None:
+    """After six of ten seconds in one attempt, the reason is told at once instead of a second cut."""
+    clock = Clock()
+    attempts = begun(get_account(), clock)
+    clock.now = 6.0
+    with pytest.raises(Unavailable) as caught:
+        attempts.wait_after(rpc_error(STORE_DOWN))
+    assert caught.value.reason == "STORE_UNAVAILABLE"
+
+
+def test_a_service_that_is_down_for_long_is_told_by_its_reason(
+    client: IdentityClient, service: FakeIdentityService
+) -> None:
+    """Through a real channel: many refusals with a reason end in that reason, not in a silent deadline."""
+    service.fail("GetAccount", *[Failure(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", retry_after=0.05)] * 50)
+    with pytest.raises(Unavailable) as caught:
+        client.get_account(timeout=0.5)
+    assert caught.value.reason == "STORE_UNAVAILABLE"
+    assert len(service.received) > 1
 
 
 @given(attempt=st.integers(1, 10_000), asked=st.none() | st.floats(0, 3600), draw=st.floats(0, 1))

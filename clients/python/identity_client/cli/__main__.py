@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
     """Run the command line."""
+    # gRPC reads this with the first connection; its lines on failed handshakes would stand among this program's own.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         from identity_client.cli.app import app
     except ModuleNotFoundError as missing:
-        if missing.name not in ("rich", "typer", "yaml"):
+        if missing.name not in ("rich", "segno", "typer", "yaml"):
             raise
         sys.exit(
             f"identityctl needs {missing.name}: pip install 'identity-provisioning-client[cli]'",
         )
-    app()
+    app(prog_name="identityctl")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from __future__ import annotations
 import typer
 from rich.table import Table
 
-from identity_client.cli.review import message_document, show_line
+from identity_client.cli.failures import message_document
+from identity_client.cli.review import show_line
 from identity_client.cli.session import Session, printable
 from identity_provisioning.v1.account_pb2 import Account, PasswordPolicy, Quota
 

@@ -5,20 +5,31 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from identity_client import IdentityServiceError
 from identity_client.cli.account_command import account
+from identity_client.cli.credential_commands import credentials
+from identity_client.cli.examples import epilog
 from identity_client.cli.exit_codes import EPILOG, ExitCode
 from identity_client.cli.failures import BadInputError, CliError, as_cli_error
+from identity_client.cli.group_commands import groups
+from identity_client.cli.init_command import INIT_EXAMPLES, init
+from identity_client.cli.list_command import LIST_EXAMPLES, list_users
+from identity_client.cli.mfa_commands import mfa
+from identity_client.cli.permission_commands import ASSIGN_EXAMPLES, REVOKE_EXAMPLES, assign, revoke
 from identity_client.cli.plan_command import plan
-from identity_client.cli.provision_command import provision
+from identity_client.cli.policy_commands import policies
+from identity_client.cli.provision_command import PROVISION_EXAMPLES, provision
 from identity_client.cli.session import Output, Session, printable
-from identity_client.cli.user_commands import delete, get
+from identity_client.cli.update_command import UPDATE_EXAMPLES, update
+from identity_client.cli.user_commands import DELETE_EXAMPLES, GET_EXAMPLES, delete, get
 
 _DEFAULT_TIMEOUT = 60.0
 
@@ -32,8 +43,15 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a failure is told in words, never as a traceback."""
+        failure: CliError
         try:
             return super().invoke(ctx)
+        except TyperException as error:
+            if not _wants_json(ctx):
+                raise
+            failure = BadInputError(error.format_message())
+        except typer.Abort:
+            failure = CliError("Interrupted.", ExitCode.INTERRUPTED)
         except IdentityServiceError as error:
             failure = as_cli_error(error)
         except CliError as error:
@@ -46,6 +64,9 @@ class Commands(TyperGroup):
             failure = _unwritten(error)
         with suppress(OSError):
             typer.echo(printable(str(failure)), err=True)
+        with suppress(OSError):
+            if _wants_json(ctx) and not ctx.obj.json_written:
+                ctx.obj.write_json(failure.document())
         raise typer.Exit(failure.exit_code)
 
     def _global_options_first(self, args: list[str]) -> list[str]:
@@ -73,6 +94,17 @@ class Commands(TyperGroup):
         return [*first, *rest]
 
 
+def _wants_json(context: Any) -> bool:
+    """Tell whether the run is to end with a JSON document, once the global options are known."""
+    return isinstance(context.obj, Session) and context.obj.as_json
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"identityctl {version('identity-provisioning-client')}")
+        raise typer.Exit
+
+
 def _unwritten(error: OSError) -> CliError:
     """Answer what could not be read or written, and leave what is still buffered for the output unwritten."""
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 -- lives as long as the process
@@ -84,13 +116,14 @@ app = typer.Typer(
     name="identityctl",
     cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    epilog=EPILOG,
 )
 
 
-@app.callback(epilog=EPILOG)
+@app.callback(
+    epilog="Shell completion for bash, zsh, fish and PowerShell: identityctl --install-completion, then open a new "
+    f"shell; identityctl --show-completion prints what it installs.\n\n{EPILOG}"
+)
 def global_options(
     context: typer.Context,
     target: Annotated[str, typer.Option("--target", envvar="IDENTITY_TARGET", help="The service, HOST:PORT.")] = "",
@@ -119,8 +152,11 @@ def global_options(
     timeout: Annotated[
         float, typer.Option("--timeout", min=0.1, help="Seconds for each call, retries included.")
     ] = _DEFAULT_TIMEOUT,
+    show_version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version.")
+    ] = False,
 ) -> None:
-    """Make, look at and delete AWS IAM users through the identity service."""
+    """Make, look at, change and delete AWS IAM users through the identity service."""
     context.obj = Session(
         target=target,
         ca=ca,
@@ -134,5 +170,17 @@ def global_options(
     )
 
 
-for command in (plan, provision, get, delete, account):
-    app.command(epilog=EPILOG)(command)
+app.command(epilog=epilog("plan ana --group Developers --console", "plan -f users.yaml --output json"))(plan)
+app.command(epilog=epilog(*PROVISION_EXAMPLES))(provision)
+app.command(epilog=epilog(*INIT_EXAMPLES))(init)
+app.command(epilog=epilog(*GET_EXAMPLES))(get)
+app.command("list", epilog=epilog(*LIST_EXAMPLES))(list_users)
+app.command(epilog=epilog(*UPDATE_EXAMPLES))(update)
+app.command(epilog=epilog(*DELETE_EXAMPLES))(delete)
+app.add_typer(credentials, name="credentials")
+app.add_typer(mfa, name="mfa")
+app.command(epilog=epilog(*ASSIGN_EXAMPLES))(assign)
+app.command(epilog=epilog(*REVOKE_EXAMPLES))(revoke)
+app.add_typer(groups, name="groups")
+app.add_typer(policies, name="policies")
+app.command(epilog=epilog("account", "account --output json"))(account)

@@ -21,7 +21,7 @@ MEANINGS = {
     ExitCode.OK: "all was done",
     ExitCode.SOME_FAILED: "for one user at least the service refused or failed, or the secrets are lost",
     ExitCode.BAD_INPUT: "an option, the users file or a file to be written is no good; nothing was sent",
-    ExitCode.PLAN_HAS_PROBLEMS: "a plan cannot run; nothing was created",
+    ExitCode.PLAN_HAS_PROBLEMS: "a plan cannot run, or is not the approved one; nothing was created",
     ExitCode.CANNOT_REACH: "the service cannot be reached, or does not know the caller",
     ExitCode.NOT_CONFIRMED: "nobody said yes; nothing was changed",
     ExitCode.INTERRUPTED: "interrupted; the same command goes on where it was cut",

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import shlex
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 
 from identity_client import (
     AlreadyExists,
@@ -19,15 +23,35 @@ from identity_client import (
     Unavailable,
 )
 from identity_client.cli.exit_codes import ExitCode
+from identity_provisioning.v1.plan_pb2 import Plan
 
 
 class CliError(Exception):
-    """Ends the command with a message for people and an exit code."""
+    """Ends the command with a message for people, an exit code, and a document for machines."""
 
-    def __init__(self, message: str, exit_code: ExitCode) -> None:
-        """Keep the exit code beside the message."""
+    def __init__(
+        self,
+        message: str,
+        exit_code: ExitCode,
+        *,
+        error: IdentityServiceError | None = None,
+        plan: Plan | None = None,
+    ) -> None:
+        """Keep the exit code, and the error or the plan that it is about, beside the message."""
         super().__init__(message)
         self.exit_code = exit_code
+        self._error = error
+        self._plan = plan
+
+    def document(self) -> dict[str, Any]:
+        """Answer what went wrong as JSON values."""
+        said: dict[str, Any] = {"code": "", "reason": "", "message": str(self)}
+        if self._error is not None:
+            said = error_document(self._error)
+        whole: dict[str, Any] = {"error": said | {"exit_code": int(self.exit_code)}}
+        if self._plan is not None:
+            whole["plan"] = message_document(self._plan)
+        return whole
 
 
 class BadInputError(CliError):
@@ -48,6 +72,11 @@ _ADVICE_BY_REASON = {
     "AWS_ACCESS_DENIED": "The service's own role lacks a permission; its operators have to add it.",
     "AWS_CREDENTIALS_REFUSED": "AWS refuses the service's credentials; tell its operators.",
     "BOUNDARY_NOT_KEPT": "IAM did not keep the boundary, and the user was undone; tell the operators.",
+    "INVALID_MFA_CODE": "The device stays pending. Wait for a fresh code, and give it with the one that follows it.",
+    "MFA_DEVICE_NOT_FOUND": "`identityctl get USER` shows the serial numbers of the enabled devices.",
+    "IN_USE": "Whatever uses it has to let go of it first.",
+    "INTERRUPTED": "What it came to is not known: look at what is there, then run the same command again.",
+    "UNDO_INCOMPLETE": "Remove what remains, then run the same command again.",
 }
 
 _ADVICE_BY_KIND: tuple[tuple[type[IdentityServiceError], str], ...] = (
@@ -73,16 +102,42 @@ def advice(error: IdentityServiceError) -> str:
     return next((text for kind, text in _ADVICE_BY_KIND if isinstance(error, kind)), "")
 
 
-def explained(error: IdentityServiceError, *, to_do: str | None = None) -> str:
-    """Answer the whole story: the message, what the service left behind, and what to do, here or as `to_do` has it."""
+def explained(error: IdentityServiceError, *, to_do: str | None = None, forward_only: bool = False) -> str:
+    """Answer the whole story: the message, what the service left behind, and what to do, here or as `to_do` has it.
+
+    Of a call that is never undone, `forward_only`, the service names what it did not reach.
+    """
     parts = [str(error)]
     failed_step = error.metadata.get("failed_step")
     if failed_step:
         parts.append(f"The step that failed was {failed_step}.")
     if remains(error):
-        parts.append(f"What remains in the account: {remains(error)}.")
+        what = "What was not reached" if forward_only else "What remains in the account"
+        parts.append(f"{what}: {remains(error)}.")
     parts.append(advice(error) if to_do is None else to_do)
     return " ".join(part for part in parts if part)
+
+
+def message_document(message: Message) -> dict[str, Any]:
+    """Answer a message as JSON values, with the contract's names and nothing left out."""
+    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+
+
+def error_document(error: IdentityServiceError) -> dict[str, Any]:
+    """Answer an error as JSON values."""
+    return {
+        "code": error.code.name,
+        "reason": error.reason,
+        "message": error.message,
+        "metadata": error.metadata,
+        "field_violations": [{"field": each.field, "description": each.description} for each in error.field_violations],
+        "quota_violations": [
+            {"subject": each.subject, "description": each.description} for each in error.quota_violations
+        ],
+        "advice": advice(error),
+        "request_id": error.request_id,
+        "trace_id": error.trace_id,
+    }
 
 
 def remains(error: IdentityServiceError) -> str:
@@ -93,18 +148,33 @@ def remains(error: IdentityServiceError) -> str:
 
 def advice_for_new_user(error: IdentityServiceError, user_name: str) -> str:
     """Answer what to do about a user that could not be made; what was left of it has to go first."""
+    removal = delete_command(user_name, error.metadata.get("account_id", ""))
+    if error.reason == "INTERRUPTED":
+        return (
+            "The user may be there, whole or in part, and its secrets are lost. If it is, remove it with "
+            f"`{removal}`; then run the same command again."
+        )
     if not remains(error):
         return advice(error)
-    cause = "" if isinstance(error, Unavailable | DeadlineExceeded | Internal) else advice(error)
-    removal = delete_command(user_name, error.metadata.get("account_id", ""))
+    says_nothing = error.reason == "UNDO_INCOMPLETE" or isinstance(error, Unavailable | DeadlineExceeded | Internal)
+    cause = "" if says_nothing else advice(error)
     return f"{cause} Remove it with `{removal}`, then run the same command again.".strip()
 
 
 def delete_command(user_name: str, account_id: str) -> str:
     """Answer the command that deletes a user, ready to be copied."""
+    return _command("delete", user_name, account_id)
+
+
+def get_command(user_name: str) -> str:
+    """Answer the command that shows a user, ready to be copied."""
+    return _command("get", user_name, "")
+
+
+def _command(verb: str, user_name: str, account_id: str) -> str:
     account = ["--account", account_id] if account_id else []
     end_of_options = ["--"] if user_name.startswith("-") else []
-    return shlex.join(["identityctl", "delete", *account, *end_of_options, user_name])
+    return shlex.join(["identityctl", verb, *account, *end_of_options, user_name])
 
 
 def cannot_reach(error: IdentityServiceError) -> bool:
@@ -125,7 +195,7 @@ def outcome_unknown(error: IdentityServiceError) -> bool:
     return error.code.name in open_ended or isinstance(error, InProgress)
 
 
-def as_cli_error(error: IdentityServiceError) -> CliError:
+def as_cli_error(error: IdentityServiceError, *, to_do: str | None = None, forward_only: bool = False) -> CliError:
     """Answer what ends a command that asks one thing only."""
     code = ExitCode.CANNOT_REACH if cannot_reach(error) else ExitCode.SOME_FAILED
-    return CliError(explained(error), code)
+    return CliError(explained(error, to_do=to_do, forward_only=forward_only), code, error=error)

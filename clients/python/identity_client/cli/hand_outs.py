@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from identity_client.cli.failures import BadInputError
+from identity_client.cli.outcome import account_of
 from identity_client.cli.resume import OpenedCsv, ResumeFile
 from identity_client.cli.wanted import WantedUser
-from identity_client.handout import CredentialsCsv, CredentialsRow, FileIdentity, mail_draft, write_mail_draft
+from identity_client.handout import (
+    CredentialsCsv,
+    CredentialsRow,
+    FileIdentity,
+    MailTemplate,
+    mail_draft,
+    mfa_files,
+    write_mail_draft,
+    write_mfa_device,
+)
 from identity_provisioning.v1.user_service_pb2 import ProvisionUserResponse
 
 
@@ -18,33 +29,63 @@ class HandOutError(Exception):
     """Credentials were made and could not be written; every further user would lose its own as well."""
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where the person wants a run's credentials and drafts, and the drafts' text."""
+
+    csv: Path | None = None
+    mfa_dir: Path | None = None
+    mail_dir: Path | None = None
+    template: MailTemplate | None = None
+
+
 class HandOuts:
     """Where a run's credentials and drafts go."""
 
-    def __init__(self, csv: CredentialsCsv | None, mail_dir: Path | None, *, shown: bool = False) -> None:
-        """Take the open file, the folder, and whether standard output has the credentials as well."""
+    def __init__(self, csv: CredentialsCsv | None, places: Places, *, shown: bool = False) -> None:
+        """Take the open file, the folders, and whether standard output has the credentials as well."""
         self.shown = shown
         self._csv = csv
-        self._mail_dir = mail_dir
+        self._places = places
 
     def earlier_place(self, user: WantedUser, response: ProvisionUserResponse) -> str:
-        """Answer the file if an earlier run wrote the user's line there, and was killed before it could note that."""
+        """Answer the file if an earlier run wrote the user's secrets there, and was killed before it could note that.
+
+        The line comes after the MFA device, so that where the line is the device is as well.
+        """
         name = response.user.user_name or user.name
-        if self._csv is None or not self._csv.holds(name, response.credentials.access_key.access_key_id):
-            return ""
-        return str(self._csv.path)
+        if self._csv is not None and self._csv.holds(name, response.credentials.access_key.access_key_id):
+            return str(self._csv.path)
+        if self._places.mfa_dir is not None and not user.fits_csv:
+            seed = mfa_files(self._places.mfa_dir, name)[1]
+            return str(seed) if os.path.lexists(seed) else ""
+        return ""
 
     def deliver(self, user: WantedUser, response: ProvisionUserResponse) -> tuple[str, tuple[str, ...]]:
-        """Write the user's line first and the draft after it; answer the line's file, and what there is to know.
+        """Write the MFA device first, then the line, the draft last; answer where the secrets are, and what to know.
 
         Raises:
-            HandOutError: the line could not be written.
+            HandOutError: the device or the line could not be written.
         """
-        place = self._write_row(user, response)
-        return place, self._write_draft(user, response)
+        places: tuple[str, ...] = ()
+        if not response.credentials.secrets_withheld:
+            places = tuple(filter(None, (self._write_mfa_device(user, response), self._write_row(user, response))))
+        return " and ".join(places), self._write_draft(user, response)
+
+    def _write_mfa_device(self, user: WantedUser, response: ProvisionUserResponse) -> str:
+        if self._places.mfa_dir is None or not response.credentials.HasField("mfa_device"):
+            return ""
+        name = response.user.user_name or user.name
+        try:
+            return str(write_mfa_device(self._places.mfa_dir, name, response.credentials.mfa_device))
+        except OSError as error:
+            raise HandOutError(
+                f"The user was made, but its MFA device could not be written to {self._places.mfa_dir}: "
+                f"{error.strerror}."
+            ) from None
 
     def _write_row(self, user: WantedUser, response: ProvisionUserResponse) -> str:
-        if self._csv is None or not user.wants_credentials or response.credentials.secrets_withheld:
+        if self._csv is None or not user.fits_csv:
             return ""
         row = CredentialsRow.from_credentials(
             response.user.user_name or user.name, response.credentials, response.sign_in_url
@@ -58,7 +99,7 @@ class HandOuts:
         return str(self._csv.path)
 
     def _write_draft(self, user: WantedUser, response: ProvisionUserResponse) -> tuple[str, ...]:
-        if self._mail_dir is None or user.console is None:
+        if self._places.mail_dir is None or user.console is None:
             return ()
         name = response.user.user_name or user.name
         try:
@@ -67,8 +108,10 @@ class HandOuts:
                 response.sign_in_url,
                 recipient=user.email,
                 reset_required=user.console.require_reset,
+                account_id=account_of(response.user.arn),
+                template=self._places.template,
             )
-            write_mail_draft(self._mail_dir, name, draft)
+            write_mail_draft(self._places.mail_dir, name, draft)
         except FileExistsError:
             return ("An earlier mail draft was left as it is.",)
         except Exception as error:  # noqa: BLE001 -- a draft can be written anew, another user's secrets cannot
@@ -77,36 +120,49 @@ class HandOuts:
         return ()
 
 
-def check_places(csv: Path | None, mail_dir: Path | None, opened: OpenedCsv | None) -> None:
+def check_places(places: Places, users: Sequence[WantedUser], memory: ResumeFile) -> None:
     """Refuse a place that cannot be written before the service is asked for anything.
 
     Raises:
         BadInputError: there is such a file and it is not the one that the run to go on with opened, or no such folder.
     """
+    csv = places.csv
     if csv is not None and os.path.lexists(csv):
-        _open_csv(csv, opened).close()
+        _open_csv(csv, memory.csv).close()
     if csv is not None and not os.path.isdir(csv.parent):  # noqa: PTH112 -- Path.is_dir fails on what may not be read
         raise BadInputError(f"{csv}: there is no folder {csv.parent}")
-    if mail_dir is not None and not _can_be_folder(mail_dir):
-        raise BadInputError(f"{mail_dir}: is not a folder, and cannot be made one")
+    for folder in filter(None, (places.mail_dir, places.mfa_dir)):
+        if not _can_be_folder(folder):
+            raise BadInputError(f"{folder}: is not a folder, and cannot be made one")
+    if places.mfa_dir is not None:
+        _refuse_earlier_devices(places.mfa_dir, [user.name for user in users if user.name not in memory.started])
+
+
+def _refuse_earlier_devices(folder: Path, user_names: Sequence[str]) -> None:
+    for name in user_names:
+        for file in mfa_files(folder, name):
+            if os.path.lexists(file):
+                raise BadInputError(
+                    f"{file}: exists, and may hold the only copy of somebody's seed; name another folder"
+                )
 
 
 @contextmanager
-def open_hand_outs(csv: Path | None, mail_dir: Path | None, memory: ResumeFile, *, shown: bool) -> Iterator[HandOuts]:
+def open_hand_outs(places: Places, memory: ResumeFile, *, shown: bool) -> Iterator[HandOuts]:
     """Open the places, and have the resume file know the credentials file; if nobody's came to it, it is removed.
 
     Raises:
-        BadInputError: the file or the folder cannot be made.
+        BadInputError: the file or a folder cannot be made.
     """
-    if mail_dir is not None:
-        _make_folder(mail_dir)
-    if csv is None:
-        yield HandOuts(None, mail_dir, shown=shown)
+    for folder in filter(None, (places.mail_dir, places.mfa_dir)):
+        _make_folder(folder)
+    if places.csv is None:
+        yield HandOuts(None, places, shown=shown)
         return
-    file = _open_csv(csv, memory.csv)
+    file = _open_csv(places.csv, memory.csv)
     try:
-        memory.note_csv(OpenedCsv(str(csv.absolute()), file.identity.device, file.identity.inode))
-        yield HandOuts(file, mail_dir, shown=shown)
+        memory.note_csv(OpenedCsv(str(places.csv.absolute()), file.identity.device, file.identity.inode))
+        yield HandOuts(file, places, shown=shown)
     finally:
         with suppress(OSError, BadInputError):  # neither is worth the answers that are still to be shown
             file.discard()

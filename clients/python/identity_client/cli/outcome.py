@@ -66,11 +66,11 @@ class Outcome:
     def _loss(self) -> str:
         """Say that the secrets are gone, and the exact way to new ones."""
         arn = "" if self.response is None else self.response.user.arn
-        command = delete_command(self.user.name, _account_of(arn))
+        command = delete_command(self.user.name, account_of(arn))
         return _LOST.format(_WITHHELD if self.secrets_withheld else "The secrets are lost.", command)
 
 
-def _account_of(arn: str) -> str:
+def account_of(arn: str) -> str:
     """Answer the account that an ARN names: arn:PARTITION:iam::ACCOUNT:user/NAME."""
     parts = arn.split(":")
     return parts[4] if len(parts) > 5 else ""

@@ -5,22 +5,30 @@ from __future__ import annotations
 import typer
 
 from identity_client.cli.exit_codes import ExitCode
-from identity_client.cli.planning import plan_users
-from identity_client.cli.review import review_document, show_review
+from identity_client.cli.planning import combined_digest, plan_digests, plan_users
+from identity_client.cli.review import review_document, show_line, show_review, summary_document
 from identity_client.cli.session import Session
 from identity_client.cli.user_flags import UserFlags, takes_user_flags
 
 
 @takes_user_flags
 def plan(context: typer.Context, flags: UserFlags) -> None:
-    """Show what `provision` would do: every step, quota, warning and problem. Nothing is changed."""
+    """Show what `provision` would do: every step, quota, warning and problem. Nothing is changed.
+
+    The last line is a digest over all plans. Who approves them hands it on, and `provision --approved DIGEST` makes
+    the users only if the plans are still the same.
+    """
     session: Session = context.obj
     users = flags.users()
     reviewed = plan_users(session.connect(), users)
+    digest = combined_digest(plan_digests(reviewed))
     if session.as_json:
-        session.write_json({"plans": review_document(reviewed)})
+        summary = summary_document(reviewed)
+        session.write_json({"plans": review_document(reviewed), "summary": summary, "digest": digest})
     else:
         show_review(session.results, reviewed)
+        if digest:
+            show_line(session.results, f"To make just this: provision --approved {digest}")
     stuck = [each.user.name for each in reviewed if not each.can_run]
     if stuck:
         session.say(f"{len(stuck)} of {len(reviewed)} plans cannot run: {', '.join(stuck)}")

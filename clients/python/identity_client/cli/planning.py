@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,6 +40,18 @@ def plan_users(client: IdentityClient, users: Sequence[WantedUser]) -> list[Revi
         if each.error is not None and cannot_reach(each.error):
             raise as_cli_error(each.error)
     return reviewed
+
+
+def combined_digest(plan_digests: Sequence[str]) -> str:
+    """Answer one digest over the plans of a whole run, in the order of the users; empty if one cannot run."""
+    if not all(plan_digests):
+        return ""
+    return hashlib.sha256("\n".join(plan_digests).encode()).hexdigest()
+
+
+def plan_digests(reviewed: Sequence[Reviewed]) -> list[str]:
+    """Answer each plan's digest; an empty one where the plan cannot run."""
+    return [each.plan.digest if each.plan is not None and each.can_run else "" for each in reviewed]
 
 
 def _review(client: IdentityClient, user: WantedUser) -> Reviewed:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,18 +15,33 @@ from identity_client import IdentityClient
 from identity_client.cli.consent import require_consent
 from identity_client.cli.exit_codes import ExitCode
 from identity_client.cli.failures import BadInputError, CliError
-from identity_client.cli.hand_outs import check_places, open_hand_outs
+from identity_client.cli.hand_outs import Places, check_places, open_hand_outs
 from identity_client.cli.interrupts import stop_on_interrupt
 from identity_client.cli.outcome import Outcome
-from identity_client.cli.planning import Reviewed, plan_users
+from identity_client.cli.planning import Reviewed, combined_digest, plan_digests, plan_users
 from identity_client.cli.progress import progress_bar
-from identity_client.cli.provisioning import ProvisioningRun, note_shown, remember
-from identity_client.cli.results import results_document, show_results
+from identity_client.cli.provisioning import ProvisioningRun, remember
+from identity_client.cli.results import result_document, show_results, show_secrets_of
 from identity_client.cli.resume import ResumeFile, default_path
 from identity_client.cli.review import review_document, show_review
 from identity_client.cli.session import Session
 from identity_client.cli.user_flags import UserFlags, takes_user_flags
 from identity_client.cli.wanted import WantedUser, digest_of
+from identity_client.handout import (
+    LANGUAGES,
+    PLACEHOLDERS,
+    MailTemplate,
+    TemplateError,
+    load_template,
+    shipped_template,
+)
+
+PROVISION_EXAMPLES = (
+    "provision ana --group Developers --console --csv ana.csv",
+    "provision -f users.yaml --csv new.csv --mail-dir mail --mail-language ja",
+    "provision -f users.csv --defaults team.yaml --approved DIGEST --output json --yes",
+)
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @takes_user_flags
@@ -35,40 +52,113 @@ def provision(
         Path | None,
         typer.Option("--csv", help="Write the credentials to this new file, which only you may read."),
     ] = None,
+    mfa_dir: Annotated[
+        Path | None, typer.Option("--mfa-dir", help="Write each MFA device's QR code and seed to this folder.")
+    ] = None,
     mail_dir: Annotated[
         Path | None, typer.Option("--mail-dir", help="Write a mail draft per console user to this folder.")
     ] = None,
-    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Show the credentials in the terminal.")] = False,
+    mail_language: Annotated[
+        str, typer.Option("--mail-language", help=f"The drafts' language: {' or '.join(LANGUAGES)}.")
+    ] = "",
+    mail_template: Annotated[
+        Path | None,
+        typer.Option(
+            "--mail-template",
+            help="Your own text of the drafts, in any language: `Subject: ...`, an empty line, the body, with "
+            f"{', '.join(f'${name}' for name in PLACEHOLDERS)}.",
+        ),
+    ] = None,
+    show_secrets: Annotated[
+        bool, typer.Option("--show-secrets", help="Show the credentials in the terminal, as they are made.")
+    ] = False,
+    approved: Annotated[
+        str, typer.Option("--approved", help="Go on only if the plans have this digest, which `plan` showed.")
+    ] = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Go ahead without a question.")] = False,
     resume: Annotated[
         Path | None, typer.Option("--resume", help="The file that remembers the request ids of this run.")
     ] = None,
 ) -> None:
-    """Make users after a review. Run again after a cut, the same command goes on and does nothing twice."""
+    """Make users after a review. Run again after a cut, the same command goes on and does nothing twice.
+
+    With --output json one user's result is one document, `{"users": [...]}`. The results of more users are one JSON
+    object a line, each written as soon as that user is made; a run that cannot start is one line with its plans.
+    """
     session: Session = context.obj
     users = flags.users()
-    _require_outlet(session, users, csv, show_secrets)
+    places = Places(csv, mfa_dir, mail_dir, _template(mail_dir, mail_language, mail_template))
+    shown = session.as_json or show_secrets
+    _require_outlet(users, places, shown=shown and sys.stdout is not None)
+    _check_approved(approved)
     memory = _memory(session, users, flags.folder, resume)
-    check_places(csv, mail_dir, memory.csv)
+    check_places(places, users, memory)
     client = session.connect()
     reviewed = _reviewed(session, client, users, memory, in_brief=yes)
+    _require_approved(approved, users, reviewed, memory)
     require_consent(_question(users, memory), given=yes)
-    with open_hand_outs(csv, mail_dir, memory, shown=session.as_json or show_secrets) as hand_outs:
+    with open_hand_outs(places, memory, shown=shown) as hand_outs:
         remember(memory, reviewed)
-        outcomes = _carried_out(session, users, ProvisioningRun(client, users, memory, hand_outs))
-    _report(session, outcomes, csv, show_secrets)
-    if session.as_json or show_secrets:
-        note_shown(memory, outcomes)
-    _finish(session, outcomes, memory)
+        show = _outlet(session, one=len(users) == 1, show_secrets=show_secrets)
+        run = ProvisioningRun(client, users, memory, hand_outs, show)
+        outcomes = _carried_out(session, users, run, live=show is None)
+    _report(session, outcomes, run, csv)
+    _finish(session, outcomes, memory, run)
 
 
-def _require_outlet(session: Session, users: Sequence[WantedUser], csv: Path | None, show_secrets: bool) -> None:
-    """Refuse to make secrets that nobody would see."""
-    shown = (session.as_json or show_secrets) and sys.stdout is not None
-    if any(user.wants_credentials for user in users) and not (csv or shown):
+def _template(mail_dir: Path | None, language: str, file: Path | None) -> MailTemplate | None:
+    """Read the drafts' text before anything is asked of the service."""
+    if language and file is not None:
+        raise BadInputError("--mail-language is about the texts that come with this program; --mail-template is yours.")
+    if (language or file is not None) and mail_dir is None:
+        raise BadInputError("Say where the mail drafts go: --mail-dir FOLDER.")
+    try:
+        return shipped_template(language or LANGUAGES[0]) if file is None else load_template(file)
+    except TemplateError as error:
+        raise BadInputError(str(error)) from None
+    except ValueError as error:
+        raise BadInputError(f"--mail-language: {error}") from None
+    except OSError as error:
+        raise BadInputError(f"{file}: {error.strerror or error}") from None
+
+
+def _require_outlet(users: Sequence[WantedUser], places: Places, *, shown: bool) -> None:
+    """Refuse to make secrets that nobody would see; a password that the person chose is none of them."""
+    if shown:
+        return
+    if places.csv is None and any(user.awaits_generated for user in users):
         raise BadInputError(
             "The credentials can be seen only once. Say where they go: --csv FILE, --output json, "
             "or --show-secrets. Nothing was created."
+        )
+    if places.mfa_dir is None and any(user.mfa_device for user in users):
+        raise BadInputError(
+            "The seed of an MFA device can be seen only once. Say where it goes: --mfa-dir FOLDER, --output json, "
+            "or --show-secrets. Nothing was created."
+        )
+
+
+def _check_approved(digest: str) -> None:
+    if digest and not _DIGEST.fullmatch(digest):
+        raise BadInputError(f"--approved {digest!r}: is no digest; `identityctl plan` ends with one")
+
+
+def _require_approved(
+    digest: str, users: Sequence[WantedUser], reviewed: Sequence[Reviewed], memory: ResumeFile
+) -> None:
+    """Go on only with the plans that were approved; users that an earlier run began with keep their plan of then.
+
+    Raises:
+        CliError: the plans are others.
+    """
+    planned = dict(zip((each.user.name for each in reviewed), plan_digests(reviewed), strict=True))
+    begun = {name: started.plan_digest for name, started in memory.started.items()}
+    now = combined_digest([planned.get(user.name) or begun[user.name] for user in users])
+    if digest and digest != now:
+        raise CliError(
+            f"The plans are not the ones that were approved: their digest is {now}. Nothing was created. Have them "
+            "reviewed anew with `identityctl plan`.",
+            ExitCode.PLAN_HAS_PROBLEMS,
         )
 
 
@@ -93,7 +183,8 @@ def _reviewed(
     stuck = [each.user.name for each in reviewed if not each.can_run]
     if stuck:
         if session.as_json:
-            session.write_json({"plans": review_document(reviewed), "users": []})
+            write = session.write_json if len(users) == 1 else session.write_json_line
+            write({"plans": review_document(reviewed), "users": []})
         raise CliError(
             f"{len(stuck)} of {len(users)} plans cannot run, so nothing was created: {', '.join(stuck)}",
             ExitCode.PLAN_HAS_PROBLEMS,
@@ -106,27 +197,49 @@ def _question(users: Sequence[WantedUser], memory: ResumeFile) -> str:
     return f"Go on with {what}?" if memory.started else f"Make {what}?"
 
 
-def _carried_out(session: Session, users: Sequence[WantedUser], run: ProvisioningRun) -> list[Outcome]:
+def _outlet(session: Session, *, one: bool, show_secrets: bool) -> Callable[[Outcome], None] | None:
+    """Answer what writes each result to standard output as it comes; None where all come in a table at the end."""
+    if session.as_json:
+        return partial(_write_document if one else _write_line, session)
+    return partial(show_secrets_of, session.results) if show_secrets else None
+
+
+def _write_document(session: Session, outcome: Outcome) -> None:
+    session.write_json({"users": [result_document(outcome)]})
+
+
+def _write_line(session: Session, outcome: Outcome) -> None:
+    session.write_json_line(result_document(outcome))
+
+
+def _carried_out(session: Session, users: Sequence[WantedUser], run: ProvisioningRun, *, live: bool) -> list[Outcome]:
+    """Make the users; the progress bar would be drawn over what is written meanwhile."""
+    if not live:
+        with stop_on_interrupt(run.stop):
+            return run.carry_out(lambda: None)
     with stop_on_interrupt(run.stop), progress_bar(session.messages, "Making users", len(users)) as advance:
         return run.carry_out(advance)
 
 
-def _report(session: Session, outcomes: Sequence[Outcome], csv: Path | None, show_secrets: bool) -> None:
-    if session.as_json:
-        session.write_json({"users": results_document(outcomes)})
-    else:
-        show_results(session.results, outcomes, csv=str(csv or ""), show_secrets=show_secrets)
+def _report(session: Session, outcomes: Sequence[Outcome], run: ProvisioningRun, csv: Path | None) -> None:
+    """Show the table; where the output is lost, tell on standard error what there is to know."""
+    if run.output_error is not None:
+        for outcome in outcomes:
+            session.say(f"{outcome.user.name}: {outcome.status}. {outcome.story()}".rstrip())
+    elif not session.as_json:
+        show_results(session.results, outcomes, csv=str(csv or ""))
 
 
-def _finish(session: Session, outcomes: Sequence[Outcome], memory: ResumeFile) -> None:
+def _finish(session: Session, outcomes: Sequence[Outcome], memory: ResumeFile, run: ProvisioningRun) -> None:
     """End the run: forget it if all is done, otherwise say how to go on."""
-    if all(outcome.complete for outcome in outcomes):
+    complete = all(outcome.complete for outcome in outcomes)
+    if complete or not (memory.started or memory.csv):
         memory.remove()
-        return
-    if memory.started or memory.csv:
+    else:
         told = "Do what is said of each user, then run" if any(each.needs_deletion for each in outcomes) else "Run"
         session.say(f"{told} the same command again to go on; the request ids are in {memory.path}")
-    else:
-        memory.remove()
+    if run.output_error is not None:
+        raise run.output_error
     failed = any(outcome.status in ("failed", "secrets lost") for outcome in outcomes)
-    raise typer.Exit(ExitCode.SOME_FAILED if failed else ExitCode.INTERRUPTED)
+    if not complete:
+        raise typer.Exit(ExitCode.SOME_FAILED if failed else ExitCode.INTERRUPTED)

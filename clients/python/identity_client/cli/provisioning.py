@@ -26,16 +26,6 @@ def remember(resume: ResumeFile, reviewed: Sequence[Reviewed]) -> None:
     resume.save()
 
 
-def note_shown(resume: ResumeFile, outcomes: Sequence[Outcome]) -> None:
-    """Note whose secrets standard output has, so that a later run does not take them for lost."""
-    for outcome in outcomes:
-        name = outcome.user.name
-        fresh = outcome.response is not None and not outcome.secrets_withheld
-        if fresh and name in resume.started and not resume.started[name].handed_out_to:
-            with _going_on_unremembered():
-                resume.note_hand_out(name, "standard output")
-
-
 def _going_on_unremembered() -> AbstractContextManager[None]:
     """Pass over a resume file that cannot be written any more.
 
@@ -49,15 +39,25 @@ class ProvisioningRun:
     """One run over many users.
 
     One user's failure does not stop the others. An interrupt does stop what has not begun, and so does a
-    credentials file that cannot be written. What is under way is waited for, because its answer holds
-    secrets.
+    credentials file or an output that cannot be written. What is under way is waited for, because its answer
+    holds secrets.
+
+    Attributes:
+        output_error: why the output could not be written; None if it could.
     """
 
     def __init__(
-        self, client: IdentityClient, users: Sequence[WantedUser], resume: ResumeFile, hand_outs: HandOuts
+        self,
+        client: IdentityClient,
+        users: Sequence[WantedUser],
+        resume: ResumeFile,
+        hand_outs: HandOuts,
+        show: Callable[[Outcome], None] | None = None,
     ) -> None:
-        """Take the users, whose request ids the resume file has."""
+        """Take the users, whose request ids the resume file has, and what writes each outcome to the output at once."""
         self.stopped = False
+        self.output_error: OSError | None = None
+        self._show = show
         self._client = client
         self._users = users
         self._resume = resume
@@ -82,7 +82,7 @@ class ProvisioningRun:
                 self.stop()
             for future in as_completed(self._futures):
                 user = self._futures[future]
-                found[user.name] = self._settled(future, user)
+                found[user.name] = self._shown(self._settled(future, user))
                 with suppress(Exception):  # whoever looks on does not stop the run
                     on_settled()
         return [found[user.name] for user in self._users]
@@ -108,6 +108,33 @@ class ProvisioningRun:
         except Exception as error:  # noqa: BLE001 -- the other users' answers hold secrets and are still to be written
             note = f"An unexpected fault ended it: {type(error).__name__}. Run the same command again."
             return replace(outcome, status="failed", notes=(note,))
+
+    def _shown(self, outcome: Outcome) -> Outcome:
+        """Write the outcome to the output before the next one is waited for: a kill later on loses no secret."""
+        if self._show is None:
+            return outcome
+        try:
+            self._show(outcome)
+        except OSError as error:
+            self.output_error = error
+            self.stop()
+            return self._not_shown(outcome)
+        started = self._resume.started.get(outcome.user.name)
+        fresh = outcome.response is not None and not outcome.secrets_withheld
+        if fresh and started is not None and not started.handed_out_to:
+            with _going_on_unremembered():
+                self._resume.note_hand_out(outcome.user.name, "standard output")
+        return outcome
+
+    def _not_shown(self, outcome: Outcome) -> Outcome:
+        """Answer what became of a user whose outcome the output did not take; the secrets may be in files."""
+        started = self._resume.started.get(outcome.user.name)
+        elsewhere = started is not None and started.handed_out_to
+        fresh = outcome.response is not None and not outcome.secrets_withheld
+        if elsewhere or not fresh or not outcome.user.awaits_secrets:
+            return outcome
+        self._forget(outcome)
+        return replace(outcome, status="secrets lost", notes=("The output could not be written.",))
 
     def _handed_out(self, outcome: Outcome) -> Outcome:
         if outcome.error is not None and not outcome_unknown(outcome.error):
@@ -141,7 +168,7 @@ class ProvisioningRun:
         if not outcome.user.awaits_secrets:
             return replace(outcome, status="failed", notes=(note,))
         if self._hand_outs.shown:
-            return replace(outcome, status="failed", notes=(note, "Take them from this run's output."))
+            return replace(outcome, status="failed", notes=(note, "Take the secrets from this run's output."))
         self._forget(outcome)
         return replace(outcome, status="secrets lost", notes=(note,))
 

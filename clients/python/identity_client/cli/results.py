@@ -8,13 +8,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from identity_client.cli.failures import error_document, message_document
 from identity_client.cli.outcome import Outcome
-from identity_client.cli.review import error_document, message_document, show_line
+from identity_client.cli.review import show_line
 from identity_client.cli.session import printable
+from identity_provisioning.v1.credential_pb2 import IssuedCredentials
 
 
-def show_results(console: Console, outcomes: Sequence[Outcome], *, csv: str, show_secrets: bool) -> None:
-    """Show the table of results, what there is to say about each, and the secrets if they are wanted here."""
+def show_results(console: Console, outcomes: Sequence[Outcome], *, csv: str) -> None:
+    """Show the table of results, and what there is to say about each; secrets that are wanted here came before."""
     table = Table(title="Results", title_justify="left")
     for heading in ("User", "Result", "ARN", "Access key", "Password"):
         table.add_column(heading, overflow="fold", no_wrap=heading in ("Result", "Access key"))
@@ -25,14 +27,6 @@ def show_results(console: Console, outcomes: Sequence[Outcome], *, csv: str, sho
         story = outcome.story()
         if story:
             show_line(console, f"{outcome.user.name}: {story}")
-    if show_secrets:
-        for outcome in outcomes:
-            _show_secrets(console, outcome)
-
-
-def results_document(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """Answer the results as JSON values; secrets are among them, this being the answer that has them."""
-    return [_result_document(outcome) for outcome in outcomes]
 
 
 def _cells(outcome: Outcome, csv: str) -> tuple[str, str, str, str, str]:
@@ -55,28 +49,35 @@ def _cells(outcome: Outcome, csv: str) -> tuple[str, str, str, str, str]:
 def _place(outcome: Outcome, csv: str) -> str:
     if outcome.secrets_withheld:
         return "withheld" if outcome.handed_out_to else "lost"
-    return f"in {csv}" if csv else "below"
+    return f"in {csv}" if csv else "above"
 
 
-def _show_secrets(console: Console, outcome: Outcome) -> None:
+def show_secrets_of(console: Console, outcome: Outcome) -> None:
+    """Write one user's secrets, if the run made any."""
+    response = outcome.response
+    if response is not None and outcome.user.wants_credentials:
+        show_credentials(console, response.user.user_name, response.credentials, response.sign_in_url)
+
+
+def show_credentials(console: Console, user_name: str, credentials: IssuedCredentials, sign_in_url: str) -> None:
     """Write secrets as they are, one a line: a table would break them."""
-    if outcome.response is None:
-        return
-    credentials = outcome.response.credentials
     secrets = {
         "password": credentials.console_password.password,
         "access key id": credentials.access_key.access_key_id,
         "secret access key": credentials.access_key.secret_access_key,
-        "sign in at": outcome.response.sign_in_url,
+        "mfa device": credentials.mfa_device.serial_number,
+        "mfa seed": credentials.mfa_device.base32_seed,
+        "sign in at": sign_in_url,
     }
     shown = {name: value for name, value in secrets.items() if value}
-    if outcome.user.wants_credentials and shown:
-        console.print(outcome.response.user.user_name, soft_wrap=True)
+    if shown:
+        console.print(user_name, soft_wrap=True)
         for name, value in shown.items():
             console.print(f"  {name}: {value}", soft_wrap=True)
 
 
-def _result_document(outcome: Outcome) -> dict[str, Any]:
+def result_document(outcome: Outcome) -> dict[str, Any]:
+    """Answer a result as JSON values; secrets are among them, this being the answer that has them."""
     response = outcome.response
     return {
         "user_name": outcome.user.name,

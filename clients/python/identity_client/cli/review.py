@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
 from rich.console import Console
 from rich.table import Table
 
-from identity_client import IdentityServiceError
-from identity_client.cli.failures import advice, explained
+from identity_client.cli.failures import error_document, explained, message_document
 from identity_client.cli.planning import Reviewed
 from identity_client.cli.session import printable
 from identity_provisioning.v1.error_pb2 import ErrorReason
@@ -33,6 +30,8 @@ def show_review(console: Console, reviewed: Sequence[Reviewed], *, in_brief: boo
         if each.error is not None:
             show_line(console, each.user.name)
             show_line(console, f"  problem: {explained(each.error)}", _PROBLEM)
+    if len(reviewed) > 1:
+        show_line(console, _summary_text(summary_document(reviewed)))
 
 
 def show_brief(console: Console, user_name: str, plan: Plan) -> None:
@@ -45,7 +44,12 @@ def show_brief(console: Console, user_name: str, plan: Plan) -> None:
 def show_plan(console: Console, user_name: str, plan: Plan) -> None:
     """Show one plan."""
     title = printable(f"{user_name} in account {plan.account_id}")
-    console.print(_stacked_steps(title, plan) if console.width < _WIDTH_OF_FOUR_COLUMNS else _step_table(title, plan))
+    if not plan.steps:
+        show_line(console, title)
+    elif console.width < _WIDTH_OF_FOUR_COLUMNS:
+        console.print(_stacked_steps(title, plan))
+    else:
+        console.print(_step_table(title, plan))
     if plan.quota_uses:
         uses = (f"{use.quota_name} {quota_text(use)}" for use in plan.quota_uses)
         show_line(console, f"  quotas: {'; '.join(uses)}")
@@ -113,26 +117,24 @@ def review_document(reviewed: Sequence[Reviewed]) -> list[dict[str, Any]]:
     ]
 
 
-def message_document(message: Message) -> dict[str, Any]:
-    """Answer a message as JSON values, with the contract's names and nothing left out."""
-    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-
-
-def error_document(error: IdentityServiceError) -> dict[str, Any]:
-    """Answer an error as JSON values."""
+def summary_document(reviewed: Sequence[Reviewed]) -> dict[str, int]:
+    """Count what a reviewer signs off: users, calls, warnings, and plans that cannot run."""
+    plans = [each.plan for each in reviewed if each.plan is not None]
     return {
-        "code": error.code.name,
-        "reason": error.reason,
-        "message": error.message,
-        "metadata": error.metadata,
-        "field_violations": [{"field": each.field, "description": each.description} for each in error.field_violations],
-        "quota_violations": [
-            {"subject": each.subject, "description": each.description} for each in error.quota_violations
-        ],
-        "advice": advice(error),
-        "request_id": error.request_id,
-        "trace_id": error.trace_id,
+        "users": len(reviewed),
+        "calls": sum(len(plan.steps) for plan in plans),
+        "warnings": sum(len(plan.warnings) for plan in plans),
+        "cannot_run": sum(not each.can_run for each in reviewed),
     }
+
+
+def _summary_text(counts: dict[str, int]) -> str:
+    text = f"{counts['users']} users, {_counted(counts['calls'], 'call')}, {_counted(counts['warnings'], 'warning')}"
+    return f"{text}, {counts['cannot_run']} cannot run" if counts["cannot_run"] else text
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _of_field(name: str) -> str:

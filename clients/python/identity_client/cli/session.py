@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import sys
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,12 +13,16 @@ from typing import Any
 
 from rich.console import Console
 
-from identity_client import IdentityClient, TlsFiles
+from identity_client import IdentityClient, TlsFileError, TlsFiles
 from identity_client.cli.exit_codes import ExitCode
 from identity_client.cli.failures import BadInputError, CliError
 
 _WIDTH_OF_FILES = 160
 _LONGEST_CONNECT = 5.0
+_TARGET = re.compile(
+    r"(dns|unix|unix-abstract|ipv4|ipv6|xds|passthrough):(?!\d+$).+|(\[[^\[\]]+\]|[^:/\[\]\s]+):\d{1,5}"
+)
+_OPTIONS = {"ca": "--ca", "certificate": "--cert", "key": "--key"}
 
 
 class Output(StrEnum):
@@ -27,7 +32,7 @@ class Output(StrEnum):
     JSON = "json"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Session:
     """The global options, and where to write: results on stdout, everything else on stderr."""
 
@@ -42,6 +47,7 @@ class Session:
     timeout: float
     results: Console = field(default_factory=lambda: _console(stderr=False))
     messages: Console = field(default_factory=lambda: _console(stderr=True))
+    json_written: bool = field(default=False, init=False)
 
     @property
     def as_json(self) -> bool:
@@ -54,9 +60,17 @@ class Session:
 
     def write_json(self, document: dict[str, Any]) -> None:
         """Write the one JSON document of this run."""
+        self._write_out(json.dumps(document, indent=2))
+
+    def write_json_line(self, document: dict[str, Any]) -> None:
+        """Write one of this run's JSON documents, each of which is a line."""
+        self._write_out(json.dumps(document))
+
+    def _write_out(self, text: str) -> None:
         if sys.stdout is None:
             raise OSError(errno.EBADF, "standard output is closed")
-        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        self.json_written = True
+        sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
     def connect(self) -> IdentityClient:
@@ -70,6 +84,8 @@ class Session:
         """
         try:
             client = self._new_client()
+        except TlsFileError as error:
+            raise BadInputError(f"{_OPTIONS[error.option]} {error.problem}.") from None
         except (OSError, ValueError) as error:
             raise BadInputError(f"{error}") from None
         wait = min(_LONGEST_CONNECT, self.timeout)
@@ -80,6 +96,9 @@ class Session:
     def _new_client(self) -> IdentityClient:
         if not self.target:
             raise BadInputError("Say where the service is: --target HOST:PORT, or the environment's IDENTITY_TARGET.")
+        if not _TARGET.fullmatch(self.target):
+            raise BadInputError(f"--target {self.target!r}: HOST:PORT is wanted, such as identity.example:8443.")
+        self._refuse_half_security()
         tls = None if self.insecure else TlsFiles(self.ca, self.certificate, self.key, self.server_name)
         return IdentityClient(
             self.target,
@@ -89,11 +108,23 @@ class Session:
             timeout=self.timeout,
         )
 
+    def _refuse_half_security(self) -> None:
+        """Refuse options of which some would be passed over in silence, or of which one is missing."""
+        given = {"--ca": self.ca, "--cert": self.certificate, "--key": self.key, "--server-name": self.server_name}
+        named = [name for name, value in given.items() if value]
+        if self.insecure and named:
+            raise BadInputError(
+                f"--insecure speaks in clear and takes no {', '.join(named)}: leave out one or the other."
+            )
+        if (self.certificate is None) != (self.key is None):
+            raise BadInputError("--cert and --key are only of use together.")
+
     def _unreachable(self, waited: float) -> str:
         hint = (
             "Is the service there, and does it speak plain text?"
             if self.insecure
-            else "Check --target, that --ca signed the server's certificate, and --server-name."
+            else "Check --target; that --ca signed the server's certificate; that this certificate has the name of the "
+            "target, or that of --server-name; and that the service trusts whoever signed --cert, with its --key."
         )
         return f"No connection to {self.target} within {waited:g} s. {hint}"
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
 
 import typer
 from rich.table import Table
 
-from identity_client.cli.consent import require_consent
-from identity_client.cli.exit_codes import ExitCode
-from identity_client.cli.failures import CliError
-from identity_client.cli.review import message_document, show_line, show_plan
+from identity_client.cli.changes import Change, report, review_and_carry_out
+from identity_client.cli.failures import get_command, message_document
+from identity_client.cli.options import UserName, Yes
 from identity_client.cli.session import Session, printable
 from identity_provisioning.v1.credential_pb2 import AccessKey
 from identity_provisioning.v1.user_service_pb2 import GetUserResponse
 
-_UserName = Annotated[str, typer.Argument(help="The user's name, in any letter case.")]
+GET_EXAMPLES = ("get ana", "get ana --output json")
+DELETE_EXAMPLES = ("delete ana", "delete ana --yes --account 123456789012")
 
 
-def get(context: typer.Context, user: _UserName) -> None:
+def get(context: typer.Context, user: UserName) -> None:
     """Show everything about a user but secrets."""
     session: Session = context.obj
     found = session.connect().get_user(user)
@@ -28,24 +28,15 @@ def get(context: typer.Context, user: _UserName) -> None:
         session.results.print(_user_table(found))
 
 
-def delete(
-    context: typer.Context,
-    user: _UserName,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Go ahead without a question.")] = False,
-) -> None:
+def delete(context: typer.Context, user: UserName, yes: Yes = False) -> None:
     """Delete a user with everything on it, after a review. This cannot be undone."""
     session: Session = context.obj
-    client = session.connect()
-    plan = client.delete_user(user, validate_only=True).plan
-    show_plan(session.messages, user, plan)
-    if plan.problems:
-        raise CliError("The plan cannot run; nothing was deleted.", ExitCode.PLAN_HAS_PROBLEMS)
-    require_consent(f"Delete {plan.user_name or user} and all of the above for good?", given=yes)
-    deleted = client.delete_user(user, expected_plan_digest=plan.digest)
-    if session.as_json:
-        session.write_json(message_document(deleted))
-    else:
-        show_line(session.results, f"Deleted {deleted.user.arn or user} in {len(deleted.steps)} steps.")
+    ask = partial(session.connect().delete_user, user)
+    change = Change(
+        user, f"Delete {user} and all of the above for good?", ask, forward_only=True, look=get_command(user)
+    )
+    deleted = review_and_carry_out(session, change, yes=yes)
+    report(session, deleted, f"Deleted {deleted.user.arn or user} in {len(deleted.steps)} steps.")
 
 
 def _user_table(found: GetUserResponse) -> Table:

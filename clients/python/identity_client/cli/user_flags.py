@@ -14,10 +14,22 @@ import typer
 
 from identity_client import ConsolePassword
 from identity_client._specs import SelfManagementLevel
+from identity_client.cli.checks import (
+    GROUP_NAME,
+    PATH,
+    POLICY,
+    POLICY_NAME,
+    TAG_KEY,
+    TAG_VALUE,
+    USER_NAME,
+    TextRule,
+    tags_complaint,
+)
 from identity_client.cli.failures import BadInputError
 from identity_client.cli.policy_files import read_policy_file
 from identity_client.cli.users_file import read_users_file
-from identity_client.cli.wanted import PATH, USER_NAME, WantedUser
+from identity_client.cli.users_format import LEVELS
+from identity_client.cli.wanted import WantedUser
 
 
 @dataclass(frozen=True)
@@ -27,7 +39,10 @@ class UserFlags:
     names: Annotated[list[str] | None, typer.Argument(help="The users to make.", show_default=False)] = None
     file: Annotated[
         Path | None,
-        typer.Option("--file", "-f", help="A YAML file of users, in the place of options."),
+        typer.Option("--file", "-f", help="A YAML, JSON or CSV file of users, in the place of options."),
+    ] = None
+    defaults: Annotated[
+        Path | None, typer.Option("--defaults", help="A YAML or JSON file with defaults for the users of -f.")
     ] = None
     groups: Annotated[list[str] | None, typer.Option("--group", help="An existing group.")] = None
     policies: Annotated[
@@ -55,6 +70,9 @@ class UserFlags:
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Take one user's console password from standard input.")
     ] = False
+    mfa_device: Annotated[
+        bool, typer.Option("--mfa-device", help="Make a virtual MFA device, pending until its first two codes.")
+    ] = False
     path: Annotated[str, typer.Option("--path", help="The users' path, such as /people/.")] = ""
     tags: Annotated[list[str] | None, typer.Option("--tag", help="A tag, KEY=VALUE.")] = None
 
@@ -66,10 +84,13 @@ class UserFlags:
         """
         if self.file is not None:
             self._refuse_more_than_file()
-            return read_users_file(self.file)
+            return read_users_file(self.file, self.defaults)
+        if self.defaults is not None:
+            raise BadInputError("--defaults is for the users of a file: add -f FILE.")
         if not self.names:
             raise BadInputError("Name users, or a file of them with -f.")
         self._check_names(self.names)
+        self._check_texts()
         return [self._user(name) for name in self.names]
 
     @property
@@ -78,24 +99,29 @@ class UserFlags:
         return Path() if self.file is None else self.file.parent
 
     def _refuse_more_than_file(self) -> None:
-        given = [each.name for each in fields(self) if each.name != "file" and getattr(self, each.name)]
+        given = [
+            each.name for each in fields(self) if each.name not in ("file", "defaults") and getattr(self, each.name)
+        ]
         if given:
             raise BadInputError(f"With -f everything stands in the file; leave out: {', '.join(given)}.")
 
     def _check_names(self, names: list[str]) -> None:
-        for name in names:
-            if not USER_NAME.fullmatch(name):
-                raise BadInputError(f"{name!r} is no user name: 1 to 64 of A-Z a-z 0-9 + = , . @ _ -")
+        _check("A user's name", USER_NAME, *names)
         if len({name.casefold() for name in names}) < len(names):
             raise BadInputError("A user is named twice; letter case makes no difference.")
 
+    def _check_texts(self) -> None:
+        _check("--path", PATH, self.path)
+        _check("--group", GROUP_NAME, *(self.groups or []))
+        _check("--policy", POLICY, *(self.policies or []))
+        _check("--boundary", POLICY, self.boundary)
+        _check("--copy-from", USER_NAME, self.copy_from)
+
     def _user(self, name: str) -> WantedUser:
-        if self.path and not PATH.fullmatch(self.path):
-            raise BadInputError(f"--path {self.path!r}: must begin and end with a slash and hold no spaces.")
         return WantedUser(
             name=name,
             path=self.path,
-            tags=_pairs("--tag", self.tags or []),
+            tags=self._tags(),
             access_key=self.access_key,
             console=self._console_password(),
             groups=self.groups or [],
@@ -104,6 +130,7 @@ class UserFlags:
             boundary=self.boundary,
             copy_from=self.copy_from,
             self_management=self._level(),
+            mfa_device=self.mfa_device,
         )
 
     def _console_password(self) -> ConsolePassword | None:
@@ -118,11 +145,20 @@ class UserFlags:
             raise BadInputError("--require-reset is about a console password: add --console.")
         return ConsolePassword(require_reset=self.require_reset) if self.console else None
 
+    def _tags(self) -> dict[str, str]:
+        tags = _pairs("--tag", self.tags or [])
+        _check("--tag", TAG_KEY, *tags)
+        _check("--tag", TAG_VALUE, *tags.values())
+        if complaint := tags_complaint(tags):
+            raise BadInputError(f"--tag: {complaint}")
+        return tags
+
     def _inline_policies(self) -> dict[str, str]:
         policies = {}
         for name, value in _pairs("--inline", self.inline or []).items():
             if not value.startswith("@"):
                 raise BadInputError(f"--inline {name}: takes NAME=@FILE.json")
+            _check("--inline", POLICY_NAME, name)
             policies[name] = read_policy_file(Path(value[1:]))
         return policies
 
@@ -131,8 +167,7 @@ class UserFlags:
             if self.self_management == level:
                 chosen: SelfManagementLevel = level
                 return chosen
-        levels = ", ".join(filter(None, get_args(SelfManagementLevel)))
-        raise BadInputError(f"--self-management takes one of {levels}.")
+        raise BadInputError(f"--self-management takes one of {', '.join(LEVELS)}.")
 
 
 def takes_user_flags(command: Callable[..., None]) -> Callable[..., None]:
@@ -163,6 +198,13 @@ def takes_user_flags(command: Callable[..., None]) -> Callable[..., None]:
     with_flags.__signature__ = inspect.Signature([*shared, *parameters])  # type: ignore[attr-defined]  # see above
     with_flags.__annotations__ = {each.name: each.annotation for each in [*shared, *parameters]}
     return with_flags
+
+
+def _check(what: str, rule: TextRule, *texts: str) -> None:
+    """Hold texts to a rule; an empty one was not given, and one that is no text at all is a UnicodeError."""
+    "".join(texts).encode()
+    for complaint in filter(None, (rule.complaint(text) for text in texts if text)):
+        raise BadInputError(f"{what}: {complaint}")
 
 
 def _pairs(option: str, texts: list[str]) -> dict[str, str]:

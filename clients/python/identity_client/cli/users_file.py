@@ -1,4 +1,4 @@
-"""Reads the users file: a block of defaults, and users that override them.
+"""Reads the users file, YAML, JSON or CSV: a block of defaults, and users that override them.
 
 Maps are merged, lists and single values replaced, and null removes what the defaults say. The whole file is
 checked before anything is asked of the service.
@@ -6,53 +6,66 @@ checked before anything is asked of the service.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import yaml
 
 from identity_client import ConsolePassword
 from identity_client._specs import SelfManagementLevel
+from identity_client.cli.checks import tags_complaint
+from identity_client.cli.csv_reading import csv_rows
 from identity_client.cli.failures import BadInputError
-from identity_client.cli.policy_files import read_policy_file
-from identity_client.cli.wanted import GROUP_NAME, PATH, USER_NAME, WantedUser
-from identity_client.cli.yaml_reading import RefusedYamlError, YamlReader, inside, is_null, root_of
-from identity_client.handout import checked_address
+from identity_client.cli.field_kinds import check_required, read_fields
+from identity_client.cli.json_reading import json_root_of
+from identity_client.cli.users_format import SHARED_FIELDS, USER_FIELDS
+from identity_client.cli.wanted import WantedUser
+from identity_client.cli.yaml_reading import NodeReader, RefusedTextError, inside, root_of
+from identity_provisioning.v1.permission_pb2 import NewPolicy
 
 _LARGEST_FILE = 8 * 1024 * 1024
 
 
-def read_users_file(path: Path) -> list[WantedUser]:
-    """Answer the users that the file asks for.
+def read_users_file(path: Path, defaults: Path | None = None) -> list[WantedUser]:
+    """Answer the users that the file asks for; the file's own defaults override those of the other file.
 
     Raises:
-        BadInputError: the file cannot be read, or breaks rules; every place is named, in the order of the lines.
+        BadInputError: a file cannot be read, or breaks rules; every place is named, in the order of the lines.
     """
-    reader = YamlReader(path)
-    root = _root(path)
-    users = _UsersReader(reader).read(root) if root is not None else []
-    if reader.complaints:
-        raise BadInputError("\n".join(text for _, text in sorted(reader.complaints)))
+    shared_reader, reader = NodeReader(defaults or Path()), NodeReader(path)
+    shared = {} if defaults is None else _shared_defaults(defaults, shared_reader)
+    users = _users(path, reader, shared)
+    complaints = [*sorted(shared_reader.complaints), *sorted(reader.complaints)]
+    if complaints:
+        raise BadInputError("\n".join(text for _, text in complaints))
     if not users:
         raise BadInputError(f"{path}: asks for no users")
     return users
 
 
+def _shared_defaults(path: Path, reader: NodeReader) -> dict[str, Any]:
+    if _is(path, ".csv"):
+        raise BadInputError(f"{path}: the defaults are a YAML or JSON file")
+    root = _root(path)
+    return {} if root is None else read_fields(reader, root, "", SHARED_FIELDS)
+
+
+def _users(path: Path, reader: NodeReader, shared: dict[str, Any]) -> list[WantedUser]:
+    if _is(path, ".csv"):
+        rows = csv_rows(_text(path), reader)
+        return _UsersReader(reader).read_users([("", row) for row in rows], shared)
+    root = _root(path)
+    return [] if root is None else _UsersReader(reader).read(root, shared)
+
+
 def _root(path: Path) -> yaml.Node | None:
+    text = _text(path)
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise BadInputError(f"{path}: is larger than {_LARGEST_FILE} bytes")
-        return root_of(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInputError(f"{path}: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise BadInputError(f"{path}: is not UTF-8 text") from None
+        return json_root_of(text) if _is(path, ".json") else root_of(text)
     except RecursionError:
         raise BadInputError(f"{path}: is nested too deeply") from None
-    except RefusedYamlError as error:
+    except RefusedTextError as error:
         raise BadInputError(f"{path}:{error.line}: {error}") from None
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
@@ -61,147 +74,85 @@ def _root(path: Path) -> yaml.Node | None:
         raise BadInputError(f"{path}: {error}") from None
 
 
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise BadInputError(f"{path}: is larger than {_LARGEST_FILE} bytes")
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise BadInputError(f"{path}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise BadInputError(f"{path}: is not UTF-8 text") from None
+
+
+def _is(path: Path, suffix: str) -> bool:
+    return path.suffix.casefold() == suffix
+
+
 @dataclass
 class _UsersReader:
-    """Reads the fields that a user, or the defaults, may have."""
+    """Reads users, and holds them against one another."""
 
-    reader: YamlReader
-    lines: dict[str, int] = field(default_factory=dict)
+    reader: NodeReader
+    lines: dict[tuple[str, str], int] = field(default_factory=dict)
 
-    def read(self, root: yaml.Node) -> list[WantedUser]:
+    def read(self, root: yaml.Node, shared: dict[str, Any]) -> list[WantedUser]:
         parts = self.reader.mapping(root, "file")
         for key, node in parts.items():
             if key not in ("defaults", "users"):
                 self.reader.complain(node, key, "is not known; a users file has defaults and users")
-        defaults = self._fields(parts["defaults"], "defaults", _SHARED_FIELDS) if "defaults" in parts else {}
+        own = read_fields(self.reader, parts["defaults"], "defaults", SHARED_FIELDS) if "defaults" in parts else {}
         nodes = self.reader.sequence(parts["users"], "users") if "users" in parts else []
-        return [self._user(node, f"users[{index}]", defaults) for index, node in enumerate(nodes)]
+        users = [(f"users[{index}]", node) for index, node in enumerate(nodes)]
+        return self.read_users(users, _merged(shared, own))
+
+    def read_users(self, nodes: list[tuple[str, yaml.Node]], defaults: dict[str, Any]) -> list[WantedUser]:
+        return [self._user(node, where, defaults) for where, node in nodes]
 
     def _user(self, node: yaml.Node, where: str, defaults: dict[str, Any]) -> WantedUser:
-        own = self._fields(node, where, _USER_FIELDS)
-        name = own.get("name") or ""
-        if not name:
-            self.reader.complain(node, inside(where, "name"), "is missing")
-        self._note_name(node, where, name)
+        own = read_fields(self.reader, node, where, USER_FIELDS)
+        check_required(self.reader, node, where, USER_FIELDS, own)
         merged = {key: value for key, value in _merged(defaults, own).items() if value is not None}
-        return _wanted(merged)
+        user = _wanted(merged)
+        self._check_boundaries(node, where, own)
+        self._check_tags(node, where, defaults, own)
+        self._check_made_once(node, where, user)
+        return user
 
-    def _note_name(self, node: yaml.Node, where: str, name: str) -> None:
-        """Refuse a name that another user of the file has, in any letter case: IAM does."""
-        earlier = self.lines.get(name.casefold())
-        if name and earlier is not None:
-            self.reader.complain(node, inside(where, "name"), f"{name!r} is in line {earlier} already")
-        self.lines.setdefault(name.casefold(), node.start_mark.line + 1)
+    def _check_boundaries(self, node: yaml.Node, where: str, own: dict[str, Any]) -> None:
+        if own.get("boundary") and own.get("new_boundary"):
+            self.reader.complain(node, inside(where, "new_boundary"), "there is a boundary already; a user has one")
 
-    def _fields(self, node: yaml.Node, where: str, known: dict[str, _FieldReader]) -> dict[str, Any]:
-        if is_null(node):
-            return {}
-        values: dict[str, Any] = {}
-        for key, value in self.reader.mapping(node, where).items():
-            name = inside(where, key)
-            if key not in known:
-                self.reader.complain(value, name, f"is not known; known are {', '.join(known)}")
-            else:
-                values[key] = None if is_null(value) else known[key](self.reader, value, name)
-        return values
+    def _check_tags(self, node: yaml.Node, where: str, defaults: dict[str, Any], own: dict[str, Any]) -> None:
+        """Hold the tags of user and defaults together to the rules that each keeps alone."""
+        parts = [_kept(each.get("tags") or {}) for each in (defaults, own)]
+        complaint = tags_complaint(_kept(_merged(defaults, own).get("tags") or {}))
+        if complaint and not any(tags_complaint(part) for part in parts):
+            self.reader.complain(node, inside(where, "tags"), f"with those of the defaults: {complaint}")
 
+    def _check_made_once(self, node: yaml.Node, where: str, user: WantedUser) -> None:
+        """Refuse to make a thing twice; names are unique in an account, in any letter case."""
+        new_policies = [policy.policy_name for policy in (*user.new_policies, *_one_or_none(user.new_boundary))]
+        made = {
+            "name": [user.name],
+            "new_groups": [group.group_name for group in user.new_groups],
+            "new_policies": new_policies,
+        }
+        for kind, names in made.items():
+            for name in filter(None, names):
+                self._note(node, where, kind, name)
 
-_FieldReader = Callable[[YamlReader, yaml.Node, str], Any]
-
-
-def _name(reader: YamlReader, node: yaml.Node, name: str) -> str:
-    text = reader.text(node, name)
-    if text and not USER_NAME.fullmatch(text):
-        reader.complain(node, name, f"{text!r} is not 1 to 64 of A-Z a-z 0-9 + = , . @ _ -")
-    return text
-
-
-def _path(reader: YamlReader, node: yaml.Node, name: str) -> str:
-    text = reader.text(node, name)
-    if text and (len(text) > 512 or not PATH.fullmatch(text)):
-        reader.complain(node, name, f"{text!r} does not begin and end with a slash, or holds spaces")
-    return text
-
-
-def _groups(reader: YamlReader, node: yaml.Node, name: str) -> list[str]:
-    groups = reader.texts(node, name)
-    for group in groups:
-        if group and not GROUP_NAME.fullmatch(group):
-            reader.complain(node, name, f"{group!r} is not 1 to 128 of A-Z a-z 0-9 + = , . @ _ -")
-    return groups
+    def _note(self, node: yaml.Node, where: str, kind: str, name: str) -> None:
+        earlier = self.lines.get((kind, name.casefold()))
+        if earlier is None:
+            self.lines[kind, name.casefold()] = node.start_mark.line + 1
+            return
+        hint = "" if kind == "name" else "; make it first, and let every user have it as one that exists"
+        self.reader.complain(node, inside(where, kind), f"{name!r} is in line {earlier} already{hint}")
 
 
-def _email(reader: YamlReader, node: yaml.Node, name: str) -> str:
-    text = reader.text(node, name)
-    try:
-        return checked_address(text) if text else ""
-    except ValueError as error:
-        reader.complain(node, name, str(error))
-        return ""
-
-
-def _tags(reader: YamlReader, node: yaml.Node, name: str) -> dict[str, str | None]:
-    return {
-        key: None if is_null(value) else reader.text(value, inside(name, key))
-        for key, value in reader.mapping(node, name).items()
-    }
-
-
-def _console(reader: YamlReader, node: yaml.Node, name: str) -> bool | dict[str, bool]:
-    if isinstance(node, yaml.ScalarNode):
-        return reader.flag(node, name)
-    wishes = reader.mapping(node, name)
-    for key, value in wishes.items():
-        if key != "require_reset":
-            reader.complain(value, inside(name, key), "is not known; known is require_reset")
-    reset = wishes.get("require_reset")
-    return {"require_reset": reset is not None and reader.flag(reset, inside(name, "require_reset"))}
-
-
-def _inline_policies(reader: YamlReader, node: yaml.Node, name: str) -> dict[str, str | None]:
-    return {
-        key: None if is_null(value) else _inline_policy(reader, value, inside(name, key))
-        for key, value in reader.mapping(node, name).items()
-    }
-
-
-def _inline_policy(reader: YamlReader, node: yaml.Node, name: str) -> str:
-    """Answer a document that is written out, or in a file beside the users file: `@deploy.json`."""
-    if isinstance(node, yaml.MappingNode):
-        return json.dumps(reader.document(node, name), separators=(",", ":"))
-    text = reader.text(node, name)
-    if not text.startswith("@"):
-        reader.complain(node, name, "must be a policy document, or @FILE")
-        return ""
-    try:
-        return read_policy_file(reader.path.parent / text[1:])
-    except BadInputError as error:
-        reader.complain(node, name, str(error))
-        return ""
-
-
-def _self_management(reader: YamlReader, node: yaml.Node, name: str) -> str:
-    text = reader.text(node, name)
-    levels = [level for level in get_args(SelfManagementLevel) if level]
-    if text not in levels:
-        reader.complain(node, name, f"must be one of {', '.join(levels)}")
-        return ""
-    return text
-
-
-_SHARED_FIELDS: dict[str, _FieldReader] = {
-    "path": _path,
-    "tags": _tags,
-    "access_key": YamlReader.flag,
-    "console": _console,
-    "groups": _groups,
-    "policies": YamlReader.texts,
-    "inline_policies": _inline_policies,
-    "boundary": YamlReader.text,
-    "copy_from": _name,
-    "self_management": _self_management,
-}
-_USER_FIELDS: dict[str, _FieldReader] = {"name": _name, "email": _email, **_SHARED_FIELDS}
+def _one_or_none(policy: NewPolicy | None) -> list[NewPolicy]:
+    return [] if policy is None else [policy]
 
 
 def _merged(defaults: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
@@ -210,7 +161,14 @@ def _merged(defaults: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     for key in defaults.keys() & own.keys():
         if isinstance(defaults[key], dict) and isinstance(own[key], dict):
             merged[key] = {**defaults[key], **own[key]}
+    if own.get("new_boundary") is not None and "boundary" not in own:
+        merged["boundary"] = None  # a user has one boundary, and its own goes before the defaults'
     return merged
+
+
+def _kept(entries: dict[str, str | None]) -> dict[str, str]:
+    """Answer the entries that no null removes."""
+    return {key: value for key, value in entries.items() if value is not None}
 
 
 def _wanted(values: dict[str, Any]) -> WantedUser:
@@ -219,8 +177,7 @@ def _wanted(values: dict[str, Any]) -> WantedUser:
         password: ConsolePassword | None = ConsolePassword(require_reset=console["require_reset"])
     else:
         password = ConsolePassword() if console else None
-    tags = {key: value for key, value in values.pop("tags", {}).items() if value is not None}
-    inline = {key: value for key, value in values.pop("inline_policies", {}).items() if value is not None}
+    tags, inline = _kept(values.pop("tags", {})), _kept(values.pop("inline_policies", {}))
     level = cast(SelfManagementLevel, values.pop("self_management", ""))
     name = values.pop("name", "")
     return WantedUser(name=name, console=password, tags=tags, inline_policies=inline, self_management=level, **values)

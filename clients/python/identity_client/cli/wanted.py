@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from google.protobuf.message import Message
+
 from identity_client import ConsolePassword, IdentityClient
 from identity_client._specs import SelfManagementLevel
+from identity_provisioning.v1.permission_pb2 import NewGroup, NewPolicy
 from identity_provisioning.v1.user_service_pb2 import ProvisionUserResponse
-
-USER_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,64}")
-GROUP_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,128}")
-PATH = re.compile(r"/([!-~]+/)?")
 
 
 @dataclass(frozen=True)
@@ -33,15 +31,29 @@ class WantedUser:
     boundary: str = ""
     copy_from: str = ""
     self_management: SelfManagementLevel = ""
+    mfa_device: bool | str = False
+    new_groups: Sequence[NewGroup] = ()
+    new_policies: Sequence[NewPolicy] = ()
+    new_boundary: NewPolicy | None = None
 
     @property
     def wants_credentials(self) -> bool:
         """Tell whether the user is to have credentials that are handed out."""
+        return self.fits_csv or bool(self.mfa_device)
+
+    @property
+    def fits_csv(self) -> bool:
+        """Tell whether the credentials file, which has no column for an MFA device, has anything to say of the user."""
         return self.access_key or self.console is not None
 
     @property
     def awaits_secrets(self) -> bool:
         """Tell whether the answer is the only place to have a secret from; a password that was given is none."""
+        return self.awaits_generated or bool(self.mfa_device)
+
+    @property
+    def awaits_generated(self) -> bool:
+        """Tell whether there will be an access key or a generated password, which the credentials file takes."""
         return self.access_key or (self.console is not None and not self.console.custom)
 
 
@@ -66,6 +78,10 @@ def ask_for(
         boundary=user.boundary,
         copy_from=user.copy_from,
         self_management=user.self_management,
+        mfa_device=user.mfa_device,
+        new_groups=user.new_groups,
+        new_policies=user.new_policies,
+        new_boundary=user.new_boundary,
         validate_only=validate_only,
         expected_plan_digest=plan_digest,
         request_id=request_id,
@@ -87,8 +103,16 @@ def digest_of(users: Sequence[WantedUser], target: str, account: str) -> str:
             "boundary": user.boundary,
             "copy_from": user.copy_from,
             "self_management": user.self_management,
+            "mfa_device": user.mfa_device,
+            "new_groups": [_words(group) for group in user.new_groups],
+            "new_policies": [_words(policy) for policy in user.new_policies],
+            "new_boundary": None if user.new_boundary is None else _words(user.new_boundary),
         }
         for user in users
     ]
     whole = json.dumps([target, account, asked], sort_keys=True)
     return hashlib.sha256(whole.encode()).hexdigest()
+
+
+def _words(message: Message) -> str:
+    return message.SerializeToString(deterministic=True).hex()

@@ -1,4 +1,4 @@
-"""Reads a YAML file by its nodes, so that every complaint can name file, line and field.
+"""Reads a file by the nodes of YAML, so that every complaint can name file, line and field.
 
 YAML's readings of bare words are not trusted where text is wanted: a tag `no` would be a boolean and a
 version `2012-10-17` a date. The first is refused with a hint to quote it, the second is taken as it is
@@ -7,6 +7,7 @@ written.
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,25 +15,29 @@ from typing import Any, cast
 
 import yaml
 
-_TEXT = "tag:yaml.org,2002:str"
-_BOOL = "tag:yaml.org,2002:bool"
-_NULL = "tag:yaml.org,2002:null"
+TEXT = "tag:yaml.org,2002:str"
+BOOL = "tag:yaml.org,2002:bool"
+NULL = "tag:yaml.org,2002:null"
+INT = "tag:yaml.org,2002:int"
+FLOAT = "tag:yaml.org,2002:float"
+MAP = "tag:yaml.org,2002:map"
+SEQUENCE = "tag:yaml.org,2002:seq"
 _DATE = "tag:yaml.org,2002:timestamp"
-_DEEPEST = 50
-_NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+DEEPEST = 50
+_NUMBERS = {INT, FLOAT}
 
 
-class RefusedYamlError(Exception):
-    """The text is YAML, but of a kind that can cost more than it is worth."""
+class RefusedTextError(Exception):
+    """The text is none that is taken, perhaps because it can cost more than it is worth."""
 
-    def __init__(self, event: yaml.Event, message: str) -> None:
-        """Take the line from the event."""
+    def __init__(self, line: int, message: str) -> None:
+        """Keep the line beside the message."""
         super().__init__(message)
-        self.line = event.start_mark.line + 1 if event.start_mark else 1
+        self.line = line
 
 
 @dataclass
-class YamlReader:
+class NodeReader:
     """Turns nodes into values and gathers every complaint on the way."""
 
     path: Path
@@ -40,8 +45,12 @@ class YamlReader:
 
     def complain(self, node: yaml.Node, name: str, message: str) -> None:
         """Note what is wrong with a field, and where."""
-        line = node.start_mark.line + 1
-        self.complaints.append((line, f"{self.path}:{line}: {name}: {message}"))
+        self.complain_at(node.start_mark.line + 1, name, message)
+
+    def complain_at(self, line: int, name: str, message: str) -> None:
+        """Note what is wrong in a line that no node stands for."""
+        field_name = f"{name}: " if name else ""
+        self.complaints.append((line, f"{self.path}:{line}: {field_name}{message}"))
 
     def mapping(self, node: yaml.Node, name: str) -> dict[str, yaml.Node]:
         """Answer the entries of a mapping."""
@@ -67,13 +76,22 @@ class YamlReader:
 
     def text(self, node: yaml.Node, name: str) -> str:
         """Answer a text."""
-        if isinstance(node, yaml.ScalarNode) and node.tag == _TEXT:
-            return str(node.value)
-        if isinstance(node, yaml.ScalarNode) and node.tag != _NULL:
+        if isinstance(node, yaml.ScalarNode) and node.tag == TEXT:
+            return self._encodable(node, name)
+        if isinstance(node, yaml.ScalarNode) and node.tag != NULL:
             self.complain(node, name, f'must be text; write "{node.value}"')
         else:
             self.complain(node, name, "must be text")
         return ""
+
+    def _encodable(self, node: yaml.ScalarNode, name: str) -> str:
+        """Answer the text unless it holds half a character, which an escape can write and UTF-8 cannot."""
+        try:
+            node.value.encode()
+        except UnicodeEncodeError:
+            self.complain(node, name, "holds an escape that is no character")
+            return ""
+        return str(node.value)
 
     def texts(self, node: yaml.Node, name: str) -> list[str]:
         """Answer a list of texts, each there once."""
@@ -87,7 +105,7 @@ class YamlReader:
 
     def flag(self, node: yaml.Node, name: str) -> bool:
         """Answer true or false."""
-        if isinstance(node, yaml.ScalarNode) and node.tag == _BOOL:
+        if isinstance(node, yaml.ScalarNode) and node.tag == BOOL:
             value = yaml.SafeLoader.bool_values.get(node.value.lower())
             if value is not None:
                 return bool(value)
@@ -104,11 +122,11 @@ class YamlReader:
         return self._scalar(node, name)
 
     def _scalar(self, node: yaml.Node, name: str) -> Any:
-        if node.tag in (_TEXT, _DATE):
+        if node.tag in (TEXT, _DATE):
             return node.value
-        if node.tag == _NULL:
+        if node.tag == NULL:
             return None
-        if node.tag == _BOOL:
+        if node.tag == BOOL:
             return self.flag(node, name)
         if node.tag in _NUMBERS:
             return self._number(node, name)
@@ -117,7 +135,7 @@ class YamlReader:
 
     def _number(self, node: yaml.Node, name: str) -> float:
         try:
-            value = yaml.safe_load(node.value)
+            value = _plain_number(node.value)
             finite = isinstance(value, int | float) and math.isfinite(value)
         except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
             finite = False
@@ -127,6 +145,23 @@ class YamlReader:
         return 0
 
 
+def _plain_number(text: str) -> Any:
+    """Read a number as JSON has it, or else as YAML has it; `1e5` is one of the first kind alone."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return yaml.safe_load(text)
+
+
+def _line_of(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1
+
+
+def mark_of(line: int) -> yaml.Mark:
+    """Answer where a node stands that was read from a text that is no YAML."""
+    return yaml.Mark("", 0, line - 1, 0, None, 0)
+
+
 def inside(name: str, key: str) -> str:
     """Answer the name of a field in a field."""
     return f"{name}.{key}" if name else key
@@ -134,7 +169,7 @@ def inside(name: str, key: str) -> str:
 
 def is_null(node: yaml.Node) -> bool:
     """Tell whether a value is written as null."""
-    return isinstance(node, yaml.ScalarNode) and node.tag == _NULL
+    return isinstance(node, yaml.ScalarNode) and node.tag == NULL
 
 
 def root_of(text: str) -> yaml.Node | None:
@@ -142,13 +177,13 @@ def root_of(text: str) -> yaml.Node | None:
 
     Raises:
         yaml.YAMLError: it is no YAML.
-        RefusedYamlError: it uses an alias, of which a few can stand for gigabytes, or is nested beyond reason.
+        RefusedTextError: it uses an alias, of which a few can stand for gigabytes, or is nested beyond reason.
     """
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            raise RefusedYamlError(event, "aliases are not taken; use the defaults")
+            raise RefusedTextError(_line_of(event), "aliases are not taken; use the defaults")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            raise RefusedYamlError(event, "is nested too deeply")
+        if depth > DEEPEST:
+            raise RefusedTextError(_line_of(event), "is nested too deeply")
     return yaml.compose(text, Loader=yaml.SafeLoader)

@@ -19,11 +19,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from identity_client.handout._files import sync_folder
 from identity_provisioning.v1.credential_pb2 import IssuedCredentials
 
 COLUMNS = ("User name", "Password", "Access key ID", "Secret access key", "Console login link")
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# The wide forms begin a formula where a spreadsheet is set to Japanese or Chinese.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class CredentialsCsv:
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o600)
         try:
             self._append(_line(COLUMNS))
-            _sync_folder(self.path)
+            sync_folder(self.path)
         except OSError:
             self.discard()
             raise
@@ -197,15 +199,3 @@ def _line(cells: tuple[str, ...]) -> str:
     text = io.StringIO()
     csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerow(cells)
     return text.getvalue()
-
-
-def _sync_folder(path: Path) -> None:
-    """Make the new file's name durable; some systems cannot open a folder, and there it is left to them."""
-    try:
-        folder = os.open(path.parent, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

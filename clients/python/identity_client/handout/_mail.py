@@ -6,86 +6,94 @@ It names the user and the sign-in page and never a password, which goes another 
 from __future__ import annotations
 
 import os
-import re
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
 from urllib.parse import quote
 
-_BODY = """\
-Hello,
+from identity_client.handout._addresses import checked_address
+from identity_client.handout._files import put_new_file
+from identity_client.handout._sign_in import sign_in_page
+from identity_client.handout._template import MailTemplate, shipped_template
 
-you now have a user in our AWS account.
-
-    Sign in at:  {sign_in_url}
-    User name:   {user_name}
-
-Your password reaches you separately, never by mail.
-{reset}Should it not arrive, or should you not have expected this mail,
-please answer it.
-"""
-_RESET = "You will be asked to choose another one when you first sign in.\n"
-# A dot-atom of RFC 5322 and a host name, and no more: Python's header parser fails on some of what RFC 5322 also
-# allows, and reads `=?...?=` as encoded text.
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_ADDRESS = re.compile(rf"(?!.*=\?)(?=.{{1,254}}\Z)(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
+_POLICY = SMTP.clone(cte_type="7bit")
+"""Drafts are ASCII whatever their language, so that no program on the way has to guess."""
 
 
 def mail_draft(
-    user_name: str, sign_in_url: str, *, recipient: str = "", sender: str = "", reset_required: bool = False
+    user_name: str,
+    sign_in_url: str,
+    *,
+    recipient: str = "",
+    sender: str = "",
+    reset_required: bool = False,
+    account_id: str = "",
+    template: MailTemplate | None = None,
 ) -> EmailMessage:
     """Write the draft; mail programs open it ready to be sent, since it says `X-Unsent: 1`.
 
+    Args:
+        user_name: the user.
+        sign_in_url: the sign-in page as the service answers it; it also tells the account's alias, or its id.
+        recipient: the address that the mail goes to; the sender fills it in where it is not known.
+        sender: the sender's address; the template's where it is not given.
+        reset_required: the user has to choose another password at the first sign-in.
+        account_id: the account, for a page that is named by its alias.
+        template: the mail's text; English where it is not given.
+
     Raises:
-        ValueError: an address is none.
+        ValueError: an address is none, or a value does not fit into one line.
     """
-    message = EmailMessage(policy=SMTP)
-    message["Subject"] = "Your AWS user"
+    chosen = template or shipped_template("en")
+    values = _values(user_name, sign_in_url, account_id, chosen.reset_notice if reset_required else "")
+    subject, body = chosen.filled(values)
+    message = EmailMessage(policy=_POLICY)
+    message["Subject"] = subject
     message["X-Unsent"] = "1"
-    for header, address in (("To", recipient), ("From", sender)):
+    for header, address in (("To", recipient), ("From", sender or chosen.sender)):
         if address:
             message[header] = checked_address(address)
-    reset = _RESET if reset_required else ""
-    message.set_content(_BODY.format(sign_in_url=sign_in_url, user_name=user_name, reset=reset))
+    message.set_content(body)
     return message
 
 
-def checked_address(address: str) -> str:
-    """Answer the address if it is one and nothing more.
-
-    Raises:
-        ValueError: it is none; a list of addresses or a header in disguise is none either.
-    """
-    if not _ADDRESS.fullmatch(address):
-        raise ValueError(f"{address!r} is not a mail address")
-    return address
+def _values(user_name: str, sign_in_url: str, account_id: str, reset_notice: str) -> dict[str, str]:
+    """Answer the values of the placeholders; what is not known is empty."""
+    page = sign_in_page(sign_in_url)
+    known_id = account_id or page.account_id
+    return {
+        "user_name": user_name,
+        "sign_in_url": sign_in_url,
+        "account_id": known_id,
+        "account_alias": page.account_alias,
+        "account_name": page.account_alias or known_id,
+        "partition": page.partition,
+        "reset_notice": reset_notice,
+    }
 
 
 def mail_file_name(user_name: str) -> str:
-    """Answer a file name for a user's draft that stays in its folder, and differs where the names differ.
+    """Answer a file name for a user's draft that stays in its folder, and differs where the names differ."""
+    return f"{safe_file_stem(user_name)}.eml"
+
+
+def safe_file_stem(user_name: str) -> str:
+    """Answer a user's name as a part of a file name.
 
     IAM's names may be `..` or begin with a dot or a dash; those characters are written as `%xx`.
     """
     safe = quote(user_name, safe="+=,@")
     if safe[:1] in (".", "-", "~"):
         safe = f"%{ord(safe[0]):02X}{safe[1:]}"
-    return f"{safe or '%'}.eml"
+    return safe or "%"
 
 
 def write_mail_draft(folder: str | os.PathLike[str], user_name: str, message: EmailMessage) -> Path:
-    """Put the draft into a folder, readable for its owner alone.
+    """Put the draft into a folder, whole or not at all, readable for its owner alone.
 
     Raises:
         FileExistsError: there is a draft for that user.
     """
     path = Path(folder) / mail_file_name(user_name)
-    text = message.as_bytes()
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        try:
-            file.write(text)
-            file.flush()
-        except OSError:
-            path.unlink()  # half a draft would stop the next run from writing a whole one
-            raise
+    put_new_file(path, message.as_bytes())
     return path

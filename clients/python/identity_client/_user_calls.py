@@ -1,6 +1,7 @@
-"""The calls that are used most, with natural arguments; each function describes one call and sends nothing.
+"""The calls on users, with natural arguments; each function describes one call and sends nothing.
 
-Arguments that mean the same everywhere:
+Arguments that mean the same in every function of `_user_calls`, `_credential_calls`, `_permission_calls` and
+`_account_calls`:
     request_id: a UUID under which the work is done once, however often it is asked for; made where not given.
     account_id: the AWS account, 12 digits; the client's own where not given.
     timeout: seconds until the answer has to be there, retries included; the client's own where not given.
@@ -8,6 +9,8 @@ Arguments that mean the same everywhere:
     expected_plan_digest: run only if the plan is still the one with this digest.
     recipients: age recipients to seal all secrets of the answer to.
     reissue_secrets: an earlier answer was lost; revoke the secrets that it made and make new ones.
+    page_size: the most items to answer; the service's own number where not given.
+    page_token: where to go on, the `next_page_token` of the page before.
 """
 
 from __future__ import annotations
@@ -21,19 +24,11 @@ from identity_client._specs import (
     PolicyDocument,
     SelfManagementLevel,
     credential_spec,
+    name_list,
     permission_spec,
     tag_list,
 )
-from identity_provisioning.v1.account_service_pb2 import GetAccountRequest, GetAccountResponse
-from identity_provisioning.v1.credential_service_pb2 import (
-    CreateCredentialsRequest,
-    CreateCredentialsResponse,
-)
 from identity_provisioning.v1.permission_pb2 import NewGroup, NewPolicy
-from identity_provisioning.v1.permission_service_pb2 import (
-    AssignPermissionsRequest,
-    AssignPermissionsResponse,
-)
 from identity_provisioning.v1.user_pb2 import UserSpec
 from identity_provisioning.v1.user_service_pb2 import (
     CreateUserRequest,
@@ -42,8 +37,12 @@ from identity_provisioning.v1.user_service_pb2 import (
     DeleteUserResponse,
     GetUserRequest,
     GetUserResponse,
+    ListUsersRequest,
+    ListUsersResponse,
     ProvisionUserRequest,
     ProvisionUserResponse,
+    UpdateUserRequest,
+    UpdateUserResponse,
 )
 
 
@@ -132,79 +131,66 @@ def create_user(
     return Call(rpc(CreateUserRequest, CreateUserResponse), request, timeout)
 
 
-def create_credentials(
-    user_name: str,
-    *,
-    access_key: bool = False,
-    console_password: ConsolePasswordChoice = False,
-    mfa_device: bool | str = False,
-    recipients: Sequence[str] = (),
-    reissue_secrets: bool = False,
-    validate_only: bool = False,
-    expected_plan_digest: str = "",
-    request_id: str | None = None,
-    account_id: str | None = None,
-    timeout: float | None = None,
-) -> Call[CreateCredentialsResponse]:
-    """Make an access key, a console password, or both for a user that is there."""
-    request = CreateCredentialsRequest(
-        account_id=account_id or "",
-        request_id=request_id or "",
-        validate_only=validate_only,
-        expected_plan_digest=expected_plan_digest,
-        user_name=user_name,
-        credentials=credential_spec(access_key, console_password, mfa_device),
-        recipients=recipients,
-        reissue_secrets=reissue_secrets,
-    )
-    return Call(rpc(CreateCredentialsRequest, CreateCredentialsResponse), request, timeout)
-
-
-def assign_permissions(
-    user_name: str,
-    *,
-    groups: Iterable[str] = (),
-    policies: Iterable[str] = (),
-    inline_policies: Mapping[str, PolicyDocument] | None = None,
-    boundary: str = "",
-    new_groups: Sequence[NewGroup] = (),
-    new_policies: Sequence[NewPolicy] = (),
-    new_boundary: NewPolicy | None = None,
-    copy_from: str = "",
-    self_management: SelfManagementLevel = "",
-    validate_only: bool = False,
-    expected_plan_digest: str = "",
-    request_id: str | None = None,
-    account_id: str | None = None,
-    timeout: float | None = None,
-) -> Call[AssignPermissionsResponse]:
-    """Give permissions to a user that is there; all ways may be used together."""
-    permissions = permission_spec(
-        groups,
-        policies,
-        inline_policies,
-        boundary,
-        new_groups=new_groups,
-        new_policies=new_policies,
-        new_boundary=new_boundary,
-        copy_from=copy_from,
-        self_management=self_management,
-    )
-    request = AssignPermissionsRequest(
-        account_id=account_id or "",
-        request_id=request_id or "",
-        validate_only=validate_only,
-        expected_plan_digest=expected_plan_digest,
-        user_name=user_name,
-        permissions=permissions,
-    )
-    return Call(rpc(AssignPermissionsRequest, AssignPermissionsResponse), request, timeout)
-
-
 def get_user(user_name: str, *, account_id: str | None = None, timeout: float | None = None) -> Call[GetUserResponse]:
     """Answer everything about a user but secrets."""
     request = GetUserRequest(account_id=account_id or "", user_name=user_name)
     return Call(rpc(GetUserRequest, GetUserResponse), request, timeout)
+
+
+def list_users(
+    *,
+    path_prefix: str = "",
+    name_prefix: str = "",
+    tags: Mapping[str, str] | None = None,
+    owner: str = "",
+    page_size: int = 0,
+    page_token: str = "",
+    account_id: str | None = None,
+    timeout: float | None = None,
+) -> Call[ListUsersResponse]:
+    """Answer one page of users; `iterate_users` goes through all pages.
+
+    Users are listed that fit all that is said: with all of these tags, where an empty value fits any, and of the
+    team `owner`.
+    """
+    request = ListUsersRequest(
+        account_id=account_id or "",
+        page_size=page_size,
+        page_token=page_token,
+        path_prefix=path_prefix,
+        name_prefix=name_prefix,
+        tags=tag_list(tags),
+        owner_team=owner,
+    )
+    return Call(rpc(ListUsersRequest, ListUsersResponse), request, timeout)
+
+
+def update_user(
+    user_name: str,
+    *,
+    new_name: str = "",
+    new_path: str = "",
+    set_tags: Mapping[str, str] | None = None,
+    remove_tags: Iterable[str] = (),
+    validate_only: bool = False,
+    expected_plan_digest: str = "",
+    request_id: str | None = None,
+    account_id: str | None = None,
+    timeout: float | None = None,
+) -> Call[UpdateUserResponse]:
+    """Change a user's tags, path or name. Policies elsewhere that name the user's old ARN do not follow."""
+    request = UpdateUserRequest(
+        account_id=account_id or "",
+        request_id=request_id or "",
+        validate_only=validate_only,
+        expected_plan_digest=expected_plan_digest,
+        user_name=user_name,
+        new_user_name=new_name,
+        new_path=new_path,
+        set_tags=tag_list(set_tags),
+        remove_tag_keys=name_list(remove_tags),
+    )
+    return Call(rpc(UpdateUserRequest, UpdateUserResponse), request, timeout)
 
 
 def delete_user(
@@ -225,9 +211,3 @@ def delete_user(
         user_name=user_name,
     )
     return Call(rpc(DeleteUserRequest, DeleteUserResponse), request, timeout)
-
-
-def get_account(*, account_id: str | None = None, timeout: float | None = None) -> Call[GetAccountResponse]:
-    """Answer the account's alias, sign-in URL, password policy, quotas and their use."""
-    request = GetAccountRequest(account_id=account_id or "")
-    return Call(rpc(GetAccountRequest, GetAccountResponse), request, timeout)

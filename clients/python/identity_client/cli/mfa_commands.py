@@ -1,0 +1,130 @@
+"""`identityctl mfa`: virtual MFA devices of users."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from identity_client.cli.changes import Change, carry_out, report, review, review_and_carry_out
+from identity_client.cli.examples import epilog
+from identity_client.cli.failures import BadInputError, get_command, message_document
+from identity_client.cli.options import ShowSecrets, UserName, Yes
+from identity_client.cli.qr_code import drawn, key_uri
+from identity_client.cli.review import show_line
+from identity_client.cli.session import Session
+from identity_provisioning.v1.credential_pb2 import IssuedMfaDevice
+
+mfa = typer.Typer(no_args_is_help=True, help="Make, enable and delete MFA devices.")
+
+_Serial = Annotated[
+    str, typer.Argument(help="The device's serial number; an ARN for a virtual one.", show_default=False)
+]
+_CODE = re.compile(r"\d{6}")
+_ANY_CODE = "000000"
+_LOST = (
+    "The answer, and with it the seed, is lost. Run the same command again: a device that was made and not enabled "
+    "is replaced."
+)
+
+
+@mfa.command("create", epilog=epilog("mfa create ana", "mfa create ana --name ana-phone --output json --yes"))
+def create_mfa_device(
+    context: typer.Context,
+    user: UserName,
+    name: Annotated[str, typer.Option("--name", help="The device's name; the user's if not given.")] = "",
+    show_secrets: ShowSecrets = False,
+    yes: Yes = False,
+) -> None:
+    """Make a virtual MFA device, and show its QR code and seed once. It waits to be enabled."""
+    session: Session = context.obj
+    _require_outlet(session, show_secrets=show_secrets)
+    ask = partial(session.connect().create_mfa_device, user, device_name=name)
+    change = Change(user, f"Make an MFA device for {user}?", ask, on_lost=_LOST, look=get_command(user))
+    made = review_and_carry_out(session, change, yes=yes)
+    if session.as_json:
+        session.write_json(message_document(made))
+    else:
+        _show_device(session, user, made.credentials.mfa_device)
+
+
+@mfa.command(
+    "enable",
+    epilog=epilog(
+        "mfa enable ana arn:aws:iam::123456789012:mfa/ana",
+        "mfa enable ana arn:aws:iam::123456789012:mfa/ana 123456 654321",
+    ),
+)
+def enable_mfa_device(
+    context: typer.Context,
+    user: UserName,
+    serial: _Serial,
+    code1: Annotated[str, typer.Argument(help="A code of the device; asked for if not given.")] = "",
+    code2: Annotated[str, typer.Argument(help="The code that follows it; asked for if not given.")] = "",
+    yes: Yes = False,
+) -> None:
+    """Enable an MFA device with two codes that follow one another. A wrong code leaves it pending."""
+    session: Session = context.obj
+    _check_codes(code1, code2)
+    enable = session.connect().enable_mfa_device
+    # Codes are short-lived, so they are asked for after the review; a plan checks none, and its digest holds none.
+    planned = Change(user, f"Enable {serial} for {user}?", partial(enable, user, serial, _ANY_CODE, _ANY_CODE))
+    plan_digest = review(session, planned, yes=yes)
+    codes = (code1 or _asked("First code"), code2 or _asked("Second code"))
+    change = Change(user, "", partial(enable, user, serial, *codes), forward_only=True, look=get_command(user))
+    report(session, carry_out(session, change, plan_digest), f"{serial} is enabled for {user}.")
+
+
+@mfa.command("delete", epilog=epilog("mfa delete ana arn:aws:iam::123456789012:mfa/ana --yes"))
+def delete_mfa_device(context: typer.Context, user: UserName, serial: _Serial, yes: Yes = False) -> None:
+    """Deactivate an MFA device, and delete it if it is virtual, after a review."""
+    session: Session = context.obj
+    ask = partial(session.connect().delete_mfa_device, user, serial)
+    change = Change(user, f"Delete {serial} of {user} for good?", ask, forward_only=True, look=get_command(user))
+    report(session, review_and_carry_out(session, change, yes=yes), f"Deleted {serial}.")
+
+
+def _require_outlet(session: Session, *, show_secrets: bool) -> None:
+    """Refuse to make a seed that nobody would see, or that would end in a file or a log by accident."""
+    if session.as_json or show_secrets or (sys.stdout is not None and sys.stdout.isatty()):
+        return
+    raise BadInputError(
+        "The seed can be seen only once, and standard output is no terminal. Say --output json, or --show-secrets. "
+        "Nothing was created."
+    )
+
+
+def _show_device(session: Session, user: str, device: IssuedMfaDevice) -> None:
+    if device.base32_seed:
+        account_id = device.serial_number.split(":")[4] if device.serial_number.startswith("arn:") else ""
+        uri = key_uri(device.base32_seed, user, account_id)
+        colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        typer.echo(drawn(uri, colours=colours))
+        show_line(session.results, f"Seed: {device.base32_seed}")
+    else:
+        show_line(session.results, "The seed is withheld: an earlier answer had it.")
+    show_line(session.results, f"Serial number: {device.serial_number}")
+    show_line(
+        session.results,
+        f"Scan the code with an authenticator app, then enable the device with two codes that follow one another:\n"
+        f"  identityctl mfa enable {user} {device.serial_number}",
+    )
+
+
+def _check_codes(*codes: str) -> None:
+    if any(code and not _CODE.fullmatch(code) for code in codes):
+        raise BadInputError("A code has six digits.")
+    if codes[0] and not codes[1]:
+        raise BadInputError("Two codes are wanted that follow one another; give both, or none to be asked.")
+
+
+def _asked(what: str) -> str:
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise BadInputError("There is no terminal to ask for the codes at; give both after the serial number.")
+    while not _CODE.fullmatch(code := str(typer.prompt(what, err=True)).strip()):
+        typer.echo("A code has six digits.", err=True)
+    return code

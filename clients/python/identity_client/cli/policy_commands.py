@@ -1,0 +1,88 @@
+"""`identityctl policies`: which managed policies there are, one more, one less."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from identity_client.cli.changes import Change, report, review_and_carry_out
+from identity_client.cli.examples import epilog
+from identity_client.cli.failures import BadInputError, message_document
+from identity_client.cli.options import Yes, document_from
+from identity_client.cli.session import Session
+from identity_client.cli.tables import day, show_table
+from identity_provisioning.v1.permission_pb2 import Policy
+
+policies = typer.Typer(no_args_is_help=True, help="List, make and delete managed policies.")
+
+_LOOK = "identityctl policies list --scope customer"
+
+
+class Scope(StrEnum):
+    """Whose policies."""
+
+    ALL = "all"
+    AWS = "aws"
+    CUSTOMER = "customer"
+
+
+@policies.command(
+    "list", epilog=epilog("policies list --scope customer", "policies list --search readonly --output json")
+)
+def list_policies(
+    context: typer.Context,
+    scope: Annotated[Scope, typer.Option("--scope", help="The account's own, AWS's, or all.")] = Scope.ALL,
+    search: Annotated[str, typer.Option("--search", help="Only policies with this in their name.")] = "",
+) -> None:
+    """List managed policies, all pages of them."""
+    session: Session = context.obj
+    found = list(session.connect().iterate_policies(scope=scope.value, search=search))
+    if session.as_json:
+        session.write_json({"policies": [message_document(policy) for policy in found]})
+    else:
+        headings = ("Policy", "ARN", "Version", "Attached", "As boundary", "Changed")
+        show_table(session, f"{len(found)} policies" if len(found) != 1 else "1 policy", headings, map(_row, found))
+
+
+@policies.command(
+    "create", epilog=epilog("policies create Deploy @deploy.json --description 'What the pipeline may do'")
+)
+def create_policy(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The policy's name.", show_default=False)],
+    document: Annotated[str, typer.Argument(help="The policy document, @FILE.json.", show_default=False)],
+    path: Annotated[str, typer.Option("--path", help="The policy's path, such as /teams/.")] = "",
+    description: Annotated[str, typer.Option("--description", help="What the policy is for.")] = "",
+    yes: Yes = False,
+) -> None:
+    """Make a managed policy, after a review that names what is risky in it."""
+    session: Session = context.obj
+    text = document_from(document)
+    ask = partial(session.connect().create_policy, name, text, path=path, description=description)
+    done = review_and_carry_out(session, Change(name, f"Make the policy {name}?", ask, look=_LOOK), yes=yes)
+    report(session, done, f"Made {done.policy.arn or name}.")
+
+
+@policies.command("delete", epilog=epilog("policies delete arn:aws:iam::123456789012:policy/Deploy --yes"))
+def delete_policy(
+    context: typer.Context,
+    arn: Annotated[str, typer.Argument(help="The policy's ARN.", show_default=False)],
+    yes: Yes = False,
+) -> None:
+    """Delete a managed policy that nothing uses, with all of its versions, after a review."""
+    session: Session = context.obj
+    if not arn.startswith("arn:"):
+        raise BadInputError(f"{arn!r} is no ARN; `identityctl policies list --scope customer` shows them.")
+    ask = partial(session.connect().delete_policy, arn)
+    change = Change(arn, f"Delete {arn} for good?", ask, forward_only=True, look=_LOOK)
+    done = review_and_carry_out(session, change, yes=yes)
+    report(session, done, f"Deleted {arn}.")
+
+
+def _row(policy: Policy) -> tuple[str, ...]:
+    attached, bounds = str(policy.attachment_count), str(policy.permissions_boundary_usage_count)
+    changed = policy.update_time if policy.HasField("update_time") else policy.create_time
+    return policy.policy_name, policy.arn, policy.default_version_id, attached, bounds, day(changed)
