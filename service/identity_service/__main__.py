@@ -17,13 +17,15 @@ import structlog
 
 from identity_service.adapters.authorization import AuthorizationFileError
 from identity_service.adapters.aws_iam import ExplicitCredentials
-from identity_service.adapters.store import StoreError
 from identity_service.bootstrap import serve
 from identity_service.embedded import EmbeddedAccount, EmbeddedAwsError, embedded_account
 from identity_service.observability.logging import configure_logging, open_log_file
 from identity_service.server import AddressError, BoundAddresses
-from identity_service.settings import Settings, SettingsError, load_settings
+from identity_service.settings import Settings, SettingsError, explain, load_settings
+from identity_service.settings_table import settings_table
 
+EPILOG = "Settings are environment variables; boto3 and OpenTelemetry read their own, AWS_... and OTEL_..., too:"
+INSECURE = "INSECURE: no TLS, everybody on this machine is the same caller; never use this for real users"
 EXIT_CANNOT_START = 1
 EXIT_WRONG_SETTINGS = 2
 
@@ -33,8 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return asyncio.run(_run(options))
-    except (SettingsError, AuthorizationFileError, StoreError) as error:
+    except SettingsError as error:
         return _complain(str(error), EXIT_WRONG_SETTINGS)
+    except AuthorizationFileError as error:
+        lines = [f"IDENTITY_SERVICE_AUTHORIZATION_FILE: {line}" for line in str(error).splitlines()]
+        return _complain("\n".join(lines), EXIT_WRONG_SETTINGS)
     except (AddressError, EmbeddedAwsError) as error:
         return _complain(str(error), EXIT_CANNOT_START)
     except OSError as error:
@@ -44,7 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="identity-service", description="Provision AWS IAM users over gRPC.")
+    parser = argparse.ArgumentParser(
+        prog="identity-service",
+        description="Provision AWS IAM users over gRPC.",
+        epilog=f"{EPILOG}\n\n{settings_table()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--listen", metavar="HOST:PORT", help="instead of IDENTITY_SERVICE_LISTEN_ADDRESS")
     parser.add_argument("--health", metavar="HOST:PORT", help="instead of IDENTITY_SERVICE_HEALTH_ADDRESS")
     parser.add_argument("--insecure", action="store_true", help="no TLS and one caller for all; loopback only")
@@ -58,25 +68,63 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _run(options: argparse.Namespace) -> int:
-    stop = _stop_at_signals()
-    async with _settings(options) as (settings, credentials):
-        configure_logging(settings.log_level, open_log_file(settings.log_file) if settings.log_file else None)
-        log = structlog.get_logger()
-        if options.insecure:
-            log.warning("INSECURE: no TLS, everybody on this machine is the same caller; never use this for real users")
-        async with serve(settings, insecure=options.insecure, credentials=credentials) as addresses:
-            log.info("serving", listen_address=addresses.listen_address, health_address=addresses.health_address)
-            if options.ready_file:
-                _write_ready_file(options.ready_file, addresses)
-            await stop.wait()
+    signals = _Signals()
+    try:
+        async with _settings(options) as (settings, credentials):
+            _configure_logging(settings)
+            if options.insecure:
+                structlog.get_logger().warning(INSECURE)
+            async with serve(settings, insecure=options.insecure, credentials=credentials) as addresses:
+                _announce(addresses, options.ready_file)
+                await signals.wait()
+    except asyncio.CancelledError:
+        if not signals.heard:
+            raise
+        structlog.get_logger().info("ended by a signal before it served")
     return 0
 
 
-def _stop_at_signals() -> asyncio.Event:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
+class _Signals:
+    """Hears SIGTERM and SIGINT: one that comes during the start ends it, a later one ends the serving."""
+
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._event = asyncio.Event()
+        self._is_starting = True
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._hear)
+
+    @property
+    def heard(self) -> bool:
+        """Whether there was one."""
+        return self._event.is_set()
+
+    async def wait(self) -> None:
+        """Wait for one; to be called when the start is over."""
+        self._is_starting = False
+        await self._event.wait()
+
+    def _hear(self) -> None:
+        # Only the first: a second one would cut off the tidying up.
+        if self._is_starting and self._task and not self.heard:
+            self._task.cancel()
+        self._event.set()
+
+
+def _configure_logging(settings: Settings) -> None:
+    try:
+        file = open_log_file(settings.log_file) if settings.log_file else None
+    except OSError as error:
+        raise SettingsError(explain("log_file", f"{settings.log_file} cannot be opened: {error.strerror}")) from None
+    configure_logging(settings.log_level, file)
+
+
+def _announce(addresses: BoundAddresses, ready_file: Path | None) -> None:
+    structlog.get_logger().info(
+        "serving", listen_address=addresses.listen_address, health_address=addresses.health_address
+    )
+    if ready_file:
+        _write_ready_file(ready_file, addresses)
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -14,12 +14,13 @@ from identity_service.adapters.authorization import FileAuthorizer
 from identity_service.adapters.aws_iam import (
     AwsAccountSettings,
     AwsSettings,
+    AwsSettingsError,
     ConfiguredAccounts,
     ExplicitCredentials,
     build_accounts,
     build_pool,
 )
-from identity_service.adapters.store import SqlLedger
+from identity_service.adapters.store import SqlLedger, StoreError
 from identity_service.application.get_account import GetAccount
 from identity_service.application.get_user import GetUser
 from identity_service.application.listing import Listing
@@ -27,14 +28,24 @@ from identity_service.application.mutation import MutationService, interrupted
 from identity_service.application.ports import Failure
 from identity_service.application.undoing import Settling
 from identity_service.application.work import OwnedWork
-from identity_service.domain.errors import IamError, IdentityError
-from identity_service.observability.tracing import open_tracing
+from identity_service.domain.errors import IdentityError
+from identity_service.observability.tracing import TracingSettingsError, open_tracing
 from identity_service.rpc.interceptors import interceptor_chain
 from identity_service.rpc.interceptors.authentication import insecure_caller, spiffe_id
 from identity_service.rpc.mutations import Mutations
 from identity_service.rpc.services import RPC_NAMES, Services
 from identity_service.server import BoundAddresses, HealthServer, bind, build_server, tls_credentials
-from identity_service.settings import Settings, SettingsError
+from identity_service.settings import Settings, SettingsError, explain
+from identity_service.start_check import StartCheck
+from identity_service.tls import read_tls_files
+
+AWS_EXAMPLES: Mapping[str, str] = {
+    "AWS_PROFILE": "default",
+    "AWS_CONFIG_FILE": "/etc/aws/config",
+    "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "SECRET",
+}
+"""The variables of boto3's own that can stop a start."""
 
 
 @dataclass(frozen=True)
@@ -56,19 +67,40 @@ async def serve(
     `credentials` are for an account that was started together with the server; others are boto3's to find.
     """
     async with AsyncExitStack() as stack:
-        tracing = open_tracing(os.environ)
+        tracing = _tracing()
         stack.push_async_callback(asyncio.to_thread, tracing.shutdown)
-        accounts = _accounts(settings, credentials, tracing)
+        # On a thread: without credentials, boto3 asks the machine for a role and waits for the answer.
+        accounts = await asyncio.to_thread(_accounts, settings, credentials, tracing)
         stack.push_async_callback(asyncio.to_thread, accounts.close)
+        ledger = await _open_ledger(settings, stack)
+        check = StartCheck(accounts.verify)
+        stack.push_async_callback(check.close)
+        running = _build(settings, insecure, accounts, ledger, tracing)
+        await check.wait(running.health.set_draining)
+        # Also what is cut off halfway through its start is stopped in order.
+        stack.push_async_callback(_drain, running, settings.drain_seconds)
+        await _start(running)
+        yield running.addresses
+
+
+def _tracing() -> TracerProvider:
+    try:
+        return open_tracing(os.environ)
+    except TracingSettingsError as error:
+        raise SettingsError(str(error)) from None
+
+
+async def _open_ledger(settings: Settings, stack: AsyncExitStack) -> SqlLedger:
+    try:
         ledger = SqlLedger(settings.store_url.get_secret_value(), lease_seconds=settings.lease_seconds)
         stack.push_async_callback(ledger.close)
         await ledger.open()
         await _end_interrupted(ledger)
-        await _verify(accounts)
-        running = _build(settings, insecure, accounts, ledger, tracing)
-        await _start(running)
-        stack.push_async_callback(_drain, running, settings.drain_seconds)
-        yield running.addresses
+    except StoreError as error:
+        raise SettingsError(explain("store_url", str(error))) from None
+    except IdentityError as error:
+        raise SettingsError(explain("store_url", error.message)) from None
+    return ledger
 
 
 async def _end_interrupted(ledger: SqlLedger) -> None:
@@ -98,21 +130,15 @@ def _accounts(
     )
     try:
         return build_accounts(aws, build_pool(aws), tracer_provider=tracing)
-    except ValueError as error:
-        raise SettingsError(f"IDENTITY_SERVICE_AWS_...: {error}") from None
+    except AwsSettingsError as error:
+        raise SettingsError(_explain_aws(error)) from None
 
 
-async def _verify(accounts: ConfiguredAccounts) -> None:
-    """Refuse to start with another account's credentials: users would be made there.
-
-    An AWS that does not answer is no reason not to start: each RPC says so, and AWS may come back.
-    """
-    try:
-        await accounts.verify()
-    except IdentityError as error:
-        raise SettingsError(f"IDENTITY_SERVICE_AWS_ACCOUNT_ID: {error.message}") from None
-    except IamError as error:
-        structlog.get_logger().warning("the AWS account could not be verified", problem=str(error))
+def _explain_aws(error: AwsSettingsError) -> str:
+    """Name the variable: one of this service's, or in capitals one of boto3's own."""
+    if error.setting in AWS_EXAMPLES:
+        return f"{error.setting}: {error}; for example {error.setting}={AWS_EXAMPLES[error.setting]}"
+    return explain(f"aws_{error.setting}", str(error))
 
 
 def _build(
@@ -131,6 +157,7 @@ def _build(
         authorizer=authorizer,
         identify_peer=insecure_caller if insecure else spiffe_id,
         default_deadline=settings.default_deadline,
+        only_account_id=settings.aws_account_id,
     )
     server = build_server(services, interceptors, settings.maximum_concurrent_rpcs)
     address = bind(server, settings.listen_address, None if insecure else _tls(settings))
@@ -155,12 +182,8 @@ def _mutations(
 
 
 def _tls(settings: Settings) -> grpc.ServerCredentials:
-    files = (settings.tls_certificate_file, settings.tls_private_key_file, settings.client_ca_file)
-    try:
-        certificate, private_key, client_ca = (file.read_bytes() for file in files if file is not None)
-    except OSError as error:
-        raise SettingsError(f"the TLS file {error.filename} cannot be read: {error.strerror}") from None
-    return tls_credentials(certificate, private_key, client_ca)
+    files = read_tls_files(settings)
+    return tls_credentials(files.certificate, files.private_key, files.client_ca)
 
 
 async def _start(running: Running) -> None:

@@ -7,18 +7,22 @@ setting is called like one of those.
 """
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "IDENTITY_SERVICE_"
 MAXIMUM_MESSAGE_BYTES = 64 * 1024
 """The largest request. Not a setting: the contract's own limits stay below it."""
+
+TLS_FILES = ("tls_certificate_file", "tls_private_key_file", "client_ca_file")
+"""The settings without which the server does not speak TLS."""
 
 EXAMPLES: Mapping[str, str] = {
     "listen_address": "127.0.0.1:8443",
@@ -55,6 +59,10 @@ def split_address(address: str) -> tuple[str, int]:
 def is_loopback(address: str) -> bool:
     """Tell whether only this machine can reach an address."""
     host, _ = split_address(address)
+    return _is_loopback_host(host)
+
+
+def _is_loopback_host(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -66,7 +74,22 @@ def _check_address(address: str) -> str:
     return address
 
 
-Address = Annotated[str, AfterValidator(_check_address)]
+def _check_endpoint(url: str) -> str:
+    """Refuse what is no plain address of a server: botocore and the check for clear text both read it."""
+    problem = "must be http://HOST:PORT or https://HOST:PORT, without a user and without a path"
+    if not re.fullmatch(f"https?://{_HOST_AND_PORT}/?", url):
+        raise ValueError(problem)
+    try:
+        # Reading the port checks it, and splitting checks an IPv6 address; their own words repeat the value.
+        _ = urlsplit(url).port
+    except ValueError:
+        raise ValueError(problem) from None
+    return url
+
+
+_HOST_AND_PORT = r"([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?"
+Address = Annotated[str, AfterValidator(_check_address), WithJsonSchema({"format": "HOST:PORT"})]
+Endpoint = Annotated[str, AfterValidator(_check_endpoint), WithJsonSchema({"format": "URL"})]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Count = Annotated[int, Field(ge=1, le=10_000)]
 
@@ -88,7 +111,7 @@ class Settings(BaseSettings):
     aws_account_id: Annotated[str, Field(pattern="^[0-9]{12}$")]
     aws_partition: Literal["", "aws", "aws-cn", "aws-us-gov"] = ""
     aws_region: Annotated[str, Field(pattern="^([a-z]{2}(-[a-z]+)+-[0-9]+)?$")] = ""
-    aws_endpoint_url: Annotated[str, Field(pattern="^https?://[^/?#]+/?$")] | None = None
+    aws_endpoint_url: Endpoint | None = None
     aws_role_arn: Annotated[str, Field(pattern="^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/.+$")] | None = None
     aws_connect_timeout: Seconds = 3
     aws_read_timeout: Seconds = 7
@@ -115,7 +138,7 @@ def load_settings(overrides: Mapping[str, object] | None = None, *, insecure: bo
         settings = Settings.model_validate(overrides or {})
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        raise SettingsError("\n".join(_explain(detail) for detail in details)) from None
+        raise SettingsError("\n".join(_explain_detail(detail) for detail in details)) from None
     problems = _insecure_problems(settings) if insecure else _tls_problems(settings)
     problems += _aws_problems(settings)
     if problems:
@@ -124,10 +147,9 @@ def load_settings(overrides: Mapping[str, object] | None = None, *, insecure: bo
 
 
 def _tls_problems(settings: Settings) -> list[str]:
-    names = ("tls_certificate_file", "tls_private_key_file", "client_ca_file")
     return [
-        _line(name, "must be set; the server speaks TLS and asks every client for a certificate")
-        for name in names
+        explain(name, "must be set; the server speaks TLS and asks every client for a certificate")
+        for name in TLS_FILES
         if getattr(settings, name) is None
     ]
 
@@ -136,26 +158,31 @@ def _aws_problems(settings: Settings) -> list[str]:
     """Find what would let a call outlast its lease, or send secrets in the clear to another machine."""
     problems = []
     if settings.aws_connect_timeout + settings.aws_read_timeout > settings.lease_seconds / 3:
-        problems.append(_line("lease_seconds", "must be at least three times the connect and read timeouts together"))
+        problems.append(explain("lease_seconds", "must be at least three times the connect and read timeouts together"))
     url = urlsplit(settings.aws_endpoint_url or "")
-    if url.scheme == "http" and not is_loopback(url.netloc if ":" in url.netloc else f"{url.netloc}:80"):
-        problems.append(_line("aws_endpoint_url", "must be https, since it is not on this machine"))
+    if url.scheme == "http" and not _is_loopback_host(url.hostname or ""):
+        problems.append(explain("aws_endpoint_url", "must be https, since it is not on this machine"))
     return problems
 
 
 def _insecure_problems(settings: Settings) -> list[str]:
     if is_loopback(settings.listen_address):
         return []
-    return [_line("listen_address", "must be a loopback address with --insecure")]
+    return [explain("listen_address", "must be a loopback address with --insecure")]
 
 
-def _explain(detail: ErrorDetails) -> str:
+def _explain_detail(detail: ErrorDetails) -> str:
     name = str(detail["loc"][0])
     problem = "must be set" if detail["type"] == "missing" else detail["msg"].removeprefix("Value error, ")
-    return _line(name, problem[:1].lower() + problem[1:])
+    return explain(name, problem[:1].lower() + problem[1:])
 
 
-def _line(name: str, problem: str) -> str:
-    example = EXAMPLES.get(name) or f"{Settings.model_fields[name].default:g}"
+def explain(name: str, problem: str) -> str:
+    """Say what is wrong with a setting: its variable, the problem, an example."""
     variable = f"{PREFIX}{name.upper()}"
-    return f"{variable}: {problem}; for example {variable}={example}"
+    return f"{variable}: {problem}; for example {variable}={example_of(name)}"
+
+
+def example_of(name: str) -> str:
+    """Return what a setting may look like; a number shows its default."""
+    return EXAMPLES.get(name) or f"{Settings.model_fields[name].default:g}"

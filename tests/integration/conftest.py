@@ -127,14 +127,25 @@ def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(embedded_account: Account, server_folder: Path) -> Iterator[str]:
     """Run one server for all tests; its address."""
-    folder = server_folder
+    process, ready = start_server(embedded_account, server_folder)
+    try:
+        yield wait_until_ready(process, ready)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def start_server(
+    account: Account, folder: Path, variables: Mapping[str, str] | None = None
+) -> tuple[subprocess.Popen[bytes], Path]:
+    """Start a server that keeps its files in a folder; it writes its address to the second of what is returned."""
     (folder / "authorization.yaml").write_text(AUTHORIZATION)
     ready = folder / "ready.json"
     settings = {
-        "AWS_ACCESS_KEY_ID": embedded_account.aws.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": embedded_account.aws.secret_access_key,
-        "IDENTITY_SERVICE_AWS_ACCOUNT_ID": embedded_account.aws.account_id,
-        "IDENTITY_SERVICE_AWS_ENDPOINT_URL": embedded_account.aws.endpoint_url,
+        "AWS_ACCESS_KEY_ID": account.aws.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": account.aws.secret_access_key,
+        "IDENTITY_SERVICE_AWS_ACCOUNT_ID": account.aws.account_id,
+        "IDENTITY_SERVICE_AWS_ENDPOINT_URL": account.aws.endpoint_url,
         "IDENTITY_SERVICE_AWS_REGION": "us-east-1",
         "IDENTITY_SERVICE_AWS_READ_TIMEOUT": "1",
         "IDENTITY_SERVICE_AWS_RETRY_BUDGET": "0.6",
@@ -148,13 +159,9 @@ def server(embedded_account: Account, server_folder: Path) -> Iterator[str]:
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "identity_service", "--insecure", "--ready-file", str(ready)],
-        env=os.environ | settings,
+        env={**os.environ, **settings, **(variables or {})},
     )
-    try:
-        yield wait_until_ready(process, ready)
-    finally:
-        process.terminate()
-        process.wait(30)
+    return process, ready
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], ready: Path) -> str:

@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 
 from identity_provisioning.v1.account_service_pb2 import GetAccountRequest
 from identity_provisioning.v1.account_service_pb2_grpc import AccountServiceStub
+from tests.unit.rpc.certificates import DNS, Authority
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 START_SECONDS = 30.0
@@ -28,6 +29,16 @@ callers:
   "spiffe://insecure.local/caller": try-out
 """
 LOOPBACK = ("--listen", "127.0.0.1:0", "--health", "127.0.0.1:0")
+
+WITHOUT_AWS = {
+    "IDENTITY_SERVICE_AWS_ACCOUNT_ID": "123456789012",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+"""No credentials, wherever the tests run."""
+SILENCE_SECONDS = 8.0
+"""Longer than one question to an AWS that does not answer, shorter than the retries."""
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -116,6 +127,103 @@ def test_wrong_settings_end_with_code_2_and_no_traceback(start: Start, tmp_path:
         "IDENTITY_SERVICE_TLS_PRIVATE_KEY_FILE",
         "IDENTITY_SERVICE_CLIENT_CA_FILE",
     ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"),
+    [
+        ("IDENTITY_SERVICE_STORE_URL", "mysql://user:canary@host/x", "databases of type mysql are not supported yet"),
+        ("IDENTITY_SERVICE_STORE_URL", "sqlite:////nonexistent/x", "the directory /nonexistent of the store does not"),
+        ("IDENTITY_SERVICE_STORE_URL", "canary", "the store's URL is not a database URL"),
+        ("IDENTITY_SERVICE_STORE_URL", "postgresql://host:canary/x", "the store's URL is not a database URL"),
+        ("IDENTITY_SERVICE_LOG_FILE", "/nonexistent/x.log", "cannot be opened: No such file or directory"),
+        ("IDENTITY_SERVICE_AWS_REGION", "xx-nowhere-1", "boto3 knows no region xx-nowhere-1"),
+        ("IDENTITY_SERVICE_AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r", "there are no credentials to assume"),
+        ("AWS_PROFILE", "canary", "boto3 finds no such profile"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "canary", "must be a number of seconds"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "only grpc is supported"),
+    ],
+)
+def test_a_wrong_variable_is_named_with_an_example(
+    start: Start, tmp_path: Path, environment: dict[str, str], variable: str, value: str, problem: str
+) -> None:
+    """Whatever part of the service it is for, the last line names variable, problem and example; the code is 2."""
+    environment.update(WITHOUT_AWS)
+    environment.update({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317", variable: value})
+    code, said = refused(start("--insecure", *LOOPBACK), tmp_path)
+    assert code == 2
+    last = said.splitlines()[-1]
+    assert last.startswith(f"identity-service: {variable}: ")
+    assert problem in last
+    assert f"; for example {variable}=" in last
+    assert "Traceback" not in said
+    assert "canary" not in said
+
+
+@pytest.mark.parametrize("name", ["TLS_CERTIFICATE_FILE", "TLS_PRIVATE_KEY_FILE", "CLIENT_CA_FILE"])
+def test_a_wrong_tls_file_is_named(start: Start, tmp_path: Path, environment: dict[str, str], name: str) -> None:
+    """A TLS file that is no PEM stops the start with its variable, before gRPC fails to say why."""
+    authority = Authority()
+    identity = authority.issue([DNS("localhost")])
+    contents = {
+        "TLS_CERTIFICATE_FILE": identity.certificate,
+        "TLS_PRIVATE_KEY_FILE": identity.private_key,
+        "CLIENT_CA_FILE": authority.certificate,
+        name: b"canary",
+    }
+    for variable, content in contents.items():
+        (tmp_path / variable).write_bytes(content)
+        environment[f"IDENTITY_SERVICE_{variable}"] = str(tmp_path / variable)
+    environment.update(WITHOUT_AWS)
+    code, said = refused(start(*LOOPBACK), tmp_path)
+    assert code == 2
+    assert said.splitlines()[-1].startswith(
+        f"identity-service: IDENTITY_SERVICE_{name}: {tmp_path / name} holds no PEM"
+    )
+    assert "Traceback" not in said
+
+
+def test_without_credentials_the_service_serves_and_says_so(
+    start: Start, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """Missing credentials may come later, with the machine's role; until then a line says what is missing."""
+    environment.update(WITHOUT_AWS)
+    process = start("--insecure", *LOOPBACK, "--ready-file", str(tmp_path / "ready.json"))
+    wait_for_addresses(process, tmp_path / "ready.json")
+    process.terminate()
+    assert process.wait(START_SECONDS) == 0
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    (line,) = [line for line in lines if line["event"] == "the AWS account could not be verified"]
+    assert line["problem"].startswith("boto3 found no AWS credentials")
+
+
+def test_an_aws_that_does_not_answer_delays_neither_the_start_nor_its_end(
+    start: Start, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """Before AWS has answered, a signal ends the start at once; left alone, the service serves soon."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(START_SECONDS)
+        environment.update(WITHOUT_AWS)
+        environment.update(
+            IDENTITY_SERVICE_AWS_ENDPOINT_URL=f"http://127.0.0.1:{silent.getsockname()[1]}",
+            AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE",
+            AWS_SECRET_ACCESS_KEY="secret",
+        )
+        process = start("--insecure", *LOOPBACK)
+        with silent.accept()[0]:
+            signalled = time.monotonic()
+            process.terminate()
+            assert process.wait(START_SECONDS) == 0
+            assert time.monotonic() - signalled < SILENCE_SECONDS
+        assert "ended by a signal before it served" in (tmp_path / "log").read_text()
+
+        started = time.monotonic()
+        process = start("--insecure", *LOOPBACK, "--ready-file", str(tmp_path / "ready.json"))
+        wait_for_addresses(process, tmp_path / "ready.json")
+        assert time.monotonic() - started < SILENCE_SECONDS + 3
+        process.terminate()
+        assert process.wait(START_SECONDS) == 0
+    assert "AWS has not answered yet" in (tmp_path / "log").read_text()
 
 
 def test_insecure_beyond_loopback_is_refused(start: Start, tmp_path: Path) -> None:

@@ -154,3 +154,48 @@ def test_an_ipv6_address_loses_its_brackets() -> None:
     """The host is what the system's own functions take."""
     assert split_address("[::1]:8443") == ("::1", 8443)
     assert is_loopback("[::1]:8443")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "canary",
+        "ftp://canary",
+        "https://",
+        "https://user:canary@host",
+        "https://host/canary",
+        "https://host?canary",
+        "http://[::1",
+        "http://[1:2]",
+        "http://localhost:99999",
+        "http://local host",
+    ],
+)
+def test_an_endpoint_is_the_address_of_a_server(url: str) -> None:
+    """Anything but scheme, host and port is refused, in words that do not repeat it."""
+    (line,) = problems({"aws_endpoint_url": url})
+    assert line.startswith(PREFIX + "AWS_ENDPOINT_URL: must be http://HOST:PORT or https://HOST:PORT")
+    assert "canary" not in line
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:5000", "http://localhost", "http://[::1]", "http://[::1]:5000/", "https://iam.example.org"],
+)
+def test_an_endpoint_is_on_this_machine_or_speaks_tls(url: str) -> None:
+    """Plain text is for this machine, TLS for any."""
+    assert load_settings({"aws_endpoint_url": url}).aws_endpoint_url == url
+
+
+@pytest.mark.parametrize("url", ["http://10.0.0.1", "http://iam.example.org:80/", "http://[2001:db8::1]:80"])
+def test_plain_text_to_another_machine_is_refused(url: str) -> None:
+    """Secrets do not travel in the clear."""
+    (line,) = problems({"aws_endpoint_url": url})
+    assert "must be https, since it is not on this machine" in line
+
+
+def test_a_lease_outlasts_every_call() -> None:
+    """Connect and read timeout together are at most a third of the lease."""
+    (line,) = problems({"aws_connect_timeout": 5, "aws_read_timeout": 6, "lease_seconds": 32})
+    assert line.startswith(PREFIX + "LEASE_SECONDS: must be at least three times")
+    load_settings({"aws_connect_timeout": 5, "aws_read_timeout": 6, "lease_seconds": 33})

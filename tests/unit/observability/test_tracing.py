@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from identity_service.observability.tracing import current_trace, is_exported, open_tracing
+from identity_service.observability.tracing import TracingSettingsError, current_trace, is_exported, open_tracing
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,57 @@ def test_the_resource_is_the_service_unless_the_environment_names_another(monkey
 def test_there_is_no_trace_outside_a_span() -> None:
     """Where nothing is traced, no ids are made up."""
     assert current_trace() is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PROTOCOL", "http/protobuf"),
+        ("PROTOCOL", "http/json"),
+        ("TIMEOUT", "canary"),
+        ("TIMEOUT", "0"),
+        ("TIMEOUT", "nan"),
+        ("TIMEOUT", ""),
+        ("COMPRESSION", "canary"),
+        ("HEADERS", "authorization: canary"),
+        ("HEADERS", 'x-tenant=a,authorization="canary"'),
+        ("CERTIFICATE", "/no/such/canary.pem"),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_TRACES_"])
+def test_a_wrong_variable_of_the_exporter_is_named(prefix: str, name: str, value: str) -> None:
+    """What the exporter would pass over, or fail at, or log, is refused with an example and without its value."""
+    variable = prefix + name
+    with pytest.raises(TracingSettingsError) as caught:
+        open_tracing({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317", variable: value})
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"{variable}: ")
+    assert f"; for example {variable}=" in line
+    assert "canary" not in line
+
+
+def test_what_is_not_used_is_not_checked() -> None:
+    """Where no spans leave the process, the exporter's variables do not stop a start."""
+    open_tracing({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}).shutdown()
+
+
+@pytest.mark.parametrize("headers", ["", "x-tenant=a", "x-tenant=a, Authorization=Bearer abc==", "x=%20"])
+def test_good_variables_are_taken(monkeypatch: pytest.MonkeyPatch, headers: str) -> None:
+    """Spans are exported with what OpenTelemetry's standard allows and gRPC can do."""
+    environment = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "0.5",
+        "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+        "OTEL_EXPORTER_OTLP_HEADERS": headers,
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    open_tracing(environment).shutdown()
+
+
+def test_what_only_opentelemetry_can_judge_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where OpenTelemetry itself refuses a variable, the start ends with words."""
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "1")
+    with pytest.raises(TracingSettingsError, match="OpenTelemetry refuses"):
+        open_tracing({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317"})

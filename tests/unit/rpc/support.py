@@ -32,6 +32,7 @@ from identity_service.rpc.mutations import Mutations
 from identity_service.rpc.services import Services
 from identity_service.server import bind, build_server
 
+ONLY_ACCOUNT_ID = "909090909090"
 REQUEST_ID = "0b8f5a1e-6c1d-4f0e-9a54-3f6d0c2b7e11"
 INSECURE_CALLER_ID = "spiffe://insecure.local/caller"
 BOT_ID = "spiffe://example.org/onboarding-bot"
@@ -193,6 +194,7 @@ async def running_server(
         authorizer=FakeAuthorizer(),
         identify_peer=identify_peer,
         default_deadline=default_deadline,
+        only_account_id=ONLY_ACCOUNT_ID,
     )
     server = build_server(services, interceptors, maximum_concurrent_rpcs)
     address = bind(server, "127.0.0.1:0", server_credentials)

@@ -17,7 +17,7 @@ from identity_provisioning.v1.permission_service_pb2 import (
 from identity_provisioning.v1.user_service_pb2 import DeleteUserRequest, GetUserRequest, ProvisionUserRequest
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.observability.aws_calls import AwsCall, record_aws_call
-from tests.unit.rpc.support import INSECURE_CALLER_ID, REQUEST_ID, RunningServer, failure
+from tests.unit.rpc.support import INSECURE_CALLER_ID, ONLY_ACCOUNT_ID, REQUEST_ID, RunningServer, failure
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT_ID = "00f067aa0ba902b7"
@@ -47,6 +47,13 @@ async def test_a_line_says_who_did_what_with_which_outcome(server: RunningServer
         "level": "info",
     }
     assert expected.items() <= line.items()
+
+
+async def test_a_request_without_an_account_means_the_only_one(server: RunningServer) -> None:
+    """The line names the account that the request was for, also where the request did not."""
+    await server.call("UserService/DeleteUser", DeleteUserRequest(request_id=REQUEST_ID, user_name="ann"))
+    (line,) = await server.logged("rpc")
+    assert line["account_id"] == ONLY_ACCOUNT_ID
 
 
 async def test_a_line_of_a_failure_has_reason_and_code(server: RunningServer) -> None:
@@ -99,6 +106,7 @@ async def test_aws_calls_of_owned_work_are_in_the_line(server: RunningServer) ->
     async def record() -> None:
         record_aws_call(AwsCall("iam:DeleteUser", "aws-1", "ok"))
         await asyncio.sleep(0)
+        record_aws_call(AwsCall("iam:GetUser", "", "UNAVAILABLE"))  # Nobody answered: there is no id.
         record_aws_call(AwsCall("iam:GetUser", "aws-2", "NoSuchEntity"))
 
     server.application.wait_for = record

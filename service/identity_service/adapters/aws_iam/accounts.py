@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from botocore.client import BaseClient
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, PartialCredentialsError, ProfileNotFound
 from opentelemetry import trace
 
 from identity_service.adapters.aws_iam.account import BotoIamAccount
@@ -15,7 +15,7 @@ from identity_service.adapters.aws_iam.calls import AwsCalls
 from identity_service.adapters.aws_iam.clients import AccountClients
 from identity_service.adapters.aws_iam.recent_entities import RecentEntities
 from identity_service.adapters.aws_iam.retry import Clock, Retrier
-from identity_service.adapters.aws_iam.settings import AwsAccountSettings, AwsSettings
+from identity_service.adapters.aws_iam.settings import AwsAccountSettings, AwsSettings, AwsSettingsError
 from identity_service.domain.errors import IdentityError, Reason
 
 
@@ -89,20 +89,28 @@ def build_accounts(
 ) -> ConfiguredAccounts:
     """Build all accounts' clients, which takes a moment; sends nothing.
 
-    Raises ValueError for settings that contradict each other or that boto3 refuses. `tracer_provider`
+    Raises AwsSettingsError for settings that contradict each other or that boto3 refuses. `tracer_provider`
     is the process's own by default.
     """
     builder = _Builder(settings, pool, clock or Clock(), trace.get_tracer(__name__, tracer_provider=tracer_provider))
     connections: dict[str, _Connection] = {}
     for account in settings.accounts:
         if account.account_id in connections:
-            raise ValueError(f"account {account.account_id} is configured twice")
+            raise AwsSettingsError("account_id", f"account {account.account_id} is configured twice")
         try:
             connections[account.account_id] = builder.connect(account)
         except BotoCoreError as failure:
-            # Such as ProfileNotFound: only the name of the failure, because its text may quote a setting.
-            raise ValueError(f"account {account.account_id}: boto3 raised {type(failure).__name__}") from None
+            raise _refused_by_boto3(failure) from None
     return ConfiguredAccounts(connections, pool)
+
+
+def _refused_by_boto3(failure: BotoCoreError) -> AwsSettingsError:
+    """Name the variable of boto3's own; of the failure only its name, because its text may quote a setting."""
+    if isinstance(failure, PartialCredentialsError):
+        return AwsSettingsError(str(failure.kwargs["cred_var"]).upper(), "is missing, the rest of the key is there")
+    if isinstance(failure, ProfileNotFound):
+        return AwsSettingsError("AWS_PROFILE", "boto3 finds no such profile")
+    return AwsSettingsError("AWS_CONFIG_FILE", f"boto3 cannot use this file or its profile ({type(failure).__name__})")
 
 
 class _Builder:

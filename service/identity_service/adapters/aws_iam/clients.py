@@ -1,7 +1,7 @@
 """The boto3 session and clients of one account: region, credentials, timeouts. Each client costs 20 to 220 ms."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,10 +18,12 @@ from botocore.credentials import (
 )
 from botocore.exceptions import UnknownRegionError
 
-from identity_service.adapters.aws_iam.settings import AwsAccountSettings, AwsSettings
+from identity_service.adapters.aws_iam.settings import AwsAccountSettings, AwsSettings, AwsSettingsError
 
 _ROLE_SESSION_NAME = "identity-provisioning"
 _DEFAULT_PARTITION = "aws"
+_STS_CONNECT_TIMEOUT = 2.0
+_STS_READ_TIMEOUT = 3.0
 # boto3's settings by name: where the files have them, where the environment has them, their default, their type.
 _NO_FILES: dict[str, Any] = {
     "profile": (None, None, None, None),
@@ -44,6 +46,13 @@ class AccountClients:
     def __init__(self, account: AwsAccountSettings, settings: AwsSettings) -> None:
         self._endpoint_url = account.endpoint_url
         self._config = client_config(settings)
+        self._sts_config = client_config(
+            replace(
+                settings,
+                connect_timeout=min(settings.connect_timeout, _STS_CONNECT_TIMEOUT),
+                read_timeout=min(settings.read_timeout, _STS_READ_TIMEOUT),
+            )
+        )
         self._session = _session_of(account)
         self.place = locate(account, self._session)
         if account.role_arn:
@@ -55,8 +64,8 @@ class AccountClients:
         return self._boto3.client("iam", endpoint_url=self._endpoint_url, config=self._config)
 
     def sts(self) -> BaseClient:
-        """Build the client of STS."""
-        return self._boto3.client("sts", endpoint_url=self._endpoint_url, config=self._config)
+        """Build the client of STS. It asks only who the credentials are, and nobody waits long for that."""
+        return self._boto3.client("sts", endpoint_url=self._endpoint_url, config=self._sts_config)
 
     def _assume(self, role_arn: str, session: botocore.session.Session) -> None:
         """Go on with a session that assumes a role at its first call, and again before its credentials expire."""
@@ -68,7 +77,7 @@ class AccountClients:
         )
         own_credentials = self._session.get_credentials()
         if own_credentials is None:
-            raise ValueError(f"there are no credentials to assume {role_arn} with")
+            raise AwsSettingsError("role_arn", f"there are no credentials to assume {role_arn} with")
         fetcher = AssumeRoleCredentialFetcher(
             client_creator=create_client,
             source_credentials=own_credentials,
@@ -107,7 +116,7 @@ def locate(account: AwsAccountSettings, session: botocore.session.Session) -> Pl
     """Tell an account's partition and signing region: IAM is signed for one region of each partition."""
     partition = account.partition or _partition_of(account.region, session)
     if account.region and _partition_of(account.region, session) != partition:
-        raise ValueError(f"account {account.account_id}: region {account.region} is not in partition {partition}")
+        raise AwsSettingsError("region", f"region {account.region} is not in partition {partition}")
     return Place(partition, _signing_region(partition, account.region, session))
 
 
@@ -117,7 +126,7 @@ def _partition_of(region: str, session: botocore.session.Session) -> str:
     try:
         return session.get_partition_for_region(region)
     except UnknownRegionError:
-        raise ValueError(f"boto3 knows no region {region}") from None
+        raise AwsSettingsError("region", f"boto3 knows no region {region}") from None
 
 
 def _signing_region(partition: str, region: str, session: botocore.session.Session) -> str:
@@ -126,7 +135,7 @@ def _signing_region(partition: str, region: str, session: botocore.session.Sessi
             iam = described["services"]["iam"]
             return str(iam["endpoints"][iam["partitionEndpoint"]]["credentialScope"]["region"])
     if not region:
-        raise ValueError(f"name a region: boto3 does not know where partition {partition} has its IAM")
+        raise AwsSettingsError("region", f"must be set: boto3 does not know where partition {partition} has its IAM")
     return region
 
 

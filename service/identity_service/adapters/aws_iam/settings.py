@@ -5,6 +5,18 @@ from dataclasses import dataclass
 from identity_service.domain.secret import Secret
 
 
+class AwsSettingsError(ValueError):
+    """Settings that contradict each other or that boto3 refuses.
+
+    `setting` is the field of `AwsAccountSettings`, or in capitals the variable of boto3's own. The text is for the
+    operator.
+    """
+
+    def __init__(self, setting: str, problem: str) -> None:
+        super().__init__(problem)
+        self.setting = setting
+
+
 @dataclass(frozen=True)
 class ExplicitCredentials:
     """A key of an account. Without one, boto3 looks where it always looks: environment, files, the machine's role."""

@@ -25,9 +25,9 @@ def file_of(database_url: str) -> Path:
     """Return the file that a database URL names; refuse what is no plain SQLite file, without repeating the URL."""
     url = _parse(database_url)
     if url.drivername not in DRIVERS:
-        raise StoreError(f"databases of type {url.drivername} are not supported yet; use sqlite:///PATH")
+        raise StoreError(f"databases of type {url.drivername} are not supported yet, only sqlite:///PATH")
     if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
-        raise StoreError("the store needs a file, so that it outlives the process; use sqlite:///PATH")
+        raise StoreError("the store needs a file, sqlite:///PATH, so that it outlives the process")
     if url.query:
         raise StoreError("the store's URL takes no parameters after '?'")
     return Path(url.database).absolute()
@@ -36,9 +36,9 @@ def file_of(database_url: str) -> Path:
 def _parse(database_url: str) -> sa.URL:
     try:
         return sa.make_url(database_url)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):  # ValueError is for a port that is no number
         # The URL may hold a password, and SQLAlchemy's text repeats it.
-        raise StoreError("the store's URL is not a database URL; use sqlite:///PATH") from None
+        raise StoreError("the store's URL is not a database URL, such as sqlite:///PATH") from None
 
 
 def prepare_file(file: Path) -> None:

@@ -18,13 +18,18 @@ from identity_service.rpc.validation import RequestValidator
 
 
 def interceptor_chain(
-    *, tracer: Tracer, authorizer: Authorizer, identify_peer: IdentifiesPeers, default_deadline: float
+    *,
+    tracer: Tracer,
+    authorizer: Authorizer,
+    identify_peer: IdentifiesPeers,
+    default_deadline: float,
+    only_account_id: str = "",
 ) -> Sequence[grpc.aio.ServerInterceptor]:
-    """Build the chain of the server."""
+    """Build the chain of the server; `only_account_id` is what a request without an account means."""
     return (
         RequestLog(tracer),
         FaultBarrier(),
         Deadline(default_deadline),
         Authentication(authorizer, identify_peer),
-        WellFormedness(RequestValidator()),
+        WellFormedness(RequestValidator(), only_account_id),
     )

@@ -105,5 +105,6 @@ def _log(call: Call, aws_calls: list[AwsCall], seconds: float) -> None:
         grpc_code=code.name,
         duration_ms=round(seconds * 1000, 3),
         trace_id=call.trace_id,
-        aws_request_ids=[aws_call.request_id for aws_call in aws_calls],
+        # A call that AWS did not answer has no id.
+        aws_request_ids=[aws_call.request_id for aws_call in aws_calls if aws_call.request_id],
     )

@@ -18,10 +18,14 @@ Deserializer = Callable[[bytes], Message]
 
 
 class WellFormedness(grpc.aio.ServerInterceptor):
-    """Reads and checks requests. It reads them itself, so that one that cannot be read is refused like any other."""
+    """Reads and checks requests. It reads them itself, so that one that cannot be read is refused like any other.
 
-    def __init__(self, validator: RequestValidator) -> None:
+    `only_account_id` is what a request without an account means, "" if there is not exactly one.
+    """
+
+    def __init__(self, validator: RequestValidator, only_account_id: str = "") -> None:
         self._validator = validator
+        self._only_account_id = only_account_id
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -38,7 +42,7 @@ class WellFormedness(grpc.aio.ServerInterceptor):
     def _checked(self, inner: Behaviour, deserialize: Deserializer) -> Behaviour:
         async def behaviour(data: bytes, context: Context) -> Any:
             request = _read(data, deserialize)
-            _note(request)
+            _note(request, self._only_account_id)
             self._validator.check(request)
             check_built(request)
             return await inner(request, context)
@@ -54,10 +58,10 @@ def _read(data: bytes, deserialize: Deserializer) -> Message:
         raise IdentityError(Reason.INVALID_FIELD, "the request is not a message of this RPC") from None
 
 
-def _note(request: Message) -> None:
+def _note(request: Message, only_account_id: str) -> None:
     """Put what names a request into the current call, for its log line. Nothing of it is checked yet."""
     call = current_call()
-    call.account_id = str(getattr(request, "account_id", ""))
+    call.account_id = str(getattr(request, "account_id", "")) or only_account_id
     call.request_id = str(getattr(request, "request_id", "")).lower()
     call.user_name = _name(request, "user", "user_name")
     call.group_name = _name(request, "group", "group_name")

@@ -11,6 +11,7 @@ from embedded_aws import AnswerError, EmbeddedAws, Fault, throttled
 from identity_service.adapters.aws_iam import (
     AwsAccountSettings,
     AwsSettings,
+    AwsSettingsError,
     ConfiguredAccounts,
     ExplicitCredentials,
     build_accounts,
@@ -62,12 +63,41 @@ def test_account_twice_is_refused(account_settings: AwsAccountSettings) -> None:
 
 
 def test_profile_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What boto3 refuses to be set up with is a ValueError like any other wrong setting."""
+    """What boto3 refuses to be set up with is told by the name of its own variable."""
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
     settings = AwsSettings((AwsAccountSettings(OTHER_ACCOUNT),))
-    with build_pool(settings) as pool, pytest.raises(ValueError, match="ProfileNotFound"):
+    with build_pool(settings) as pool, pytest.raises(AwsSettingsError, match="no such profile") as caught:
         build_accounts(settings, pool)
+    assert caught.value.setting == "AWS_PROFILE"
+
+
+@pytest.mark.parametrize(
+    ("place", "problem"),
+    [
+        ({"region": "eu-central-1", "partition": "aws-cn"}, "region eu-central-1 is not in partition aws-cn"),
+        ({"region": "xx-nowhere-1"}, "boto3 knows no region xx-nowhere-1"),
+    ],
+)
+def test_a_region_that_cannot_be_is_refused(
+    account_settings: AwsAccountSettings, place: dict[str, str], problem: str
+) -> None:
+    """A wrong setting is told with its name, so that whoever reads it knows which one to change."""
+    settings = AwsSettings((replace(account_settings, **place),))  # type: ignore[arg-type] # only strings
+    with build_pool(settings) as pool, pytest.raises(AwsSettingsError, match=problem) as caught:
+        build_accounts(settings, pool)
+    assert caught.value.setting == "region"
+
+
+def test_half_a_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key id without its secret is told by the name of the variable that is missing."""
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY", raising=False)
+    settings = AwsSettings((AwsAccountSettings(OTHER_ACCOUNT),))
+    with build_pool(settings) as pool, pytest.raises(AwsSettingsError) as caught:
+        build_accounts(settings, pool)
+    assert caught.value.setting == "AWS_SECRET_ACCESS_KEY"
 
 
 # Whether it is the right one.

@@ -1,0 +1,165 @@
+"""Traces of the real server, as a collector receives them over OTLP."""
+
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
+    TraceServiceServicer,
+    add_TraceServiceServicer_to_server,
+)
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.sdk.trace import TracerProvider
+
+from embedded_aws import Fault
+from embedded_aws.faults import AnswerError
+from identity_client import ConsolePassword, IdentityClient, IdentityServiceError
+from tests.integration.conftest import Account, document, start_server, wait_until_ready
+
+CUSTOM = 'Canary-"7&kept/secret'
+REFUSED = "Canary-refused-9"
+PROVISION = "identity_provisioning.v1.UserService/ProvisionUser"
+INLINE = document({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})
+
+
+class Collector(TraceServiceServicer):
+    """Keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.received: list[ExportTraceServiceRequest] = []
+
+    def Export(  # noqa: N802 - the contract of OTLP names it
+        self, request: ExportTraceServiceRequest, context: grpc.ServicerContext
+    ) -> ExportTraceServiceResponse:
+        """Take some spans."""
+        self.received.append(request)
+        return ExportTraceServiceResponse()
+
+    def spans(self) -> list[Span]:
+        """List the spans of all requests."""
+        return [
+            span
+            for request in self.received
+            for resource in request.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+
+@dataclass
+class TracedServer:
+    """A server that exports its spans; they are all there once it has stopped."""
+
+    address: str
+    collector: Collector
+    process: subprocess.Popen[bytes]
+    _tracer_provider: TracerProvider = field(default_factory=lambda: TracerProvider(shutdown_on_exit=False))
+
+    def stop(self) -> None:
+        """Stop the server in order, so that it sends what it still holds."""
+        self.process.terminate()
+        assert self.process.wait(30) == 0
+
+    def call(self, user_name: str, password: str) -> tuple[bytes, list[str]]:
+        """Provision a user inside a span of the caller; return its trace id and the secrets of the answer."""
+        tracer = self._tracer_provider.get_tracer("test")
+        with tracer.start_as_current_span("onboarding") as span, IdentityClient(self.address, insecure=True) as client:
+            trace_id = span.get_span_context().trace_id.to_bytes(16, "big")
+            try:
+                made = client.provision_user(
+                    user_name,
+                    policies=["Deploy"],
+                    inline_policies={"read": INLINE},
+                    access_key=True,
+                    console_password=ConsolePassword(custom=password),
+                )
+            except IdentityServiceError:
+                return trace_id, []
+        return trace_id, [made.credentials.access_key.secret_access_key]
+
+
+@pytest.fixture
+def collector_address() -> Iterator[tuple[Collector, str]]:
+    """Run a collector on a free port."""
+    collector = Collector()
+    server = grpc.server(ThreadPoolExecutor(1))
+    add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call] # generated without types
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield collector, f"http://127.0.0.1:{port}"
+    server.stop(None).wait()
+
+
+@pytest.fixture
+def traced(account: Account, collector_address: tuple[Collector, str], tmp_path: Path) -> Iterator[TracedServer]:
+    """Run a server that exports to the collector, with the standard variables."""
+    collector, address = collector_address
+    process, ready = start_server(
+        account, tmp_path, {"OTEL_EXPORTER_OTLP_ENDPOINT": address, "OTEL_SERVICE_NAME": "identity-blue"}
+    )
+    try:
+        yield TracedServer(wait_until_ready(process, ready), collector, process)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def attributes(span: Span) -> dict[str, str]:
+    """Read the attributes that are text."""
+    return {each.key: each.value.string_value for each in span.attributes}
+
+
+def test_a_call_is_one_trace_down_to_iam(traced: TracedServer, account: Account) -> None:
+    """An RPC is one server span and each IAM call one client span, all in the trace of who called."""
+    account.aws.clear_calls()
+    trace_id, _ = traced.call("ana", CUSTOM)
+    traced.stop()
+    spans = [span for span in traced.collector.spans() if span.trace_id == trace_id]
+    (server,) = [span for span in spans if span.kind == Span.SPAN_KIND_SERVER]
+    clients = [span for span in spans if span.kind == Span.SPAN_KIND_CLIENT]
+    assert server.name == PROVISION
+    assert len(spans) == len(clients) + 1
+    calls = account.aws.calls()
+    assert len(calls) > 5
+    assert sorted((span.name, attributes(span)["aws.request_id"]) for span in clients) == sorted(
+        (f"IAM/{call.operation}", call.request_id) for call in calls
+    )
+    assert {span.parent_span_id for span in clients} == {server.span_id}
+    others = {span.name for span in traced.collector.spans() if span.trace_id != trace_id}
+    assert others <= {"STS/GetCallerIdentity"}
+
+
+def test_spans_say_which_service_they_are_of(traced: TracedServer) -> None:
+    """The resource has the name that the standard variable gives."""
+    traced.call("ana", CUSTOM)
+    traced.stop()
+    resources = [each.resource for request in traced.collector.received for each in request.resource_spans]
+    assert resources
+    for resource in resources:
+        assert {"service.name": "identity-blue"}.items() <= {
+            each.key: each.value.string_value for each in resource.attributes
+        }.items()
+
+
+def test_no_span_holds_a_secret(traced: TracedServer, account: Account) -> None:
+    """After a success and a failure, nothing that was exported holds a password, a key or a document."""
+    made, secrets = traced.call("ana", CUSTOM)
+    assert len(secrets) == 1
+    account.aws.inject(Fault("CreateLoginProfile", AnswerError("PasswordPolicyViolation", 400)))
+    refused, nothing = traced.call("bo", REFUSED)
+    assert nothing == []
+    traced.stop()
+    assert {made, refused} <= {span.trace_id for span in traced.collector.spans()}
+    exported = b"".join(request.SerializeToString() for request in traced.collector.received)
+    hidden = [CUSTOM, REFUSED, INLINE, account.aws.secret_access_key, *secrets]
+    assert [each for each in hidden if each.encode() in exported] == []
+    assert not [event for span in traced.collector.spans() for event in span.events]
+    assert not [span.status.message for span in traced.collector.spans() if span.status.message]
