@@ -102,7 +102,7 @@ def test_credentials_are_made_and_console_access_ends(run: Command, ana: str, ac
 
 def test_an_mfa_device_is_made_and_a_wrong_code_leaves_it_pending(run: Command, ana: str, account: Account) -> None:
     """The seed is shown once, a wrong code is told as one, and a pending device can be deleted."""
-    made = run("mfa", "create", ana, "--name", "phone", "--output", "json", "--yes").document()
+    made = run("mfa", "create", ana, "--output", "json", "--yes").document()
     device = made["credentials"]["mfa_device"]
     assert device["base32_seed"]
     serial = device["serial_number"]

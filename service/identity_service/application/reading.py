@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from identity_service.application.ports import IamAccount
 from identity_service.domain.entities import AccessKeyRecord, UserSnapshot
+from identity_service.domain.planning.credentials import is_named_like
 
 
 async def read_user(account: IamAccount, user_name: str, *, expected: bool = False) -> UserSnapshot | None:
@@ -41,16 +42,22 @@ async def read_user_for_deletion(account: IamAccount, user_name: str) -> UserSna
     if snapshot is None:
         return None
     name = snapshot.user.user_name
-    certificates, ssh_keys, service_credentials = await asyncio.gather(
+    certificates, ssh_keys, service_credentials, devices = await asyncio.gather(
         account.list_signing_certificates(name),
         account.list_ssh_public_keys(name),
         account.list_service_specific_credentials(name),
+        account.list_virtual_mfa_devices(),
     )
     return replace(
         snapshot,
         signing_certificate_ids=certificates,
         ssh_public_key_ids=ssh_keys,
         service_specific_credential_ids=service_credentials,
+        pending_mfa_serials=tuple(
+            device.serial_number
+            for device in devices
+            if device.user_name is None and is_named_like(name, device.serial_number)
+        ),
     )
 
 

@@ -154,7 +154,7 @@ class UserSnapshot:
     """Everything on a user at one time: the pre-image of a change, and what a deletion has to take off.
 
     `inline_policies` maps name to document. The identifiers of certificates, SSH keys and service-specific
-    credentials are read only for a deletion.
+    credentials, and of pending devices that bear the user's name, are read only for a deletion.
     """
 
     user: UserRecord
@@ -167,6 +167,7 @@ class UserSnapshot:
     signing_certificate_ids: tuple[str, ...] = ()
     ssh_public_key_ids: tuple[str, ...] = ()
     service_specific_credential_ids: tuple[str, ...] = ()
+    pending_mfa_serials: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,10 @@ def policy_arn(partition: str, account_id: str, path: str, policy_name: str) -> 
     return f"arn:{partition}:iam::{account_id}:policy{path}{policy_name}"
 
 
+MFA_MARK = ":mfa/"
+"""What stands in a virtual MFA device's serial number before its name."""
+
+
 def mfa_device_arn(partition: str, account_id: str, device_name: str) -> str:
     """Build the ARN, which is the serial number, of a virtual MFA device."""
     return f"arn:{partition}:iam::{account_id}:mfa/{device_name}"

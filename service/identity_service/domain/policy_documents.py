@@ -14,6 +14,7 @@ STATEMENT_KEYS = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResour
 ACTION = re.compile(r"\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+")
 CHARACTERS = re.compile(r"[\t\n\r\x20-\xff]+")
 """What IAM takes in a document: white space, ASCII and Latin-1."""
+VARIABLE = re.compile(r"\$\{[^}]*\}")
 SID = re.compile(r"[A-Za-z0-9]*")
 
 
@@ -132,9 +133,44 @@ def allows_every_action_or_resource(document: str) -> bool:
     )
 
 
-def may_allow(document: str, action: str) -> bool:
-    """Tell whether some statement could allow an action; conditions, resources and denials are not looked at."""
-    return any(_covers(statement, action) for statement in _allowing_statements(document))
+def may_allow(document: str, action: str, resource: str) -> bool:
+    """Tell whether a document could allow an action on a resource: some statement allows it, none denies it outright.
+
+    Conditions may hold or not, so a statement with one allows and does not deny. A policy variable fits anything.
+    """
+    statements = list(_statements(document))
+    allowed = any(s.get("Effect") == "Allow" and _covers_on(s, action, resource) for s in statements)
+    return allowed and not denies(document, action, resource)
+
+
+def denies(document: str, action: str, resource: str) -> bool:
+    """Tell whether some statement denies an action on a resource without any condition."""
+    return any(
+        statement.get("Effect") == "Deny" and not statement.get("Condition") and _covers_on(statement, action, resource)
+        for statement in _statements(document)
+    )
+
+
+def _covers_on(statement: dict[str, object], action: str, resource: str) -> bool:
+    if not _covers(statement, action):
+        return False
+    if "NotResource" in statement:
+        return not _fits(statement["NotResource"], resource)
+    return _fits(statement.get("Resource"), resource)
+
+
+def _fits(patterns: object, resource: str) -> bool:
+    return any(fnmatchcase(resource, VARIABLE.sub("*", str(pattern))) for pattern in _as_list(patterns))
+
+
+def same_document(held: str | None, asked: str) -> bool:
+    """Tell whether two documents say the same, however they are written; None and what is no JSON is never the same."""
+    if held is None:
+        return False
+    try:
+        return bool(json.loads(held) == json.loads(asked))
+    except ValueError:
+        return False
 
 
 def _allowing_statements(document: str) -> Iterator[dict[str, object]]:

@@ -9,6 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from identity_service.domain.tags import ROW
+
+
+def tag_details(tags: Mapping[str, str]) -> dict[str, str]:
+    """Show tags to a reviewer, but for the row's, which is random."""
+    return {f"tag {key}": value for key, value in tags.items() if key != ROW}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Step(ABC):
@@ -26,6 +33,11 @@ class Step(ABC):
     @abstractmethod
     def description(self) -> str:
         """The step in words."""
+
+    @property
+    def details(self) -> Mapping[str, str]:
+        """What a reviewer has to see beside the words: documents and tags, without the row tag."""
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +92,11 @@ class CreateUser(UserStep):
         """The step in words."""
         bounded = f" within {self.boundary_arn}" if self.boundary_arn else ""
         return f"create user {self.user_name} in {self.path}{bounded} with {len(self.tags)} tags"
+
+    @property
+    def details(self) -> Mapping[str, str]:
+        """What a reviewer has to see beside the words."""
+        return tag_details(self.tags)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +200,11 @@ class PutUserPolicy(UserStep):
     def description(self) -> str:
         """The step in words."""
         return f"put inline policy {self.policy_name} on {self.user_name}"
+
+    @property
+    def details(self) -> Mapping[str, str]:
+        """What a reviewer has to see beside the words."""
+        return {"document": self.document}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -361,6 +383,11 @@ class TagUser(UserStep):
         """The step in words."""
         return f"set the tags {', '.join(self.tags)} of {self.user_name}"
 
+    @property
+    def details(self) -> Mapping[str, str]:
+        """What a reviewer has to see beside the words."""
+        return tag_details(self.tags)
+
 
 @dataclass(frozen=True, kw_only=True)
 class UntagUser(UserStep):
@@ -486,6 +513,11 @@ class CreatePolicy(PolicyStep):
     def description(self) -> str:
         """The step in words."""
         return f"make managed policy {self.policy_name} in {self.path}"
+
+    @property
+    def details(self) -> Mapping[str, str]:
+        """What a reviewer has to see beside the words."""
+        return {"document": self.document, **tag_details(self.tags)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ from identity_service.domain.request import (
     PolicyDeletion,
     SelfManagement,
     UserChange,
+    UserDeletion,
     UserUpdate,
     VirtualMfaDevice,
 )
@@ -365,3 +366,66 @@ async def test_nothing_of_this_is_done_to_another_teams_user(world: World, body:
     assert (await world.refused(body)).reason is Reason.NOT_OWNER
     assert OWNED[tags.OWNER] != OTHER.team
     assert world.iam.mutations == []
+
+
+async def test_a_copy_of_self_management_is_about_the_copy(world: World) -> None:
+    """Who is made like a user with self-management manages the own credentials, not the model's."""
+    level = SelfManagement.CREDENTIALS
+    await world.do(UserChange("model", NewUser("/people/"), permissions=Permissions(self_management=level)))
+    await world.do(UserChange("ana", NewUser("/people/"), permissions=Permissions(copy_from="model")))
+    (document,) = (await world.iam.list_inline_policies("ana")).values()
+    assert "user/people/model" not in document
+    assert f"{PREFIX}user/people/ana" in document
+
+
+async def test_self_management_that_was_changed_by_hand_is_not_copied(world: World) -> None:
+    """What is about the model's credentials and cannot be rewritten is refused."""
+    world.iam.add_user("model")
+    world.iam.add_inline_policy("model", "identity-provisioning-self-management", READ)
+    error = await world.refused(new(permissions=Permissions(copy_from="model")))
+    assert error.field_violations[0].field == "permissions.copy_from_user_name"
+
+
+async def test_self_management_follows_a_rename(world: World) -> None:
+    """After a rename the rights are on the new ARN, so that the next bearer of the old name is nobody's to manage."""
+    level = SelfManagement.PASSWORD
+    await world.do(new(permissions=Permissions(self_management=level)))
+    await world.do(UserUpdate("ana", "anna", "/staff/"))
+    (document,) = (await world.iam.list_inline_policies("anna")).values()
+    assert f"{PREFIX}user/staff/anna" in document
+    assert "user/ana" not in document
+
+
+async def test_our_policy_names_are_not_a_callers(world: World) -> None:
+    """An inline policy of the caller cannot take the name of one that this service makes."""
+    asked = Permissions(inline_policies=(InlinePolicy("Identity-Provisioning-self-management", READ),))
+    error = await world.refused(new(permissions=asked))
+    assert error.field_violations[0].field == "permissions.inline_policies[0].policy_name"
+
+
+async def test_a_pending_device_of_somebody_else_is_not_touched(world: World) -> None:
+    """A device that waits to be enabled and bears another name is neither deleted nor replaced."""
+    await world.do(UserChange("bo", NewUser(), credentials=Credentials(mfa_device=VirtualMfaDevice())))
+    await world.do(new())
+    serial = f"{PREFIX}mfa/bo"
+    assert (await world.refused(MfaDeviceDeletion("ana", serial))).reason is Reason.MFA_DEVICE_NOT_FOUND
+    taking = UserChange("ana", credentials=Credentials(mfa_device=VirtualMfaDevice("bo")))
+    assert (await world.refused(taking)).reason is Reason.IN_USE
+
+
+async def test_a_deletion_takes_the_pending_device_along(world: World) -> None:
+    """A device that nobody enabled does not outlive the user that it was made for."""
+    await world.do(new(credentials=Credentials(mfa_device=VirtualMfaDevice())))
+    await world.do(UserDeletion("ana"))
+    assert await world.iam.list_virtual_mfa_devices() == ()
+
+
+async def test_a_reset_that_a_policy_denies_is_warned_of(world: World) -> None:
+    """An outright denial of the password change, made on the way or inline, would lock the user out."""
+    denies = READ.replace("Allow", "Deny").replace("s3:GetObject", "iam:*").replace("arn:aws:s3:::b/*", "*")
+    reset = Credentials(console_password=ConsolePassword(require_reset=True))
+    for asked in (
+        Permissions(inline_policies=(InlinePolicy("no", denies),)),
+        Permissions(new_policies=(NewPolicy("No", denies),)),
+    ):
+        assert WarningKind.RESET_DEADLOCK in await warnings_of(world, new(credentials=reset, permissions=asked))

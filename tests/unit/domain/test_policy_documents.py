@@ -11,6 +11,7 @@ from identity_service.domain.policy_documents import (
     violations,
 )
 
+ANA = "arn:aws:iam::123456789012:user/people/ana"
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bucket/*"}
 
 
@@ -97,9 +98,22 @@ def test_wildcards_are_seen_in_allowing_statements_only() -> None:
         ({"NotAction": "iam:*"}, False),
         ({"Action": "s3:*"}, False),
         ({"Action": "iam:ChangePassword", "Effect": "Deny"}, False),
+        ({"Action": "*", "Resource": "arn:aws:iam::*:user/people/*"}, True),
+        ({"Action": "*", "Resource": "arn:aws:iam::*:user/*/${aws:username}"}, True),
+        ({"Action": "*", "Resource": "arn:aws:iam::*:user/staff/*"}, False),
+        ({"Action": "*", "NotResource": "arn:aws:iam::*:user/people/*"}, False),
     ],
 )
 def test_an_action_that_no_statement_allows_is_seen(statement: dict[str, object], allowed: bool) -> None:
     """A boundary that leaves no way to change the password is recognised."""
     text = document({"Effect": "Allow", "Resource": "*", **statement})
-    assert may_allow(text, "iam:ChangePassword") is allowed
+    assert may_allow(text, "iam:ChangePassword", ANA) is allowed
+
+
+def test_a_denial_without_condition_outweighs_what_is_allowed() -> None:
+    """A boundary that allows everything and denies the password change does not allow it."""
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    outright = {"Effect": "Deny", "Action": "iam:ChangePassword", "Resource": "*"}
+    perhaps = {**outright, "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}
+    assert not may_allow(document(everything, outright), "iam:ChangePassword", ANA)
+    assert may_allow(document(everything, perhaps), "iam:ChangePassword", ANA)

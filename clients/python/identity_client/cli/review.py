@@ -17,6 +17,7 @@ from identity_provisioning.v1.plan_pb2 import Plan, PlanProblem, QuotaUse
 _REASON_PREFIX = "ERROR_REASON_"
 _PROBLEM = "red"
 _WARNING = "yellow"
+_DETAIL = "dim"
 _WIDTH_OF_FOUR_COLUMNS = 120
 
 
@@ -50,6 +51,7 @@ def show_plan(console: Console, user_name: str, plan: Plan) -> None:
         console.print(_stacked_steps(title, plan))
     else:
         console.print(_step_table(title, plan))
+    _show_details(console, plan)
     if plan.quota_uses:
         uses = (f"{use.quota_name} {quota_text(use)}" for use in plan.quota_uses)
         show_line(console, f"  quotas: {'; '.join(uses)}")
@@ -77,6 +79,13 @@ def _stacked_steps(title: str, plan: Plan) -> Table:
         texts = (step.iam_action, step.description, step.resource)
         table.add_row(str(step.round), printable("\n".join(text for text in texts if text)))
     return table
+
+
+def _show_details(console: Console, plan: Plan) -> None:
+    """Show what is granted and tagged, word for word: whoever signs a plan off has to see it."""
+    for step in plan.steps:
+        for name, value in sorted(step.details.items()):
+            show_line(console, f"  {step.description.partition(' in ')[0]}: {name} = {value}", _DETAIL)
 
 
 def _show_remarks(console: Console, plan: Plan) -> None:

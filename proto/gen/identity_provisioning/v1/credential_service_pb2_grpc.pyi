@@ -100,7 +100,8 @@ class CredentialServiceStub:
     CreateMfaDevice: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.CreateMfaDeviceRequest, _credential_service_pb2.CreateMfaDeviceResponse]
     """Makes a virtual MFA device, pending until it is enabled.
 
-    A device of that name that waits to be enabled is replaced; one in use is IN_USE. An absent user is USER_NOT_FOUND.
+    A device that bears the user's name and waits to be enabled is replaced; one in use, or one of another name that
+    waits and could be anybody's, is IN_USE. An absent user is USER_NOT_FOUND.
     Not atomic in IAM; a permanent failure undoes what this call made, and a replaced device does not come back. The
     answer holds seed and QR code once.
     Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, IN_USE, QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED,
@@ -121,8 +122,8 @@ class CredentialServiceStub:
     DeleteMfaDevice: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.DeleteMfaDeviceRequest, _credential_service_pb2.DeleteMfaDeviceResponse]
     """Deactivates an MFA device and, if it is virtual, deletes it; one that waits to be enabled is only deleted.
 
-    A device that is neither this user's nor waits to be enabled is MFA_DEVICE_NOT_FOUND; an absent user is
-    USER_NOT_FOUND. Not atomic in IAM; never undone, and the error says what was not reached.
+    A device that waits to be enabled is this user's if it bears the user's name. Any other device that is not enabled
+    for the user is MFA_DEVICE_NOT_FOUND; an absent user is USER_NOT_FOUND. Not atomic in IAM; never undone, and the error says what was not reached.
     Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, REQUEST_ID_REUSED,
     IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:ListVirtualMFADevices, iam:DeactivateMFADevice,
@@ -201,7 +202,8 @@ class CredentialServiceAsyncStub(CredentialServiceStub):
     CreateMfaDevice: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.CreateMfaDeviceRequest, _credential_service_pb2.CreateMfaDeviceResponse]  # type: ignore[assignment]
     """Makes a virtual MFA device, pending until it is enabled.
 
-    A device of that name that waits to be enabled is replaced; one in use is IN_USE. An absent user is USER_NOT_FOUND.
+    A device that bears the user's name and waits to be enabled is replaced; one in use, or one of another name that
+    waits and could be anybody's, is IN_USE. An absent user is USER_NOT_FOUND.
     Not atomic in IAM; a permanent failure undoes what this call made, and a replaced device does not come back. The
     answer holds seed and QR code once.
     Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, IN_USE, QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED,
@@ -222,8 +224,8 @@ class CredentialServiceAsyncStub(CredentialServiceStub):
     DeleteMfaDevice: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.DeleteMfaDeviceRequest, _credential_service_pb2.DeleteMfaDeviceResponse]  # type: ignore[assignment]
     """Deactivates an MFA device and, if it is virtual, deletes it; one that waits to be enabled is only deleted.
 
-    A device that is neither this user's nor waits to be enabled is MFA_DEVICE_NOT_FOUND; an absent user is
-    USER_NOT_FOUND. Not atomic in IAM; never undone, and the error says what was not reached.
+    A device that waits to be enabled is this user's if it bears the user's name. Any other device that is not enabled
+    for the user is MFA_DEVICE_NOT_FOUND; an absent user is USER_NOT_FOUND. Not atomic in IAM; never undone, and the error says what was not reached.
     Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, REQUEST_ID_REUSED,
     IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:ListVirtualMFADevices, iam:DeactivateMFADevice,
@@ -347,7 +349,8 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_credential_service_pb2.CreateMfaDeviceResponse, _abc.Awaitable[_credential_service_pb2.CreateMfaDeviceResponse]]:
         """Makes a virtual MFA device, pending until it is enabled.
 
-        A device of that name that waits to be enabled is replaced; one in use is IN_USE. An absent user is USER_NOT_FOUND.
+        A device that bears the user's name and waits to be enabled is replaced; one in use, or one of another name that
+        waits and could be anybody's, is IN_USE. An absent user is USER_NOT_FOUND.
         Not atomic in IAM; a permanent failure undoes what this call made, and a replaced device does not come back. The
         answer holds seed and QR code once.
         Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, IN_USE, QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED,
@@ -380,8 +383,8 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_credential_service_pb2.DeleteMfaDeviceResponse, _abc.Awaitable[_credential_service_pb2.DeleteMfaDeviceResponse]]:
         """Deactivates an MFA device and, if it is virtual, deletes it; one that waits to be enabled is only deleted.
 
-        A device that is neither this user's nor waits to be enabled is MFA_DEVICE_NOT_FOUND; an absent user is
-        USER_NOT_FOUND. Not atomic in IAM; never undone, and the error says what was not reached.
+        A device that waits to be enabled is this user's if it bears the user's name. Any other device that is not enabled
+        for the user is MFA_DEVICE_NOT_FOUND; an absent user is USER_NOT_FOUND. Not atomic in IAM; never undone, and the error says what was not reached.
         Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, REQUEST_ID_REUSED,
         IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:ListVirtualMFADevices, iam:DeactivateMFADevice,

@@ -175,13 +175,14 @@ class UserServiceServicer(object):
         """Deletes a user with everything on it, in the order that IAM demands.
 
         An absent user is USER_NOT_FOUND. Not atomic and never undone: a call that fails half-way is repeated and
-        goes on. Groups and managed policies themselves stay.
+        goes on. An MFA device that waits to be enabled and bears the user's name goes as well; groups and managed policies
+        themselves stay.
         Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT,
         CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: those of GetUser, and iam:DeleteLoginProfile, iam:DeleteAccessKey,
         iam:ListSigningCertificates, iam:DeleteSigningCertificate, iam:ListSSHPublicKeys, iam:DeleteSSHPublicKey,
-        iam:ListServiceSpecificCredentials, iam:DeleteServiceSpecificCredential, iam:DeactivateMFADevice,
-        iam:DeleteVirtualMFADevice, iam:DeleteUserPolicy, iam:DetachUserPolicy, iam:RemoveUserFromGroup,
+        iam:ListServiceSpecificCredentials, iam:DeleteServiceSpecificCredential, iam:ListVirtualMFADevices,
+        iam:DeactivateMFADevice, iam:DeleteVirtualMFADevice, iam:DeleteUserPolicy, iam:DetachUserPolicy, iam:RemoveUserFromGroup,
         iam:DeleteUser.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -36,7 +36,7 @@ def deletion_steps(snapshot: UserSnapshot) -> tuple[Step, ...]:
     """List the steps of a teardown."""
     name, arn = snapshot.user.user_name, snapshot.user.arn
     profile = [snapshot.login_profile] if snapshot.login_profile else []
-    virtual = [device for device in snapshot.mfa_devices if device.is_virtual]
+    virtual = [device.serial_number for device in snapshot.mfa_devices if device.is_virtual]
     kinds: list[list[Step]] = [
         [DeleteLoginProfile(user_name=name, user_arn=arn, round=1) for _ in profile],
         [
@@ -60,8 +60,8 @@ def deletion_steps(snapshot: UserSnapshot) -> tuple[Step, ...]:
             for device in snapshot.mfa_devices
         ],
         [
-            DeleteVirtualMfaDevice(user_name=name, user_arn=arn, round=7, serial_number=device.serial_number)
-            for device in virtual
+            DeleteVirtualMfaDevice(user_name=name, user_arn=arn, round=7, serial_number=serial_number)
+            for serial_number in (*virtual, *snapshot.pending_mfa_serials)
         ],
         [
             DeleteUserPolicy(user_name=name, user_arn=arn, round=8, policy_name=policy_name)

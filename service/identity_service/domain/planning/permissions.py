@@ -5,17 +5,21 @@ comes before what is copied: an explicit inline policy takes the place of a copi
 boundary and an explicit one that differ are refused, since nobody could say which was meant.
 """
 
-import json
 from dataclasses import dataclass, field
 
 from identity_service.domain import policy_documents
-from identity_service.domain.entities import GroupRecord
+from identity_service.domain.entities import GroupRecord, UserSnapshot
 from identity_service.domain.errors import Reason, Resource
 from identity_service.domain.names import group_arn, name_key
 from identity_service.domain.plan import WarningKind
 from identity_service.domain.planning.draft import GRANT
 from identity_service.domain.planning.new_entities import NAME_TWICE, check_document
-from identity_service.domain.planning.self_management import INLINE_POLICY_NAME, self_management_document
+from identity_service.domain.planning.self_management import (
+    INLINE_POLICY_NAME,
+    RESERVED_POLICY_PREFIX,
+    self_management_document,
+    self_management_level,
+)
 from identity_service.domain.planning.user_draft import UserDraft
 from identity_service.domain.request import SelfManagement
 from identity_service.domain.steps import AddUserToGroup, AttachUserPolicy, PutUserPolicy
@@ -97,12 +101,19 @@ def _gather_inline(draft: UserDraft, grants: Grants) -> None:
         if name_key(inline.policy_name) in seen:
             draft.stop(Reason.INVALID_FIELD, NAME_TWICE, f"{at}.policy_name")
         seen.add(name_key(inline.policy_name))
+        if name_key(inline.policy_name).startswith(RESERVED_POLICY_PREFIX):
+            message = f"the prefix {RESERVED_POLICY_PREFIX} is reserved"
+            draft.stop(Reason.INVALID_FIELD, message, f"{at}.policy_name")
         check_document(draft, inline.document, f"inline policy {inline.policy_name}", f"{at}.document")
         grants.inline[inline.policy_name] = (inline.document, at)
     level = draft.change.permissions.self_management
     if level is not SelfManagement.NONE:
-        document = self_management_document(level, draft.facts.partition, draft.facts.account_id, draft.user_arn)
-        grants.inline[INLINE_POLICY_NAME] = (document, f"{draft.change.fields.permissions}.self_management")
+        _grant_self_management(draft, grants, level, f"{draft.change.fields.permissions}.self_management")
+
+
+def _grant_self_management(draft: UserDraft, grants: Grants, level: SelfManagement, at: At) -> None:
+    document = self_management_document(level, draft.facts.partition, draft.facts.account_id, draft.user_arn)
+    grants.inline[INLINE_POLICY_NAME] = (document, at)
 
 
 def _gather_copied(draft: UserDraft, grants: Grants) -> None:
@@ -119,8 +130,23 @@ def _gather_copied(draft: UserDraft, grants: Grants) -> None:
     grants.policy_arns += [
         (policy.policy_arn, at) for policy in source.attached_policies if policy.policy_arn not in explicit
     ]
+    explicit_names = {name_key(name) for name in grants.inline}
     for name, document in source.inline_policies.items():
-        grants.inline.setdefault(name, (document, at))
+        if name_key(name) not in explicit_names:
+            _copy_inline(draft, grants, source, name, document, at)
+
+
+def _copy_inline(draft: UserDraft, grants: Grants, source: UserSnapshot, name: str, document: str, at: At) -> None:
+    """Copy an inline policy. Self-management is granted anew: the model's own is about the model's credentials."""
+    if name != INLINE_POLICY_NAME:
+        check_document(draft, document, f"copied inline policy {name}", at)
+        grants.inline[name] = (document, at)
+        return
+    level = self_management_level(document, draft.facts.partition, draft.facts.account_id, source.user.arn)
+    if level is None:
+        draft.stop(Reason.INVALID_FIELD, f"inline policy {name} of the user that is copied was changed by hand", at)
+    else:
+        _grant_self_management(draft, grants, level, at)
 
 
 def boundary_of(draft: UserDraft, made: str | None) -> str | None:
@@ -189,19 +215,10 @@ def _plan_inline(draft: UserDraft, grants: Grants) -> None:
         step = PutUserPolicy(
             user_name=draft.user_name, user_arn=draft.user_arn, round=GRANT, policy_name=name, document=document
         )
-        draft.do(step, satisfied=_same_document(held.get(name), document))
+        draft.do(step, satisfied=policy_documents.same_document(held.get(name), document))
     before = sum(map(policy_documents.size, held.values()))
     asked = {name: document for name, (document, _) in grants.inline.items()}
     after = sum(map(policy_documents.size, {**held, **asked}.values()))
     if after != before:
         at = f"{draft.change.fields.permissions}.inline_policies"
         draft.use_quota("UserPolicySizeQuota", before, after, at)
-
-
-def _same_document(held: str | None, asked: str) -> bool:
-    if held is None:
-        return False
-    try:
-        return bool(json.loads(held) == json.loads(asked))
-    except ValueError:
-        return False

@@ -6,9 +6,12 @@ MFA. Nothing is denied: where MFA is required, the rights hold only for a sessio
 
 import json
 
+from identity_service.domain.policy_documents import same_document
 from identity_service.domain.request import SelfManagement
 
-INLINE_POLICY_NAME = "identity-provisioning-self-management"
+RESERVED_POLICY_PREFIX = "identity-provisioning-"
+"""Inline policies that this service makes begin so; a caller's may not, in any letter case."""
+INLINE_POLICY_NAME = RESERVED_POLICY_PREFIX + "self-management"
 
 LOOK = ["iam:GetAccountPasswordPolicy", "iam:GetAccountSummary", "iam:ListUsers", "iam:ListVirtualMFADevices"]
 PASSWORD = ["iam:ChangePassword", "iam:GetLoginProfile", "iam:GetUser"]
@@ -37,6 +40,16 @@ def self_management_document(level: SelfManagement, partition: str, account_id: 
             _allow(["iam:DeleteVirtualMFADevice"], devices, condition),
         ]
     return json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))
+
+
+def self_management_level(document: str, partition: str, account_id: str, user_arn: str) -> SelfManagement | None:
+    """Return the level that a document grants to the user of an ARN; None if it is not one of these documents."""
+    for level in SelfManagement:
+        if level is not SelfManagement.NONE:
+            preset = self_management_document(level, partition, account_id, user_arn)
+            if same_document(document, preset):
+                return level
+    return None
 
 
 def _allow(actions: list[str], resource: str, condition: dict[str, dict[str, str]] | None = None) -> dict[str, object]:

@@ -1,16 +1,22 @@
 """The plan of a change of a user's tags, path or name. Goes forward only."""
 
 from identity_service.domain import tags
+from identity_service.domain.entities import UserSnapshot
 from identity_service.domain.errors import Reason, Resource
 from identity_service.domain.facts import UserFacts
-from identity_service.domain.names import name_key
+from identity_service.domain.names import name_key, user_arn
 from identity_service.domain.plan import Plan, WarningKind
 from identity_service.domain.planning.draft import Draft
+from identity_service.domain.planning.self_management import (
+    INLINE_POLICY_NAME,
+    self_management_document,
+    self_management_level,
+)
 from identity_service.domain.planning.user_draft import draft_for_existing
 from identity_service.domain.request import UserUpdate
-from identity_service.domain.steps import TagUser, UntagUser, UpdateUser
+from identity_service.domain.steps import PutUserPolicy, TagUser, UntagUser, UpdateUser
 
-RETAG, MOVE = 1, 2
+RETAG, MOVE, FOLLOW = 1, 2, 3
 """Tags first: after a rename the user has another name."""
 
 
@@ -71,8 +77,22 @@ def _plan_move(draft: Draft, update: UserUpdate, facts: UserFacts) -> None:
     )
     draft.do(step, satisfied=not (name or path))
     if name or path:
+        _move_self_management(draft, facts, facts.snapshot, name or user.user_name, path or user.path)
         draft.warn(
             WarningKind.REMAINS,
-            "all that belongs to the user moves along; policies elsewhere that name the old ARN do not follow",
+            "keys, password, groups, policies and MFA devices move along; documents that name the old ARN do not",
             "new_user_name" if name else "new_path",
         )
+
+
+def _move_self_management(draft: Draft, facts: UserFacts, before: UserSnapshot, name: str, path: str) -> None:
+    """Plan self-management on the new ARN: on the old one it would be about whoever gets that name next."""
+    held = before.inline_policies.get(INLINE_POLICY_NAME)
+    level = self_management_level(held, facts.partition, facts.account_id, before.user.arn) if held else None
+    if level is None:
+        return
+    arn = user_arn(facts.partition, facts.account_id, path, name)
+    document = self_management_document(level, facts.partition, facts.account_id, arn)
+    draft.do(
+        PutUserPolicy(user_name=name, user_arn=arn, round=FOLLOW, policy_name=INLINE_POLICY_NAME, document=document)
+    )

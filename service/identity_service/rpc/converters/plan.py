@@ -43,7 +43,11 @@ def to_executed_steps(steps: Iterable[ExecutedStep]) -> list[plan_pb2.ExecutedSt
 
 def _step(step: Step) -> plan_pb2.PlanStep:
     return plan_pb2.PlanStep(
-        iam_action=step.iam_action, resource=step.resource, description=step.description, round=step.round
+        iam_action=step.iam_action,
+        resource=step.resource,
+        description=step.description,
+        round=step.round,
+        details=step.details,
     )
 
 
