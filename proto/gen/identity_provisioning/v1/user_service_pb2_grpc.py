@@ -148,12 +148,14 @@ class UserServiceServicer(object):
         """Changes a user's tags, path or name.
 
         Converges: what is so already is left and reported as unchanged. With a new name or path all that belongs to the
-        user moves along; policies elsewhere that name the old ARN do not follow. An absent user is USER_NOT_FOUND, a new
+        user moves along, and self-management is granted anew on the new ARN; documents elsewhere that name the old ARN do
+        not follow. An absent user is USER_NOT_FOUND, a new
         name that another user has, in any letter case, USER_ALREADY_EXISTS. Not atomic in IAM, tags come first; goes
         forward only, and the error says what was not reached.
         Errors: INVALID_FIELD, USER_NOT_FOUND, USER_ALREADY_EXISTS, NOT_OWNER, QUOTA_EXCEEDED, PLAN_CHANGED,
         REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
-        IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:UpdateUser, iam:TagUser, iam:UntagUser.
+        IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:UpdateUser, iam:TagUser, iam:UntagUser,
+        iam:PutUserPolicy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
