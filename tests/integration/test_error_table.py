@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 
-from embedded_aws import Fault
+from embedded_aws import Fault, consecutive_codes
 from embedded_aws.faults import AnswerError
 from identity_provisioning.v1.credential_pb2 import ConsolePasswordSpec, CredentialSpec, MfaDeviceSpec
 from identity_provisioning.v1.credential_service_pb2 import (
@@ -47,12 +47,16 @@ LIMIT = {("LimitExceeded", 409): "QUOTA_EXCEEDED"}
 
 @dataclass(frozen=True)
 class Scenario:
-    """An RPC that makes one IAM call, and the errors of that call; `undone` unless the RPC goes forward only."""
+    """An RPC that makes one IAM call, and the errors of that call; `undone` unless the RPC goes forward only.
+
+    `prepare` puts there what the RPC needs beyond what all tests have.
+    """
 
     rpc: str
     request: Callable[[Account], Any]
     errors: dict[tuple[str, int], str]
     undone: bool = True
+    prepare: Callable[[Account], object] = lambda account: None
 
 
 def provision(**parts: Any) -> Callable[[Account], ProvisionUserRequest]:
@@ -206,6 +210,60 @@ SCENARIOS: dict[str, Scenario] = {
         lambda account: RevokePermissionsRequest(user_name="ana", group_names=["Developers"]),
         {**LIMIT},
         undone=False,
+        prepare=lambda account: account.iam.add_user_to_group(UserName="ana", GroupName="Developers"),
+    ),
+    "DetachUserPolicy": Scenario(
+        "RevokePermissions",
+        lambda account: RevokePermissionsRequest(user_name="ana", managed_policies=["Deploy"]),
+        {("InvalidInput", 400): "INVALID_FIELD", **LIMIT},
+        undone=False,
+        prepare=lambda account: account.iam.attach_user_policy(UserName="ana", PolicyArn=account.policy_arn("Deploy")),
+    ),
+    "DeleteUserPolicy": Scenario(
+        "RevokePermissions",
+        lambda account: RevokePermissionsRequest(user_name="ana", inline_policy_names=["p"]),
+        {**LIMIT},
+        undone=False,
+        prepare=lambda account: account.iam.put_user_policy(UserName="ana", PolicyName="p", PolicyDocument=INLINE),
+    ),
+    "UntagUser": Scenario(
+        "UpdateUser",
+        lambda account: UpdateUserRequest(user_name="ana", remove_tag_keys=["old"]),
+        {("ConcurrentModification", 409): "CONFLICT"},
+        undone=False,
+        prepare=lambda account: account.iam.tag_user(UserName="ana", Tags=[{"Key": "old", "Value": "x"}]),
+    ),
+    "DeactivateMFADevice": Scenario(
+        "DeleteMfaDevice",
+        lambda account: DeleteMfaDeviceRequest(user_name="ana", serial_number="arn:aws:iam::123456789012:mfa/enabled"),
+        {**BUSY, **LIMIT},
+        undone=False,
+        prepare=lambda account: enable_device(account),
+    ),
+    "DetachGroupPolicy": Scenario(
+        "DeleteGroup",
+        lambda account: DeleteGroupRequest(group_name="Empty"),
+        {("InvalidInput", 400): "INVALID_FIELD", **LIMIT},
+        undone=False,
+        prepare=lambda account: account.iam.attach_group_policy(
+            GroupName="Empty", PolicyArn=account.policy_arn("Deploy")
+        ),
+    ),
+    "DeleteGroupPolicy": Scenario(
+        "DeleteGroup",
+        lambda account: DeleteGroupRequest(group_name="Empty"),
+        {**LIMIT},
+        undone=False,
+        prepare=lambda account: account.iam.put_group_policy(GroupName="Empty", PolicyName="p", PolicyDocument=INLINE),
+    ),
+    "DeletePolicyVersion": Scenario(
+        "DeletePolicy",
+        lambda account: DeletePolicyRequest(policy_arn=account.policy_arn("Ours")),
+        {("DeleteConflict", 409): "CONFLICT", ("InvalidInput", 400): "INVALID_FIELD", **LIMIT},
+        undone=False,
+        prepare=lambda account: account.iam.create_policy_version(
+            PolicyArn=account.policy_arn("Ours"), PolicyDocument=INLINE, SetAsDefault=True
+        ),
     ),
     "DeleteGroup": Scenario(
         "DeleteGroup",
@@ -226,6 +284,16 @@ SCENARIOS: dict[str, Scenario] = {
         undone=False,
     ),
 }
+
+
+def enable_device(account: Account) -> None:
+    """Enable an MFA device for ana."""
+    device = account.iam.create_virtual_mfa_device(VirtualMFADeviceName="enabled")["VirtualMFADevice"]
+    first, second = consecutive_codes(device["Base32StringSeed"].decode())
+    account.iam.enable_mfa_device(
+        UserName="ana", SerialNumber=device["SerialNumber"], AuthenticationCode1=first, AuthenticationCode2=second
+    )
+
 
 CASES = [
     pytest.param(operation, code, status, reason, id=f"{operation}-{code}")
@@ -255,8 +323,7 @@ def test_each_row_of_the_table(
 ) -> None:
     """The caller hears reason, step, AWS's code and what remains; what can be undone is undone."""
     scenario = SCENARIOS[operation]
-    if operation == "RemoveUserFromGroup":
-        peopled.iam.add_user_to_group(UserName="ana", GroupName="Developers")
+    scenario.prepare(peopled)
     before = peopled.aws.dump()
     peopled.aws.inject(Fault(operation, AnswerError(code, status), times=None))
     with pytest.raises(grpc.RpcError) as caught:
@@ -268,3 +335,44 @@ def test_each_row_of_the_table(
     assert metadata["aws_error_code"] == code
     assert (metadata["remaining"] == "nothing") is scenario.undone
     assert peopled.aws.dump() == before
+
+
+@pytest.mark.parametrize(
+    ("rpc", "request_of", "refused", "done", "remaining"),
+    [
+        (
+            "UpdateUser",
+            lambda account: UpdateUserRequest(
+                user_name="ana", new_user_name="anna", set_tags=[Tag(key="new", value="x")]
+            ),
+            "UpdateUser",
+            "TagUser",
+            "rename or move ana to anna",
+        ),
+        (
+            "DeleteGroup",
+            lambda account: DeleteGroupRequest(group_name="Empty"),
+            "DeleteGroup",
+            "DetachGroupPolicy",
+            "delete group Empty",
+        ),
+    ],
+)
+def test_what_goes_forward_only_says_what_it_has_not_reached(
+    stubs: Stubs,
+    peopled: Account,
+    rpc: str,
+    request_of: Callable[[Account], Any],
+    refused: str,
+    done: str,
+    remaining: str,
+) -> None:
+    """A step that was done stays done, and exactly the steps after it are named."""
+    peopled.iam.attach_group_policy(GroupName="Empty", PolicyArn=peopled.policy_arn("Deploy"))
+    peopled.aws.clear_calls()
+    peopled.aws.inject(Fault(refused, AnswerError("AccessDenied", 403), times=None))
+    with pytest.raises(grpc.RpcError) as caught:
+        stubs.call(rpc, request_of(peopled))
+    peopled.aws.clear_faults()
+    assert metadata_of(caught.value)["remaining"] == remaining
+    assert [operation for operation, _ in peopled.writes()] == [done, refused]
