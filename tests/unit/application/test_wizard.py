@@ -429,3 +429,12 @@ async def test_a_reset_that_a_policy_denies_is_warned_of(world: World) -> None:
         Permissions(new_policies=(NewPolicy("No", denies),)),
     ):
         assert WarningKind.RESET_DEADLOCK in await warnings_of(world, new(credentials=reset, permissions=asked))
+
+
+async def test_an_empty_group_is_warned_of_in_a_copy_too(world: World) -> None:
+    """A group that grants nothing is named, whether it is asked for or copied."""
+    world.iam.add_group("Nothing", grants_nothing=True)
+    world.iam.add_user("model")
+    world.iam.add_membership("model", "Nothing")
+    assert WarningKind.EMPTY_GROUP in await warnings_of(world, new(permissions=Permissions(copy_from="model")))
+    assert WarningKind.EMPTY_GROUP in await warnings_of(world, new(permissions=Permissions(("Nothing",))))

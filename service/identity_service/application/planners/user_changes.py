@@ -47,6 +47,7 @@ async def _read_facts(account: IamAccount, change: UserChange) -> UserFacts:
     summary, password_policy, alias = of_account
     snapshot, copied = of_users
     groups, policies, taken = of_references
+    copied_groups = await read_groups(account, (group.group_name for group in copied.groups)) if copied else {}
     facts = UserFacts(
         account_id=account.account_id,
         partition=account.partition,
@@ -55,7 +56,7 @@ async def _read_facts(account: IamAccount, change: UserChange) -> UserFacts:
         alias=alias,
         snapshot=snapshot,
         copied=copied,
-        groups=groups,
+        groups={**copied_groups, **groups},
         policies=policies,
         taken_policy_names=taken,
         pending_mfa_devices=pending,

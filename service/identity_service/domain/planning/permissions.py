@@ -68,9 +68,7 @@ def _gather_groups(draft: UserDraft, grants: Grants) -> None:
         else:
             grants.groups.append((fact.group, at))
             if fact.grants_nothing:
-                draft.warn(
-                    WarningKind.EMPTY_GROUP, f"group {fact.group.group_name} has no policies: it grants nothing", at
-                )
+                _warn_of_empty_group(draft, fact.group, at)
 
 
 def _group_keys(grants: Grants) -> set[str]:
@@ -125,7 +123,9 @@ def _gather_copied(draft: UserDraft, grants: Grants) -> None:
     if source is None:
         draft.stop(Reason.USER_NOT_FOUND, f"there is no user {source_name}", at, Resource("iam:User", source_name))
         return
-    grants.groups += [(group, at) for group in source.groups if name_key(group.group_name) not in _group_keys(grants)]
+    for group in source.groups:
+        if name_key(group.group_name) not in _group_keys(grants):
+            _copy_group(draft, grants, group, at)
     explicit = dict(grants.policy_arns)
     grants.policy_arns += [
         (policy.policy_arn, at) for policy in source.attached_policies if policy.policy_arn not in explicit
@@ -134,6 +134,16 @@ def _gather_copied(draft: UserDraft, grants: Grants) -> None:
     for name, document in source.inline_policies.items():
         if name_key(name) not in explicit_names:
             _copy_inline(draft, grants, source, name, document, at)
+
+
+def _copy_group(draft: UserDraft, grants: Grants, group: GroupRecord, at: At) -> None:
+    grants.groups.append((group, at))
+    if draft.facts.groups[group.group_name].grants_nothing:
+        _warn_of_empty_group(draft, group, at)
+
+
+def _warn_of_empty_group(draft: UserDraft, group: GroupRecord, at: At) -> None:
+    draft.warn(WarningKind.EMPTY_GROUP, f"group {group.group_name} has no policies: it grants nothing", at)
 
 
 def _copy_inline(draft: UserDraft, grants: Grants, source: UserSnapshot, name: str, document: str, at: At) -> None:
