@@ -46,6 +46,7 @@ class UserFacts(AccountFacts):
     """The account, and the user as it is (None if absent).
 
     `copied` is the user whose permissions are copied, None if there is no such user or nobody was named.
+    `granted_documents` holds, by ARN, the documents of the managed policies that are named or copied.
     `boundary_document` is the document of the boundary that will be in force, `policy_documents` those of the managed
     policies that the user will have, directly or by groups; both are read only where a forced reset depends on them.
     `pending_mfa_devices` and `used_mfa_devices` hold the serial numbers of the account's virtual devices.
@@ -55,6 +56,7 @@ class UserFacts(AccountFacts):
     alias: str = ""
     snapshot: UserSnapshot | None = None
     copied: UserSnapshot | None = None
+    granted_documents: Mapping[str, str] = field(default_factory=dict)
     boundary_document: str | None = None
     policy_documents: tuple[str, ...] = ()
     pending_mfa_devices: frozenset[str] = frozenset()

@@ -133,6 +133,14 @@ def allows_every_action_or_resource(document: str) -> bool:
     )
 
 
+def allows_every_action(document: str) -> bool:
+    """Tell whether some statement allows every action on every resource."""
+    return any(
+        "*" in _as_list(statement.get("Action")) and "*" in _as_list(statement.get("Resource"))
+        for statement in _allowing_statements(document)
+    )
+
+
 def may_allow(document: str, action: str, resource: str) -> bool:
     """Tell whether a document could allow an action on a resource: some statement allows it, none denies it outright.
 

@@ -438,3 +438,20 @@ async def test_an_empty_group_is_warned_of_in_a_copy_too(world: World) -> None:
     world.iam.add_membership("model", "Nothing")
     assert WarningKind.EMPTY_GROUP in await warnings_of(world, new(permissions=Permissions(copy_from="model")))
     assert WarningKind.EMPTY_GROUP in await warnings_of(world, new(permissions=Permissions(("Nothing",))))
+
+
+async def test_what_a_managed_policy_grants_is_looked_at(world: World) -> None:
+    """A policy that allows everything, or leads to more rights, is named, whether it is attached or copied."""
+    everything = READ.replace("s3:GetObject", "*").replace("arn:aws:s3:::b/*", "*")
+    world.iam.add_policy("Admin", document=everything)
+    world.iam.add_policy("Minter", document=everything.replace('"Action":"*"', '"Action":"iam:CreateAccessKey"'))
+    world.iam.add_user("model")
+    world.iam.add_attachment("model", f"{PREFIX}policy/Admin")
+    wide = {WarningKind.WILDCARD, WarningKind.ESCALATION}
+    named = await warnings_of(world, new(permissions=Permissions(managed_policies=("Admin",))))
+    assert wide <= named
+    assert wide <= await warnings_of(world, new(permissions=Permissions(copy_from="model")))
+    minter = await warnings_of(world, new(permissions=Permissions(managed_policies=("Minter",))))
+    assert WarningKind.ESCALATION in minter
+    assert WarningKind.WILDCARD not in minter
+    assert not wide & await warnings_of(world, new(permissions=Permissions(managed_policies=("Deploy",))))

@@ -105,10 +105,10 @@ class PermissionServiceServicer(object):
         POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE, GROUP_ALREADY_EXISTS, POLICY_ALREADY_EXISTS, QUOTA_EXCEEDED, PLAN_CHANGED,
         REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
-        iam:GetPolicy, iam:ListPolicies, iam:GetGroup, iam:ListAttachedGroupPolicies, iam:ListGroupPolicies,
-        iam:AddUserToGroup, iam:RemoveUserFromGroup, iam:AttachUserPolicy, iam:DetachUserPolicy, iam:PutUserPolicy,
-        iam:DeleteUserPolicy, iam:PutUserPermissionsBoundary, iam:DeleteUserPermissionsBoundary; where groups or policies
-        are made on the way, also those of CreateGroup and CreatePolicy.
+        iam:GetPolicy, iam:GetPolicyVersion, iam:ListPolicies, iam:GetGroup, iam:ListAttachedGroupPolicies,
+        iam:ListGroupPolicies, iam:AddUserToGroup, iam:RemoveUserFromGroup, iam:AttachUserPolicy, iam:DetachUserPolicy,
+        iam:PutUserPolicy, iam:DeleteUserPolicy, iam:PutUserPermissionsBoundary, iam:DeleteUserPermissionsBoundary; where
+        groups or policies are made on the way, also those of CreateGroup and CreatePolicy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

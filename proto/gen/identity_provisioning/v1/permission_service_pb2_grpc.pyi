@@ -49,10 +49,10 @@ class PermissionServiceStub:
     POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE, GROUP_ALREADY_EXISTS, POLICY_ALREADY_EXISTS, QUOTA_EXCEEDED, PLAN_CHANGED,
     REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
-    iam:GetPolicy, iam:ListPolicies, iam:GetGroup, iam:ListAttachedGroupPolicies, iam:ListGroupPolicies,
-    iam:AddUserToGroup, iam:RemoveUserFromGroup, iam:AttachUserPolicy, iam:DetachUserPolicy, iam:PutUserPolicy,
-    iam:DeleteUserPolicy, iam:PutUserPermissionsBoundary, iam:DeleteUserPermissionsBoundary; where groups or policies
-    are made on the way, also those of CreateGroup and CreatePolicy.
+    iam:GetPolicy, iam:GetPolicyVersion, iam:ListPolicies, iam:GetGroup, iam:ListAttachedGroupPolicies,
+    iam:ListGroupPolicies, iam:AddUserToGroup, iam:RemoveUserFromGroup, iam:AttachUserPolicy, iam:DetachUserPolicy,
+    iam:PutUserPolicy, iam:DeleteUserPolicy, iam:PutUserPermissionsBoundary, iam:DeleteUserPermissionsBoundary; where
+    groups or policies are made on the way, also those of CreateGroup and CreatePolicy.
     """
     RevokePermissions: _grpc.UnaryUnaryMultiCallable[_permission_service_pb2.RevokePermissionsRequest, _permission_service_pb2.RevokePermissionsResponse]
     """Takes permissions from a user.
@@ -153,10 +153,10 @@ class PermissionServiceAsyncStub(PermissionServiceStub):
     POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE, GROUP_ALREADY_EXISTS, POLICY_ALREADY_EXISTS, QUOTA_EXCEEDED, PLAN_CHANGED,
     REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
-    iam:GetPolicy, iam:ListPolicies, iam:GetGroup, iam:ListAttachedGroupPolicies, iam:ListGroupPolicies,
-    iam:AddUserToGroup, iam:RemoveUserFromGroup, iam:AttachUserPolicy, iam:DetachUserPolicy, iam:PutUserPolicy,
-    iam:DeleteUserPolicy, iam:PutUserPermissionsBoundary, iam:DeleteUserPermissionsBoundary; where groups or policies
-    are made on the way, also those of CreateGroup and CreatePolicy.
+    iam:GetPolicy, iam:GetPolicyVersion, iam:ListPolicies, iam:GetGroup, iam:ListAttachedGroupPolicies,
+    iam:ListGroupPolicies, iam:AddUserToGroup, iam:RemoveUserFromGroup, iam:AttachUserPolicy, iam:DetachUserPolicy,
+    iam:PutUserPolicy, iam:DeleteUserPolicy, iam:PutUserPermissionsBoundary, iam:DeleteUserPermissionsBoundary; where
+    groups or policies are made on the way, also those of CreateGroup and CreatePolicy.
     """
     RevokePermissions: _aio.UnaryUnaryMultiCallable[_permission_service_pb2.RevokePermissionsRequest, _permission_service_pb2.RevokePermissionsResponse]  # type: ignore[assignment]
     """Takes permissions from a user.
@@ -260,10 +260,10 @@ class PermissionServiceServicer(metaclass=_abc_1.ABCMeta):
         POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE, GROUP_ALREADY_EXISTS, POLICY_ALREADY_EXISTS, QUOTA_EXCEEDED, PLAN_CHANGED,
         REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
-        iam:GetPolicy, iam:ListPolicies, iam:GetGroup, iam:ListAttachedGroupPolicies, iam:ListGroupPolicies,
-        iam:AddUserToGroup, iam:RemoveUserFromGroup, iam:AttachUserPolicy, iam:DetachUserPolicy, iam:PutUserPolicy,
-        iam:DeleteUserPolicy, iam:PutUserPermissionsBoundary, iam:DeleteUserPermissionsBoundary; where groups or policies
-        are made on the way, also those of CreateGroup and CreatePolicy.
+        iam:GetPolicy, iam:GetPolicyVersion, iam:ListPolicies, iam:GetGroup, iam:ListAttachedGroupPolicies,
+        iam:ListGroupPolicies, iam:AddUserToGroup, iam:RemoveUserFromGroup, iam:AttachUserPolicy, iam:DetachUserPolicy,
+        iam:PutUserPolicy, iam:DeleteUserPolicy, iam:PutUserPermissionsBoundary, iam:DeleteUserPermissionsBoundary; where
+        groups or policies are made on the way, also those of CreateGroup and CreatePolicy.
         """
 
     @_abc_1.abstractmethod

@@ -92,7 +92,8 @@ async def _read_devices(account: IamAccount, change: UserChange) -> tuple[frozen
 
 
 async def _with_documents(account: IamAccount, change: UserChange, facts: UserFacts) -> UserFacts:
-    """Read the documents that a forced password reset could run into; nothing where none is asked for."""
+    """Read the documents of what is granted directly, and all those that a forced password reset could run into."""
+    facts = replace(facts, granted_documents=await _read_granted_documents(account, change, facts))
     password = change.credentials.console_password
     if password is None or not password.require_reset:
         return facts
@@ -100,6 +101,14 @@ async def _with_documents(account: IamAccount, change: UserChange, facts: UserFa
         _read_boundary(account, change, facts), _read_policy_documents(account, facts)
     )
     return replace(facts, boundary_document=boundary, policy_documents=documents)
+
+
+async def _read_granted_documents(account: IamAccount, change: UserChange, facts: UserFacts) -> dict[str, str]:
+    named = [facts.policies[reference].policy for reference in change.permissions.managed_policies]
+    copied = await asyncio.gather(*map(account.get_policy, _attached(facts.copied)))
+    granted = [policy for policy in (*named, *copied) if policy]
+    documents = await asyncio.gather(*map(account.get_policy_document, granted))
+    return {policy.arn: document for policy, document in zip(granted, documents, strict=True)}
 
 
 async def _read_boundary(account: IamAccount, change: UserChange, facts: UserFacts) -> str | None:

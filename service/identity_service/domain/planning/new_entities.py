@@ -61,6 +61,11 @@ def check_document(draft: Draft, document: str, what: str, at: str) -> None:
         return
     if policy_documents.allows_every_action_or_resource(document):
         draft.warn(WarningKind.WILDCARD, f"{what} allows every action or every resource", at)
+    warn_of_escalation(draft, document, what, at)
+
+
+def warn_of_escalation(draft: Draft, document: str, what: str, at: str) -> None:
+    """Add a warning if a document allows what its holder can use to gain more rights."""
     escalations = policy_documents.escalating_actions(document)
     if escalations:
         draft.warn(WarningKind.ESCALATION, f"with {what} a user can gain more rights: {', '.join(escalations)}", at)

@@ -13,7 +13,7 @@ from identity_service.domain.errors import Reason, Resource
 from identity_service.domain.names import group_arn, name_key
 from identity_service.domain.plan import WarningKind
 from identity_service.domain.planning.draft import GRANT
-from identity_service.domain.planning.new_entities import NAME_TWICE, check_document
+from identity_service.domain.planning.new_entities import NAME_TWICE, check_document, warn_of_escalation
 from identity_service.domain.planning.self_management import (
     INLINE_POLICY_NAME,
     RESERVED_POLICY_PREFIX,
@@ -85,11 +85,22 @@ def _gather_policies(draft: UserDraft, grants: Grants) -> None:
             draft.stop(Reason.INVALID_FIELD, f"policy {policy.arn} is named twice", at)
         else:
             grants.policy_arns.append((policy.arn, at))
+            _warn_of_rights(draft, policy.arn, at)
             draft.warn(
                 WarningKind.DIRECT_ATTACHMENT,
                 f"policy {policy.policy_name} is attached to the user; a group would serve the next user as well",
                 at,
             )
+
+
+def _warn_of_rights(draft: UserDraft, policy_arn: str, at: At) -> None:
+    """Warn of a managed policy that allows everything, or that leads to more rights."""
+    document = draft.user_facts.granted_documents.get(policy_arn)
+    if document is None:
+        return
+    if policy_documents.allows_every_action(document):
+        draft.warn(WarningKind.WILDCARD, f"policy {policy_arn} allows every action", at)
+    warn_of_escalation(draft, document, f"policy {policy_arn}", at)
 
 
 def _gather_inline(draft: UserDraft, grants: Grants) -> None:
@@ -127,9 +138,10 @@ def _gather_copied(draft: UserDraft, grants: Grants) -> None:
         if name_key(group.group_name) not in _group_keys(grants):
             _copy_group(draft, grants, group, at)
     explicit = dict(grants.policy_arns)
-    grants.policy_arns += [
-        (policy.policy_arn, at) for policy in source.attached_policies if policy.policy_arn not in explicit
-    ]
+    for policy in source.attached_policies:
+        if policy.policy_arn not in explicit:
+            grants.policy_arns.append((policy.policy_arn, at))
+            _warn_of_rights(draft, policy.policy_arn, at)
     explicit_names = {name_key(name) for name in grants.inline}
     for name, document in source.inline_policies.items():
         if name_key(name) not in explicit_names:
