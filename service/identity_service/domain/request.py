@@ -101,7 +101,6 @@ class RequestFields:
     """
 
     user_name: str = "user_name"
-    path: str = "path"
     tags: str = "tags"
     boundary: str = "permissions_boundary"
     permissions: str = "permissions"
@@ -271,8 +270,3 @@ class Mutation:
     validate_only: bool
     expected_plan_digest: str
     body: Body
-
-    @property
-    def creates_user(self) -> bool:
-        """Whether the user must not be there yet."""
-        return isinstance(self.body, UserChange) and self.body.new_user is not None

@@ -100,7 +100,6 @@ def test_provision_user_is_converted_whole() -> None:
     )
     assert change.fields == RequestFields(
         user_name="user.user_name",
-        path="user.path",
         tags="user.tags",
         boundary="user.permissions.permissions_boundary",
         permissions="user.permissions",
@@ -146,7 +145,7 @@ def test_create_user_brings_its_boundary_and_its_paths() -> None:
     assert mutation.action == "CreateUser"
     assert change.new_user == NewUser(path="/x/", tags=(("a", "1"),))
     assert change.permissions == Permissions(boundary="B")
-    assert change.fields == RequestFields("user_name", "path", "tags", "permissions_boundary")
+    assert change.fields == RequestFields("user_name", "tags", "permissions_boundary")
 
 
 def test_assign_permissions_is_for_a_user_that_is_there() -> None:

@@ -1,7 +1,5 @@
 """A plan for one user in the making."""
 
-from dataclasses import dataclass
-
 from identity_service.domain import target
 from identity_service.domain.entities import UserSnapshot
 from identity_service.domain.errors import Reason, Resource
@@ -9,19 +7,6 @@ from identity_service.domain.facts import UserFacts
 from identity_service.domain.names import user_arn
 from identity_service.domain.planning.draft import Draft
 from identity_service.domain.request import UserChange
-
-
-@dataclass
-class Who:
-    """The user that steps are about, as it is or will be."""
-
-    user_name: str
-    user_arn: str
-
-
-def who_is(snapshot: UserSnapshot | None, user_name: str) -> Who:
-    """Return a user who is there; for an absent one its name alone, for a plan that will not run."""
-    return Who(snapshot.user.user_name, snapshot.user.arn) if snapshot else Who(user_name, "")
 
 
 def draft_for_existing(facts: UserFacts, user_name: str, at: str = "user_name") -> Draft:

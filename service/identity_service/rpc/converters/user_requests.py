@@ -30,7 +30,6 @@ def provision_user(request: ProvisionUserRequest) -> Mutation:
         permissions=specs.permissions(user.permissions),
         fields=RequestFields(
             user_name="user.user_name",
-            path="user.path",
             tags="user.tags",
             boundary="user.permissions.permissions_boundary",
             permissions="user.permissions",
