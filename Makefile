@@ -55,7 +55,7 @@ demo: .venv/made-in ## provision users in an AWS account that runs on this machi
 test: .venv/made-in ## run all tests that need no system programs
 	@$(RUN) pytest -m "not system" -n auto --dist loadfile $(ARGS)
 
-test-system: .venv/made-in ## run the tests that need system programs: aws, kubectl, buildah, mmdebstrap
+test-system: .venv/made-in ## run the tests that need system programs: aws, kubectl, buildah, mmdebstrap, age
 	@$(RUN) pytest -m system $(ARGS)
 
 soak: .venv/made-in ## run the races in the embedded account for 100 rounds instead of 10

@@ -6,7 +6,6 @@ started is stopped at the end. What it leaves stands in `build/demo/`, or in the
 """
 
 import argparse
-import csv
 import json
 import os
 import shutil
@@ -26,6 +25,7 @@ from rich.console import Console
 from rich.rule import Rule
 
 from embedded_aws import EmbeddedAws
+from identity_client.handout import read_credentials_csv
 
 HERE = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
@@ -155,9 +155,8 @@ def identityctl(connection: dict[str, str], *arguments: str) -> None:
 def prove(aws: EmbeddedAws, results: Path) -> None:
     """Use an issued key: it is who it should be, may do what it should, and may not do more."""
     say(f"The access key of {PROVEN_USER} works, and grants what was asked for")
-    with (results / "credentials.csv").open(newline="") as file:
-        row = next(row for row in csv.DictReader(file) if row["User name"] == PROVEN_USER)
-    key = (row["Access key ID"], row["Secret access key"])
+    row = next(row for row in read_credentials_csv(results / "credentials.csv") if row.user_name == PROVEN_USER)
+    key = (row.access_key_id, row.secret_access_key)
     identity = client("sts", aws, *key).get_caller_identity()
     console.print(f"sts:GetCallerIdentity  [green]allowed[/green]  {identity['Arn']}")
     iam = client("iam", aws, *key)

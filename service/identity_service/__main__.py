@@ -1,12 +1,14 @@
-"""The command `identity-service`: serve until SIGTERM or SIGINT, then drain.
+"""The command `identity-service`: serve until SIGTERM or SIGINT, then drain; or `migrate` or `sweep`, and end.
 
 Settings are environment variables, `IDENTITY_SERVICE_...`; the options are for starting it by hand. Exit codes: 0
-after a drain, 1 if it could not start, 2 for wrong settings or options.
+after a drain, a migration, or a sweep that found nothing, 1 if it cannot, 2 for wrong settings or options, 3 after a
+sweep that found something.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -17,29 +19,37 @@ import structlog
 
 from identity_service.adapters.authorization import AuthorizationFileError
 from identity_service.adapters.aws_iam import ExplicitCredentials
-from identity_service.bootstrap import serve
+from identity_service.adapters.store import StoreError, migrate
+from identity_service.bootstrap import serve, sweep
+from identity_service.domain.errors import IdentityError
 from identity_service.embedded import EmbeddedAccount, EmbeddedAwsError, embedded_account
 from identity_service.observability.logging import configure_logging, open_log_file
 from identity_service.server import AddressError, BoundAddresses
-from identity_service.settings import Settings, SettingsError, explain, load_settings
+from identity_service.settings import PREFIX, Settings, SettingsError, explain, load_settings
 from identity_service.settings_table import settings_table
+from identity_service.sweep_report import as_json, as_lines
 
 EPILOG = "Settings are environment variables; boto3 and OpenTelemetry read their own, AWS_... and OTEL_..., too:"
 INSECURE = "INSECURE: no TLS, everybody on this machine is the same caller; never use this for real users"
 EXIT_CANNOT_START = 1
 EXIT_WRONG_SETTINGS = 2
+EXIT_FOUND = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return asyncio.run(_run(options))
+        if options.command == "migrate":
+            return _migrate()
+        return asyncio.run(_sweep(options) if options.command == "sweep" else _run(options))
     except SettingsError as error:
         return _complain(str(error), EXIT_WRONG_SETTINGS)
     except AuthorizationFileError as error:
         lines = [f"IDENTITY_SERVICE_AUTHORIZATION_FILE: {line}" for line in str(error).splitlines()]
         return _complain("\n".join(lines), EXIT_WRONG_SETTINGS)
+    except IdentityError as error:
+        return _complain(error.message, EXIT_CANNOT_START)
     except (AddressError, EmbeddedAwsError) as error:
         return _complain(str(error), EXIT_CANNOT_START)
     except OSError as error:
@@ -64,7 +74,50 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--embedded-seed", type=Path, metavar="FILE", help="what the embedded account holds at first")
     parser.add_argument("--ready-file", type=Path, metavar="PATH", help="write the bound addresses here once serving")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands, instead of serving")
+    commands.add_parser(
+        "migrate",
+        help="bring the store to this release's schema",
+        description="Create the store's tables, or change them into those of this release. There is no way back: "
+        "make a backup first. Reads IDENTITY_SERVICE_STORE_URL and nothing else.",
+    )
+    sweep_command = commands.add_parser(
+        "sweep",
+        help="list what the account has and a lost store does not know",
+        description="List the users, access keys, MFA devices and policies that this service has made and the store "
+        "does not vouch for, and the requests that have not ended. Deletes nothing. For after a loss of the store: "
+        "docs/store-lost.md. Reads the same settings as the server.",
+        epilog="Exit codes: 0 nothing found, 3 something found, 2 wrong settings, 1 it cannot tell.",
+    )
+    sweep_command.add_argument("--json", action="store_true", help="one JSON document instead of lines")
+    sweep_command.add_argument(
+        "--end-abandoned",
+        action="store_true",
+        help="first end, in a restored store, the requests that it takes for running; the account is not touched",
+    )
     return parser
+
+
+def _migrate() -> int:
+    # Not the other settings: whoever migrates, such as a job before a rollout, need not have them.
+    store_url = os.environ.get(f"{PREFIX}STORE_URL") or Settings.model_fields["store_url"].default.get_secret_value()
+    try:
+        version = migrate(store_url)
+    except StoreError as error:
+        raise SettingsError(explain("store_url", str(error))) from None
+    print(f"identity-service: the store has schema version {version}")
+    return 0
+
+
+async def _sweep(options: argparse.Namespace) -> int:
+    # It serves nobody, so it needs no address and no TLS.
+    settings = load_settings({"listen_address": "127.0.0.1:0"}, insecure=True)
+    _configure_logging(settings)
+    findings, ended = await sweep(settings, end_abandoned=options.end_abandoned)
+    if ended:
+        print(f"identity-service: abandoned requests that were ended: {ended}", file=sys.stderr)
+    print(as_json(settings.aws_account_id, findings) if options.json else as_lines(findings))
+    return EXIT_FOUND if findings else 0
 
 
 async def _run(options: argparse.Namespace) -> int:

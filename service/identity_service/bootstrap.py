@@ -3,8 +3,9 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import grpc
 import structlog
@@ -20,15 +21,20 @@ from identity_service.adapters.aws_iam import (
     build_accounts,
     build_pool,
 )
+from identity_service.adapters.sealing import AgeSealer
 from identity_service.adapters.store import SqlLedger, StoreError
+from identity_service.application.attempt import Attempts
+from identity_service.application.failures import explain as explain_iam
 from identity_service.application.get_account import GetAccount
 from identity_service.application.get_user import GetUser
 from identity_service.application.listing import Listing
-from identity_service.application.mutation import MutationService, interrupted
-from identity_service.application.ports import Failure
-from identity_service.application.undoing import Settling
+from identity_service.application.mutation import MutationService
+from identity_service.application.settling import Settling
+from identity_service.application.sweep import Sweep
 from identity_service.application.work import OwnedWork
-from identity_service.domain.errors import IdentityError
+from identity_service.application.worker import Worker
+from identity_service.domain.errors import IamError, IdentityError
+from identity_service.domain.sweep import Finding
 from identity_service.observability.tracing import TracingSettingsError, open_tracing
 from identity_service.rpc.interceptors import interceptor_chain
 from identity_service.rpc.interceptors.authentication import insecure_caller, spiffe_id
@@ -47,6 +53,8 @@ AWS_EXAMPLES: Mapping[str, str] = {
 }
 """The variables of boto3's own that can stop a start."""
 
+SECONDS_OF_A_DAY = 86_400
+
 
 @dataclass(frozen=True)
 class Running:
@@ -55,6 +63,7 @@ class Running:
     server: grpc.aio.Server
     health: HealthServer
     work: OwnedWork
+    worker: Worker
     addresses: BoundAddresses
 
 
@@ -67,12 +76,7 @@ async def serve(
     `credentials` are for an account that was started together with the server; others are boto3's to find.
     """
     async with AsyncExitStack() as stack:
-        tracing = _tracing()
-        stack.push_async_callback(asyncio.to_thread, tracing.shutdown)
-        # On a thread: without credentials, boto3 asks the machine for a role and waits for the answer.
-        accounts = await asyncio.to_thread(_accounts, settings, credentials, tracing)
-        stack.push_async_callback(asyncio.to_thread, accounts.close)
-        ledger = await _open_ledger(settings, stack)
+        tracing, accounts, ledger = await _open(settings, credentials, stack)
         check = StartCheck(accounts.verify)
         stack.push_async_callback(check.close)
         running = _build(settings, insecure, accounts, ledger, tracing)
@@ -80,7 +84,42 @@ async def serve(
         # Also what is cut off halfway through its start is stopped in order.
         stack.push_async_callback(_drain, running, settings.drain_seconds)
         await _start(running)
-        yield running.addresses
+        async with _working(running.worker, settings.worker_poll_seconds):
+            yield running.addresses
+
+
+async def sweep(settings: Settings, *, end_abandoned: bool = False) -> tuple[tuple[Finding, ...], int]:
+    """Return what the account has and the store does not vouch for, and how many requests were ended before.
+
+    Raises IdentityError.
+    """
+    async with AsyncExitStack() as stack:
+        _, accounts, ledger = await _open(settings, None, stack)
+        await _verify(accounts)
+        work = Sweep(accounts.get(settings.aws_account_id), ledger, lambda: datetime.now(UTC))
+        ended = await work.end_abandoned() if end_abandoned else 0
+        return await work.run(), ended
+
+
+async def _verify(accounts: ConfiguredAccounts) -> None:
+    try:
+        await accounts.verify()
+    except IamError as error:
+        raise explain_iam(error) from None
+    except IdentityError as error:
+        raise SettingsError(explain("aws_account_id", error.message)) from None
+
+
+async def _open(
+    settings: Settings, credentials: ExplicitCredentials | None, stack: AsyncExitStack
+) -> tuple[TracerProvider, ConfiguredAccounts, SqlLedger]:
+    """Open what leads outside: traces, AWS, the store; the stack closes them."""
+    tracing = _tracing()
+    stack.push_async_callback(asyncio.to_thread, tracing.shutdown)
+    # On a thread: without credentials, boto3 asks the machine for a role and waits for the answer.
+    accounts = await asyncio.to_thread(_accounts, settings, credentials, tracing)
+    stack.push_async_callback(asyncio.to_thread, accounts.close)
+    return tracing, accounts, await _open_ledger(settings, stack)
 
 
 def _tracing() -> TracerProvider:
@@ -92,22 +131,21 @@ def _tracing() -> TracerProvider:
 
 async def _open_ledger(settings: Settings, stack: AsyncExitStack) -> SqlLedger:
     try:
-        ledger = SqlLedger(settings.store_url.get_secret_value(), lease_seconds=settings.lease_seconds)
+        ledger = SqlLedger(
+            settings.store_url.get_secret_value(),
+            lease_seconds=settings.lease_seconds,
+            settle_seconds=settings.settle_seconds,
+            signature_validity_seconds=settings.signature_validity_seconds,
+            retry_window_seconds=settings.retry_window_seconds,
+            retention_seconds=settings.retention_days * SECONDS_OF_A_DAY,
+        )
         stack.push_async_callback(ledger.close)
         await ledger.open()
-        await _end_interrupted(ledger)
     except StoreError as error:
         raise SettingsError(explain("store_url", str(error))) from None
     except IdentityError as error:
         raise SettingsError(explain("store_url", error.message)) from None
     return ledger
-
-
-async def _end_interrupted(ledger: SqlLedger) -> None:
-    """Tell those who ask for what an earlier process left unfinished that it was cut off."""
-    count = await ledger.end_unfinished(Failure(interrupted(), retryable=False))
-    if count:
-        structlog.get_logger().warning("requests of an earlier process were cut off", requests=count)
 
 
 def _accounts(
@@ -146,8 +184,12 @@ def _build(
 ) -> Running:
     authorizer = FileAuthorizer.from_file(settings.authorization_file, RPC_NAMES)
     work = OwnedWork(settings.maximum_mutations)
+    settling = Settling(settings.settle_seconds, timedelta(seconds=settings.signature_validity_seconds))
+    attempts = Attempts(ledger, AgeSealer(), settling, work.is_stopping)
+    mutations = MutationService(accounts=accounts, authorizer=authorizer, attempts=attempts)
+    worker = Worker(accounts=accounts, ledger=ledger, attempts=attempts, settling=settling, work=work)
     services = Services(
-        mutations=Mutations(_mutations(settings, accounts, authorizer, ledger, work), work),
+        mutations=Mutations(mutations, work),
         get_user=GetUser(accounts=accounts, authorizer=authorizer),
         get_account=GetAccount(accounts=accounts, authorizer=authorizer),
         listing=Listing(accounts=accounts, authorizer=authorizer),
@@ -162,23 +204,7 @@ def _build(
     server = build_server(services, interceptors, settings.maximum_concurrent_rpcs)
     address = bind(server, settings.listen_address, None if insecure else _tls(settings))
     health = HealthServer(settings.health_address)
-    return Running(server, health, work, BoundAddresses(address, health.address))
-
-
-def _mutations(
-    settings: Settings,
-    accounts: ConfiguredAccounts,
-    authorizer: FileAuthorizer,
-    ledger: SqlLedger,
-    work: OwnedWork,
-) -> MutationService:
-    return MutationService(
-        accounts=accounts,
-        authorizer=authorizer,
-        ledger=ledger,
-        settling=Settling(settings.settle_seconds),
-        is_stopping=work.is_stopping,
-    )
+    return Running(server, health, work, worker, BoundAddresses(address, health.address))
 
 
 def _tls(settings: Settings) -> grpc.ServerCredentials:
@@ -190,6 +216,18 @@ async def _start(running: Running) -> None:
     await running.health.start()
     await running.server.start()
     await running.health.set_serving()
+
+
+@asynccontextmanager
+async def _working(worker: Worker, poll_seconds: float) -> AsyncIterator[None]:
+    """Let the worker claim while the block lasts; what it has begun is drained with the rest."""
+    loop = asyncio.create_task(worker.run(poll_seconds))
+    try:
+        yield
+    finally:
+        loop.cancel()
+        with suppress(asyncio.CancelledError):
+            await loop
 
 
 async def _drain(running: Running, seconds: float) -> None:

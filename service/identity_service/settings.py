@@ -118,7 +118,11 @@ class Settings(BaseSettings):
     aws_retry_budget: Seconds = 20
     aws_threads: Count = 32
     settle_seconds: Seconds = 15
-    lease_seconds: Seconds = 300
+    signature_validity_seconds: Seconds = 900
+    lease_seconds: Seconds = 30
+    retry_window_seconds: Seconds = 900
+    retention_days: Annotated[float, Field(gt=0, le=3650)] = 30
+    worker_poll_seconds: Seconds = 1
 
     maximum_concurrent_rpcs: Count = 200
     maximum_mutations: Count = 100

@@ -50,7 +50,7 @@ class FakeAccount:
         self._groups: dict[str, GroupState] = {}
         self._policies: dict[str, PolicyState] = {}
         self._roles: dict[str, RoleState] = {}
-        self._virtual_mfa_devices: set[str] = set()
+        self._virtual_mfa_devices: dict[str, dict[str, str]] = {}
         self._last_used: dict[str, datetime] = {}
         self._alias = ""
         self._password_policy: PasswordPolicy | None = None
@@ -140,6 +140,10 @@ class FakeAccount:
         """Attach a managed policy to a group."""
         self._groups[fold(group_name)].attached.add(policy_arn)
 
+    def add_group_policy(self, group_name: str, policy_name: str, document: str) -> None:
+        """Put an inline policy on a group."""
+        self._groups[fold(group_name)].inline[policy_name] = document
+
     def add_login_profile(self, user_name: str, *, reset_required: bool = False) -> None:
         """Give a user a password."""
         self._users[fold(user_name)].login_profile = LoginProfileRecord(now(), reset_required)
@@ -168,14 +172,14 @@ class FakeAccount:
         """Enable an MFA device for a user; returns its serial number."""
         serial_number = self._arn("mfa", "/", unique_id("", 8)) if virtual else unique_id("GAHT", 12)
         if virtual:
-            self._virtual_mfa_devices.add(serial_number)
+            self._virtual_mfa_devices[serial_number] = {}
         self._users[fold(user_name)].mfa_devices.append(MfaDeviceRecord(serial_number, now()))
         return serial_number
 
-    def add_virtual_mfa_device(self, device_name: str) -> str:
+    def add_virtual_mfa_device(self, device_name: str, *, tags: Mapping[str, str] | None = None) -> str:
         """Put a virtual MFA device there that nobody has enabled; returns its serial number."""
         serial_number = self._arn("mfa", "/", device_name)
-        self._virtual_mfa_devices.add(serial_number)
+        self._virtual_mfa_devices[serial_number] = dict(tags or {})
         return serial_number
 
     def add_signing_certificate(self, user_name: str) -> str:
@@ -217,9 +221,6 @@ class FakeAccount:
     ) -> Receipt:
         whole = {"UserName": user_name, **params}
         return (await self._write(operation, whole, lambda: write(self._user(user_name)))).receipt
-
-    async def _read_group(self, operation: str, group_name: str, read: Callable[[GroupState], T]) -> T:
-        return await self._read(operation, {"GroupName": group_name}, lambda: read(self._group(group_name)))
 
     async def _write_group(
         self, operation: str, group_name: str, params: Mapping[str, object], write: Callable[[GroupState], None]

@@ -1,11 +1,11 @@
 """Groups of the fake account."""
 
 from identity_service.application.ports import Answer, Receipt
-from identity_service.domain.entities import GroupDetails, GroupRecord, Page
+from identity_service.domain.entities import GroupDetails, GroupPolicies, GroupRecord, Page
 from identity_service.domain.errors import IamErrorKind
 from tests.contract.fake_account import FakeAccount
 from tests.contract.fake_paging import page_of
-from tests.contract.fake_rules import LONG_NAME, PATH, check, fold
+from tests.contract.fake_rules import LONG_NAME, PATH, check, compact, fold
 from tests.contract.fake_state import GroupState
 
 
@@ -21,11 +21,17 @@ class FakeGroups(FakeAccount):
 
         return await self._read("GetGroup", {"GroupName": group_name}, read)
 
-    async def group_grants_nothing(self, group_name: str) -> bool:
-        """ListAttachedGroupPolicies and ListGroupPolicies."""
-        return await self._read_group(
-            "ListGroupPolicies", group_name, lambda group: not group.attached and not group.inline
-        )
+    async def get_group_policies(self, group_name: str) -> GroupPolicies | None:
+        """ListAttachedGroupPolicies, ListGroupPolicies and GetGroupPolicy."""
+
+        def read() -> GroupPolicies | None:
+            group = self._groups.get(fold(group_name))
+            if group is None:
+                return None
+            inline = {name: compact(group.inline[name]) for name in sorted(group.inline, key=fold)}
+            return GroupPolicies(self._attached_records(group.attached), inline)
+
+        return await self._read("ListGroupPolicies", {"GroupName": group_name}, read)
 
     async def get_group_details(self, group_name: str) -> GroupDetails | None:
         """GetGroup, ListAttachedGroupPolicies and ListGroupPolicies."""

@@ -86,7 +86,7 @@ async def test_record_shows_no_code() -> None:
     """The record of an enabled MFA device can be printed, and the making of one holds no seed."""
     fake = FakeIam()
     fake.add_user("maria")
-    device = (await fake.create_virtual_mfa_device("phone")).value
+    device = (await fake.create_virtual_mfa_device("phone", {})).value
     await fake.enable_mfa_device("maria", device.serial_number, Secret("271828"), Secret("314159"))
     assert fake.operations == ["CreateVirtualMFADevice", "EnableMFADevice"]
     shown = repr(fake.mutations)

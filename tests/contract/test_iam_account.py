@@ -90,13 +90,6 @@ async def test_absent_group_is_none(iam: IamAccount) -> None:
     assert await iam.get_group("nobody") is None
 
 
-@pytest.mark.parametrize("grants_nothing", [True, False])
-async def test_group_grants_nothing(world: World, grants_nothing: bool) -> None:
-    """A group without attached and inline policies grants nothing."""
-    world.add_group("staff", grants_nothing=grants_nothing)
-    assert await world.iam.group_grants_nothing("staff") is grants_nothing
-
-
 async def test_policy_by_arn(world: World) -> None:
     """GetPolicy answers what is needed to attach a policy and to read it."""
     arn = world.add_policy("readers", path="/team/")
@@ -555,7 +548,6 @@ ABSENT_USER: dict[str, Call] = {
 
 ABSENT_THING: dict[str, Call] = {
     "GetPolicyVersion": lambda iam: iam.get_policy_document(PolicyRecord("missing", MISSING_POLICY, True, "v1")),
-    "ListAttachedGroupPolicies": lambda iam: iam.group_grants_nothing("nobody"),
     "DeleteLoginProfile": lambda iam: iam.delete_login_profile("maria"),
     "DeleteAccessKey": lambda iam: iam.delete_access_key("maria", "AKIAAAAAAAAAAAAAAAAA"),
     "RemoveUserFromGroup": lambda iam: iam.remove_user_from_group("maria", "nobody"),

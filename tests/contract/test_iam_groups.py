@@ -1,15 +1,22 @@
 """What `IamAccount` promises of groups, held against the fake and the boto3 adapter."""
 
+import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from identity_service.application.ports import IamAccount
-from identity_service.domain.entities import AttachedPolicyRecord
+from identity_service.domain.entities import AttachedPolicyRecord, GroupPolicies
 from identity_service.domain.errors import IamErrorKind
 from tests.contract.support import ACCOUNT, MISSING_POLICY, make_user, refusal
 from tests.contract.worlds import World
+
+READ = """{
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::acme/*"}]
+}"""
+TINY = '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}'
 
 
 async def test_made_group(iam: IamAccount) -> None:
@@ -24,7 +31,7 @@ async def test_made_group(iam: IamAccount) -> None:
     assert (group.attached_policies, group.inline_policy_names, group.member_names) == ((), (), ())
     assert answer.receipt.request_id
     assert await iam.get_group_details("developers") == group
-    assert await iam.group_grants_nothing("developers")
+    assert await iam.get_group_policies("developers") == GroupPolicies()
 
 
 async def test_group_name_is_taken_in_any_letter_case(iam: IamAccount) -> None:
@@ -69,6 +76,48 @@ async def test_group_with_everything(world: World) -> None:
     assert group.inline_policy_names == ("some",)
 
 
+async def test_what_a_group_grants(world: World) -> None:
+    """Managed policies are named and inline ones come with their documents, each sorted by name, in any letter case."""
+    world.add_group("Staff", grants_nothing=True)
+    for name in ("write", "Read"):
+        world.add_group_policy("Staff", name, READ)
+    writers, readers = world.add_policy("writers"), world.add_policy("Readers")
+    for arn in (writers, readers):
+        await world.iam.attach_group_policy("Staff", arn)
+    policies = await world.iam.get_group_policies("STAFF")
+    assert policies is not None
+    assert policies.attached_policies == (
+        AttachedPolicyRecord("Readers", readers),
+        AttachedPolicyRecord("writers", writers),
+    )
+    assert list(policies.inline_policies) == ["Read", "write"]
+    assert {json.dumps(json.loads(text)) for text in policies.inline_policies.values()} == {
+        json.dumps(json.loads(READ))
+    }
+    assert not policies.grants_nothing
+
+
+async def test_many_inline_policies_of_a_group_are_all_read(world: World) -> None:
+    """A listing of more than one page loses none: 101 policies make two pages."""
+    world.add_group("staff", grants_nothing=True)
+    world.set_quota("GroupPolicySizeQuota", 20_000)
+    names = [f"p{number:03}" for number in range(101)]
+    for name in names:
+        world.add_group_policy("staff", name, TINY)
+    policies = await world.iam.get_group_policies("staff")
+    assert policies is not None
+    assert list(policies.inline_policies) == names
+
+
+async def test_what_an_empty_or_an_absent_group_grants(world: World) -> None:
+    """An empty group grants nothing; what one that is not there grants is None and no error."""
+    world.add_group("staff", grants_nothing=True)
+    policies = await world.iam.get_group_policies("staff")
+    assert policies is not None
+    assert policies.grants_nothing
+    assert await world.iam.get_group_policies("nobody") is None
+
+
 async def test_details_of_an_absent_group_are_none(iam: IamAccount) -> None:
     """A group that is not there is None and no error."""
     assert await iam.get_group_details("nobody") is None
@@ -108,9 +157,10 @@ async def test_policy_of_a_group(world: World) -> None:
     arn = world.add_policy("readers")
     for _ in range(2):
         await world.iam.attach_group_policy("OPS", arn)
-    assert not await world.iam.group_grants_nothing("ops")
+    held = GroupPolicies((AttachedPolicyRecord("readers", arn),))
+    assert await world.iam.get_group_policies("ops") == held
     await world.iam.detach_group_policy("ops", arn)
-    assert await world.iam.group_grants_nothing("ops")
+    assert await world.iam.get_group_policies("ops") == GroupPolicies()
     assert (await refusal(world.iam.detach_group_policy("ops", arn))).kind is IamErrorKind.NOT_FOUND
 
 
@@ -134,7 +184,7 @@ async def test_inline_policy_of_a_group_is_deleted_once(world: World) -> None:
     """An inline policy is deleted by its name, and is then not there any more."""
     world.add_group("staff")
     await world.iam.delete_group_policy("staff", "some")
-    assert await world.iam.group_grants_nothing("staff")
+    assert await world.iam.get_group_policies("staff") == GroupPolicies()
     assert (await refusal(world.iam.delete_group_policy("staff", "some"))).kind is IamErrorKind.NOT_FOUND
 
 

@@ -32,6 +32,9 @@ class World(Protocol):
     def add_group(self, group_name: str, *, path: str = "/", grants_nothing: bool = False) -> None:
         """Put a group there, with an inline policy `some` unless it grants nothing."""
 
+    def add_group_policy(self, group_name: str, policy_name: str, document: str) -> None:
+        """Put an inline policy on a group."""
+
     def add_policy(self, policy_name: str, *, path: str = "/", document: str = ALLOW_NOTHING) -> str:
         """Put a policy of the account there; returns its ARN."""
 
@@ -85,6 +88,10 @@ class FakeWorld:
     def add_group(self, group_name: str, *, path: str = "/", grants_nothing: bool = False) -> None:
         """Put a group there."""
         self._fake.add_group(group_name, path=path, grants_nothing=grants_nothing)
+
+    def add_group_policy(self, group_name: str, policy_name: str, document: str) -> None:
+        """Put an inline policy on a group."""
+        self._fake.add_group_policy(group_name, policy_name, document)
 
     def add_policy(self, policy_name: str, *, path: str = "/", document: str = ALLOW_NOTHING) -> str:
         """Put a policy of the account there."""
@@ -157,6 +164,10 @@ class EmbeddedWorld:
         self._admin.create_group(GroupName=group_name, Path=path)
         if not grants_nothing:
             self._admin.put_group_policy(GroupName=group_name, PolicyName="some", PolicyDocument=ALLOW_NOTHING)
+
+    def add_group_policy(self, group_name: str, policy_name: str, document: str) -> None:
+        """Put an inline policy on a group."""
+        self._admin.put_group_policy(GroupName=group_name, PolicyName=policy_name, PolicyDocument=document)
 
     def add_policy(self, policy_name: str, *, path: str = "/", document: str = ALLOW_NOTHING) -> str:
         """Put a policy of the account there."""

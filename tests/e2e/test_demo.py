@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from identity_client.handout import COLUMNS, read_credentials_csv
+
 ROOT = Path(__file__).resolve().parents[2]
 PEOPLE = {"ana.lima", "kenji.sato", "fatou.diop", "marta.kowalska"}
 MACHINES = {"ci-deployer", "inventory-reader", "partner-umbra"}
@@ -35,8 +37,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
 
 def rows(results: Path) -> dict[str, dict[str, str]]:
     """Read the hand-out, by user name."""
-    with (results / "credentials.csv").open(newline="") as file:
-        return {row["User name"]: row for row in csv.DictReader(file)}
+    read = read_credentials_csv(results / "credentials.csv")
+    return {row.user_name: dict(zip(COLUMNS, row.cells, strict=True)) for row in read}
 
 
 def test_everybody_is_made(demo: tuple[str, Path]) -> None:

@@ -143,6 +143,34 @@ def test_policies_are_made_listed_and_deleted(run: Command, account: Account, tm
     assert run("policies", "delete", account.policy_arn("Deploy"), "--yes").exit_code in (1, 3)
 
 
+def test_a_policy_is_deleted_by_name(run: Command, account: Account, tmp_path: Path) -> None:
+    """A name in any letter case finds the account's own policy and no other; an absent one is told."""
+    (tmp_path / "read.json").write_text(document(READ))
+    for name in ("Read", "Reader"):
+        assert run("policies", "create", name, "@read.json", "--path", "/teams/", "--yes").exit_code == 0
+    done = run("policies", "delete", "read", "--yes")
+    assert done.exit_code == 0, done.stderr
+    left = {policy["PolicyName"] for policy in account.iam.list_policies(Scope="Local")["Policies"]}
+    assert left == {"Deploy", "Boundary", "OtherBoundary", "Reader"}
+    absent = run("policies", "delete", "ReadOnlyAccess", "--yes")
+    assert (absent.exit_code, "no policy of its own named 'ReadOnlyAccess'" in absent.stderr) == (1, True)
+
+
+def test_a_user_comes_with_what_is_new(run: Command, account: Account, tmp_path: Path) -> None:
+    """Flags alone make one user with a group, a policy and a boundary of its own."""
+    (tmp_path / "read.json").write_text(document(READ))
+    new = ("--new-group", "Readers:Deploy", "--new-policy", "Read=@read.json", "--new-boundary", "Bound=@read.json")
+    done = run("provision", "bo", *new, "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert [group["GroupName"] for group in account.iam.list_groups_for_user(UserName="bo")["Groups"]] == ["Readers"]
+    attached = account.iam.list_attached_group_policies(GroupName="Readers")["AttachedPolicies"]
+    assert [policy["PolicyName"] for policy in attached] == ["Deploy"]
+    (policy,) = account.iam.list_attached_user_policies(UserName="bo")["AttachedPolicies"]
+    assert policy["PolicyName"] == "Read"
+    boundary = account.iam.get_user(UserName="bo")["User"]["PermissionsBoundary"]["PermissionsBoundaryArn"]
+    assert boundary == account.policy_arn("Bound")
+
+
 def test_an_absent_user_is_told_to_people_and_machines(run: Command) -> None:
     """`get` and `delete` say that the user is not there; JSON has the reason."""
     missing = run("get", "nobody", "--output", "json")

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = {"aws": "awscli", "kubectl": "kubernetes-client", "buildah": "buildah", "mmdebstrap": "mmdebstrap"}
+PACKAGES = {
+    "age": "age",
+    "aws": "awscli",
+    "buildah": "buildah",
+    "kubectl": "kubernetes-client",
+    "mmdebstrap": "mmdebstrap",
+    "ssh-keygen": "openssh-client",
+}
 Need = Callable[[str], str]
 
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
         Unauthenticated,
         Unavailable,
     )
+    from identity_client._retry import Retry
+    from identity_client._secrets import SecretsWithheld, require_secrets
     from identity_client._specs import ConsolePassword
 
 __all__ = [
@@ -54,14 +56,17 @@ __all__ = [
     "QuotaExceeded",
     "QuotaViolation",
     "Resource",
+    "Retry",
+    "SecretsWithheld",
     "TlsFileError",
     "TlsFiles",
     "Unauthenticated",
     "Unavailable",
     "handout",
+    "require_secrets",
 ]
 
-_HOMES = ("_async_client", "_channel", "_client", "_errors", "_specs")
+_HOMES = ("_async_client", "_channel", "_client", "_errors", "_retry", "_secrets", "_specs")
 
 if not TYPE_CHECKING:  # a type checker would take it for leave to import any name
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
@@ -15,6 +15,7 @@ from identity_client._channel import Endpoint, TlsFiles, endpoint
 from identity_client._client import DEFAULT_TIMEOUT
 from identity_client._contract import Response
 from identity_client._methods import AsyncCaller
+from identity_client._retry import Pace, Retry
 from identity_client._service_methods import ServiceMethods
 
 
@@ -30,9 +31,13 @@ class AsyncIdentityClient(ServiceMethods, AsyncCaller):
         insecure: bool = False,
         account_id: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
+        attempt_timeout: float | None = None,
+        on_retry: Callable[[Retry], None] | None = None,
     ) -> None:
         """Prepare the connection; the arguments are those of `IdentityClient`."""
-        self._defaults = CallDefaults(account_id or "", timeout)
+        self._defaults = CallDefaults(account_id or "", timeout, attempt_timeout, on_retry)
+        self._pace = Pace()
+        self._sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
         self._channel = _open(endpoint(target, tls=tls, credentials=credentials, insecure=insecure))
 
     async def __aenter__(self) -> Self:
@@ -58,7 +63,7 @@ class AsyncIdentityClient(ServiceMethods, AsyncCaller):
         return True
 
     async def _run(self, call: Call[Response]) -> Response:
-        attempts = Attempts(call, self._defaults)
+        attempts = Attempts(call, self._defaults, self._pace)
         send = self._channel.unary_unary(
             call.rpc.path,
             request_serializer=call.rpc.request_type.SerializeToString,
@@ -69,10 +74,10 @@ class AsyncIdentityClient(ServiceMethods, AsyncCaller):
                 return await send(attempts.request, timeout=attempts.begin(), metadata=attempts.metadata)
             except grpc.RpcError as failure:
                 wait = attempts.wait_after(failure)
-            await asyncio.sleep(wait)
+            await self._sleep(wait)
 
     async def _follow(self, call: Call[Response]) -> AsyncIterator[Response]:
-        attempts = Attempts(call, self._defaults)
+        attempts = Attempts(call, self._defaults, self._pace)
         send = self._channel.unary_stream(
             call.rpc.path,
             request_serializer=call.rpc.request_type.SerializeToString,

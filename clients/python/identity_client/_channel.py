@@ -21,8 +21,12 @@ _LARGEST_REQUEST = 64 * 1024
 _LARGEST_RESPONSE = 4 * 1024 * 1024
 # All field violations of a request come in one answer's metadata; gRPC drops answers above 8 KiB by default.
 _LARGEST_METADATA = 64 * 1024
-_KEEPALIVE_MS = 60_000
-_KEEPALIVE_TIMEOUT_MS = 20_000
+# A connection whose other end is gone without a word is given up after this time: TCP's own patience with what it has
+# sent is set to the timeout as well. The service allows a ping every ten seconds.
+_KEEPALIVE_MS = 20_000
+_KEEPALIVE_TIMEOUT_MS = 8_000
+# A service that is back is to be found while a call still has time; gRPC itself would wait up to two minutes.
+_LONGEST_RECONNECT_MS = 5_000
 
 
 @dataclass(frozen=True)
@@ -176,6 +180,9 @@ def _options() -> list[tuple[str, str | int]]:
         ("grpc.absolute_max_metadata_size", 2 * _LARGEST_METADATA),
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+        # What ends the wait for a ping's answer is this one, as was measured; without it that takes a minute.
+        ("grpc.http2.ping_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+        ("grpc.max_reconnect_backoff_ms", _LONGEST_RECONNECT_MS),
         ("grpc.primary_user_agent", f"identity-client-python/{_own_version()}"),
     ]
 
@@ -183,8 +190,8 @@ def _options() -> list[tuple[str, str | int]]:
 def _service_config() -> str:
     """Spread calls over the replicas; let gRPC itself restart only the one stream, which reads.
 
-    Unary calls are retried by this package alone: gRPC's own retries cannot see the service's RetryInfo, and
-    two layers of retries multiply.
+    Unary calls are retried by this package alone, reads as well: gRPC's own retries cannot see the service's RetryInfo,
+    cannot say that secrets went lost, and two layers of retries multiply.
     """
     service, method = rpc(WatchOperationRequest, WatchOperationResponse).path.strip("/").split("/")
     config = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from identity_client._call import Call
 from identity_client._contract import rpc
@@ -19,7 +20,17 @@ from identity_provisioning.v1.credential_service_pb2 import (
     DisableConsoleAccessResponse,
     EnableMfaDeviceRequest,
     EnableMfaDeviceResponse,
+    ListMfaDevicesRequest,
+    ListMfaDevicesResponse,
 )
+
+MfaAssignment = Literal["any", "enabled", "pending", "abandoned"]
+_ASSIGNMENTS: dict[MfaAssignment, ListMfaDevicesRequest.Assignment.ValueType] = {
+    "any": ListMfaDevicesRequest.ASSIGNMENT_UNSPECIFIED,
+    "enabled": ListMfaDevicesRequest.ASSIGNMENT_ENABLED,
+    "pending": ListMfaDevicesRequest.ASSIGNMENT_PENDING,
+    "abandoned": ListMfaDevicesRequest.ASSIGNMENT_ABANDONED,
+}
 
 
 def create_credentials(
@@ -29,7 +40,7 @@ def create_credentials(
     console_password: ConsolePasswordChoice = False,
     mfa_device: bool | str = False,
     recipients: Sequence[str] = (),
-    reissue_secrets: bool = False,
+    reissue_secrets: bool | None = None,
     validate_only: bool = False,
     expected_plan_digest: str = "",
     request_id: str | None = None,
@@ -45,9 +56,9 @@ def create_credentials(
         user_name=user_name,
         credentials=credential_spec(access_key, console_password, mfa_device),
         recipients=recipients,
-        reissue_secrets=reissue_secrets,
+        reissue_secrets=bool(reissue_secrets),
     )
-    return Call(rpc(CreateCredentialsRequest, CreateCredentialsResponse), request, timeout)
+    return Call(rpc(CreateCredentialsRequest, CreateCredentialsResponse), request, timeout, reissue_secrets)
 
 
 def disable_console_access(
@@ -75,7 +86,7 @@ def create_mfa_device(
     *,
     device_name: str = "",
     recipients: Sequence[str] = (),
-    reissue_secrets: bool = False,
+    reissue_secrets: bool | None = None,
     validate_only: bool = False,
     expected_plan_digest: str = "",
     request_id: str | None = None,
@@ -94,9 +105,9 @@ def create_mfa_device(
         user_name=user_name,
         mfa_device=MfaDeviceSpec(device_name=device_name),
         recipients=recipients,
-        reissue_secrets=reissue_secrets,
+        reissue_secrets=bool(reissue_secrets),
     )
-    return Call(rpc(CreateMfaDeviceRequest, CreateMfaDeviceResponse), request, timeout)
+    return Call(rpc(CreateMfaDeviceRequest, CreateMfaDeviceResponse), request, timeout, reissue_secrets)
 
 
 def enable_mfa_device(
@@ -145,3 +156,27 @@ def delete_mfa_device(
         serial_number=serial_number,
     )
     return Call(rpc(DeleteMfaDeviceRequest, DeleteMfaDeviceResponse), request, timeout)
+
+
+def list_mfa_devices(
+    *,
+    assignment: MfaAssignment = "any",
+    user_name: str = "",
+    page_size: int = 0,
+    page_token: str = "",
+    account_id: str | None = None,
+    timeout: float | None = None,
+) -> Call[ListMfaDevicesResponse]:
+    """Answer one page of virtual MFA devices; `iterate_mfa_devices` goes through all pages.
+
+    A pending device waits to be enabled; an abandoned one is pending, and nobody will enable it any more. With
+    `user_name` only devices that are enabled for this user or were made for it.
+    """
+    request = ListMfaDevicesRequest(
+        account_id=account_id or "",
+        page_size=page_size,
+        page_token=page_token,
+        assignment=_ASSIGNMENTS[assignment],
+        user_name=user_name,
+    )
+    return Call(rpc(ListMfaDevicesRequest, ListMfaDevicesResponse), request, timeout)

@@ -70,6 +70,7 @@ class ErrorDetails:
     resource: Resource | None = None
     request_id: str = ""
     trace_id: str = ""
+    secrets_may_be_lost: bool = False
 
 
 class IdentityServiceError(Exception):
@@ -87,6 +88,8 @@ class IdentityServiceError(Exception):
         resource: the thing that the error is about, if the service names it.
         request_id: the id that this call was sent with; asking again with it never does the work twice.
         trace_id: finds the call in the service's logs.
+        secrets_may_be_lost: an attempt that makes secrets was cut before its answer, and what came of it is open. To
+            go on, send the same request with this request_id and `reissue_secrets=True`.
     """
 
     def __init__(self, details: ErrorDetails) -> None:
@@ -103,6 +106,7 @@ class IdentityServiceError(Exception):
         self.resource = details.resource
         self.request_id = details.request_id
         self.trace_id = details.trace_id
+        self.secrets_may_be_lost = details.secrets_may_be_lost
 
     def __str__(self) -> str:
         """Answer one line for people: what happened and where to look it up.

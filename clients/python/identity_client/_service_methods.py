@@ -38,6 +38,8 @@ class ServiceMethods:
     create_mfa_device = Described(credential_calls.create_mfa_device)
     enable_mfa_device = Described(credential_calls.enable_mfa_device)
     delete_mfa_device = Described(credential_calls.delete_mfa_device)
+    list_mfa_devices = Described(credential_calls.list_mfa_devices)
+    iterate_mfa_devices = Paged(credential_calls.list_mfa_devices, lambda page: page.mfa_devices)
 
     assign_permissions = Described(permission_calls.assign_permissions)
     revoke_permissions = Described(permission_calls.revoke_permissions)

@@ -8,7 +8,9 @@ Arguments that mean the same in every function of `_user_calls`, `_credential_ca
     validate_only: answer the plan and do nothing.
     expected_plan_digest: run only if the plan is still the one with this digest.
     recipients: age recipients to seal all secrets of the answer to.
-    reissue_secrets: an earlier answer was lost; revoke the secrets that it made and make new ones.
+    reissue_secrets: True if the answer to an earlier call with this request_id was lost: the secrets that it made are
+        revoked and new ones made. Where not given, the client says so itself once an attempt of this very call was cut
+        before its answer; False forbids that.
     page_size: the most items to answer; the service's own number where not given.
     page_token: where to go on, the `next_page_token` of the page before.
 """
@@ -64,7 +66,7 @@ def provision_user(
     copy_from: str = "",
     self_management: SelfManagementLevel = "",
     recipients: Sequence[str] = (),
-    reissue_secrets: bool = False,
+    reissue_secrets: bool | None = None,
     validate_only: bool = False,
     expected_plan_digest: str = "",
     request_id: str | None = None,
@@ -100,9 +102,9 @@ def provision_user(
         expected_plan_digest=expected_plan_digest,
         user=user,
         recipients=recipients,
-        reissue_secrets=reissue_secrets,
+        reissue_secrets=bool(reissue_secrets),
     )
-    return Call(rpc(ProvisionUserRequest, ProvisionUserResponse), request, timeout)
+    return Call(rpc(ProvisionUserRequest, ProvisionUserResponse), request, timeout, reissue_secrets)
 
 
 def create_user(

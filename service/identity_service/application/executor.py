@@ -2,20 +2,25 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from identity_service.application.calls import call_for
-from identity_service.application.ports import Answer, IamAccount, MintedAccessKey, MintedMfaDevice, Receipt
+from identity_service.application.journal import Journal, SecretInputs, StepFailedError
+from identity_service.application.lease import Lease, LeaseLostError
+from identity_service.application.mints import Mints
+from identity_service.application.ports import Answer, IamAccount, Receipt
 from identity_service.domain import tags
 from identity_service.domain.entities import GroupDetails, PolicyDetails, UserRecord
 from identity_service.domain.errors import IamError, IamErrorKind, IdentityError, Reason
+from identity_service.domain.minting import CLOCK_TOLERANCE
+from identity_service.domain.names import name_key
 from identity_service.domain.outcome import ExecutedStep
 from identity_service.domain.plan import Plan
 from identity_service.domain.secret import Secret
 from identity_service.domain.steps import (
     DELETIONS,
+    AttachGroupPolicy,
     CreateAccessKey,
     CreateGroup,
     CreateLoginProfile,
@@ -24,88 +29,55 @@ from identity_service.domain.steps import (
     CreateVirtualMfaDevice,
     EnableMfaDevice,
     Step,
+    UpdateUser,
+    UserStep,
 )
 
 T = TypeVar("T")
 
-CLOCK_TOLERANCE = timedelta(minutes=1)
-"""How far AWS's clock and ours may be apart when a creation time is judged."""
-
-
-@dataclass(frozen=True)
-class SecretInputs:
-    """The secrets that steps need and that no plan holds: a console password, two codes of an MFA device."""
-
-    password: Secret | None = None
-    mfa_codes: tuple[Secret, Secret] | None = None
-
-
-@dataclass
-class Journal:
-    """What was done so far; what an undo and an answer need to know.
-
-    `done` is in the order of the answers; `uncertain` holds steps that failed without saying whether they were
-    carried out. The rest is what IAM answered when it made something.
-    """
-
-    started_at: datetime
-    done: list[tuple[Step, ExecutedStep]] = field(default_factory=list)
-    uncertain: list[Step] = field(default_factory=list)
-    user: UserRecord | None = None
-    access_key: MintedAccessKey | None = None
-    mfa_device: MintedMfaDevice | None = None
-    groups: list[GroupDetails] = field(default_factory=list)
-    policies: list[PolicyDetails] = field(default_factory=list)
-
-    @property
-    def executed(self) -> tuple[ExecutedStep, ...]:
-        """The calls that were made, in the order of their answers."""
-        return tuple(executed for _, executed in self.done)
-
-
-class StepFailedError(Exception):
-    """A step failed; every step of its round has ended, no later round was begun."""
-
-    def __init__(self, step: Step, cause: Exception) -> None:
-        super().__init__(step.iam_action)
-        self.step = step
-        self.cause = cause
-
 
 class Executor:
-    """Carries out a plan in one account.
+    """Carries out a plan in one account, as long as the lease holds.
 
-    `is_stopping` tells that the server wants to end soon: no further round is begun then.
+    Every step converges: one that an earlier attempt has done is done already. What cannot converge is minted by
+    `mints`. `is_stopping` tells that the server wants to end soon: no further round is begun then.
     """
 
     def __init__(
         self,
+        *,
         account: IamAccount,
+        lease: Lease,
         journal: Journal,
+        mints: Mints,
         secrets: SecretInputs,
         is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._account = account
+        self._lease = lease
         self._journal = journal
+        self._mints = mints
         self._secrets = secrets
         self._is_stopping = is_stopping
 
     async def run(self, plan: Plan) -> None:
         """Carry out the steps, those of one round side by side.
 
-        Raises StepFailedError with an IamError, an IdentityError (BOUNDARY_NOT_KEPT, SHUTTING_DOWN, CONFLICT), or what
-        nobody expected.
+        Raises StepFailedError with an IamError, an IdentityError (BOUNDARY_NOT_KEPT, SHUTTING_DOWN, CONFLICT,
+        STORE_UNAVAILABLE), or what nobody expected; LeaseLostError if another attempt goes on with the plan.
         """
         for steps in plan.rounds():
             try:
                 await self._may_go_on(plan)
             except (IamError, IdentityError) as error:
                 raise StepFailedError(steps[0], error) from None
-            results = await asyncio.gather(*map(self._run_step, steps), return_exceptions=True)
+            results = await asyncio.gather(*(self._run_step(step, plan) for step in steps), return_exceptions=True)
+            if any(isinstance(result, LeaseLostError) for result in results):
+                raise LeaseLostError
             for step, result in zip(steps, results, strict=True):
-                if isinstance(result, Exception):
+                if isinstance(result, Exception) and not await self._is_behind_a_rename(plan, step, result):
                     raise StepFailedError(step, result) from None
-                if isinstance(result, BaseException):
+                if isinstance(result, BaseException) and not isinstance(result, Exception):
                     raise result
 
     async def _may_go_on(self, plan: Plan) -> None:
@@ -114,6 +86,7 @@ class Executor:
         A user that was deleted and made again has the same name and ARN, another id, and perhaps another owner. One
         that is gone is no danger: nothing can be done to it.
         """
+        self._lease.require()
         if self._is_stopping():
             raise IdentityError(Reason.SHUTTING_DOWN, "the server is shutting down", retry_after=1.0)
         if not plan.user_id:
@@ -122,9 +95,29 @@ class Executor:
         if user is not None and user.user_id != plan.user_id:
             raise IdentityError(Reason.CONFLICT, "the user was deleted and made again by somebody else")
 
-    async def _run_step(self, step: Step) -> None:
+    async def _is_behind_a_rename(self, plan: Plan, step: Step, failure: Exception) -> bool:
+        """Tell whether a step misses its user since an earlier sending has renamed it; it counts as done then.
+
+        So it is after a lost answer of UpdateUser, and where a request goes on that was stopped after the rename.
+        """
+        if not (isinstance(failure, IamError) and failure.kind is IamErrorKind.NOT_FOUND):
+            return False
+        renames = [other for other in plan.steps if isinstance(other, UpdateUser) and other.new_user_name]
+        if not (renames and isinstance(step, UserStep) and step.user_name == renames[0].user_name):
+            return False
         try:
-            executed = await self._carry_out(step)
+            user = await self._account.get_user(str(renames[0].new_user_name), expected=True)
+        except IamError:
+            return False
+        if user is None or user.user_id != plan.user_id:
+            return False
+        receipt = Receipt(failure.request_id, datetime.now(UTC))
+        self._journal.done.append((step, _executed(step, receipt, unchanged=True)))
+        return True
+
+    async def _run_step(self, step: Step, plan: Plan) -> None:
+        try:
+            executed = await self._carry_out(step, plan)
         except IamError as error:
             if error.outcome_unknown:
                 self._journal.uncertain.append(step)
@@ -136,34 +129,28 @@ class Executor:
         if isinstance(step, CreateUser) and self._journal.user:
             _check_boundary(step, self._journal.user)
 
-    async def _carry_out(self, step: Step) -> ExecutedStep:
+    async def _carry_out(self, step: Step, plan: Plan) -> ExecutedStep:
         match step:
             case CreateUser():
                 return await self._create_user(step)
             case CreateGroup():
-                return await self._create_group(step)
+                return await self._create_group(step, plan)
             case CreatePolicy():
                 return await self._create_policy(step)
             case CreateAccessKey():
-                key = await self._account.create_access_key(step.user_name)
+                key = await self._mints.create_access_key(step)
                 self._journal.access_key = key.value
                 return _executed(step, key.receipt)
             case CreateVirtualMfaDevice():
-                device = await self._account.create_virtual_mfa_device(step.device_name)
+                device = await self._mints.create_mfa_device(step)
                 self._journal.mfa_device = device.value
                 return _executed(step, device.receipt)
             case CreateLoginProfile() if self._secrets.password:
-                return _executed(
-                    step,
-                    await self._account.create_login_profile(
-                        step.user_name, self._secrets.password, step.reset_required
-                    ),
-                )
+                return _executed(step, await self._mints.create_login_profile(step, self._secrets.password))
             case EnableMfaDevice() if self._secrets.mfa_codes:
-                codes = self._secrets.mfa_codes
-                return _executed(
-                    step, await self._account.enable_mfa_device(step.user_name, step.serial_number, *codes)
-                )
+                return await self._enable_mfa_device(step, self._secrets.mfa_codes)
+            case UpdateUser():
+                return await self._update_user(step, plan)
             case _:
                 return await self._converge(step)
 
@@ -179,15 +166,16 @@ class Executor:
         self._journal.user = answer.value
         return _executed(step, answer.receipt)
 
-    async def _create_group(self, step: CreateGroup) -> ExecutedStep:
+    async def _create_group(self, step: CreateGroup, plan: Plan) -> ExecutedStep:
         async def made_before() -> GroupDetails | None:
             group = await self._account.get_group_details(step.group_name)
-            return group if group and is_fresh(group, self._journal.started_at) else None
+            return group if group and is_made_for(plan, group, self._journal.begun_at) else None
 
         try:
             answer = await self._account.create_group(step.group_name, step.path)
         except IamError as error:
-            answer = await _unless_made_before(error, made_before, lost=error.outcome_unknown)
+            lost = error.outcome_unknown or self._journal.resumed
+            answer = await _unless_made_before(error, made_before, lost=lost)
         self._journal.groups.append(answer.value)
         return _executed(step, answer.receipt)
 
@@ -202,6 +190,30 @@ class Executor:
             answer = await _unless_made_before(error, made_before)
         self._journal.policies.append(answer.value)
         return _executed(step, answer.receipt)
+
+    async def _enable_mfa_device(self, step: EnableMfaDevice, codes: tuple[Secret, Secret]) -> ExecutedStep:
+        try:
+            receipt = await self._account.enable_mfa_device(step.user_name, step.serial_number, *codes)
+        except IamError as error:
+            if self._journal.resumed and await self._is_enabled(step):
+                return _executed(step, Receipt(error.request_id, datetime.now(UTC)), unchanged=True)
+            raise
+        return _executed(step, receipt)
+
+    async def _is_enabled(self, step: EnableMfaDevice) -> bool:
+        devices = await self._account.list_mfa_devices(step.user_name)
+        return step.serial_number in {device.serial_number for device in devices}
+
+    async def _update_user(self, step: UpdateUser, plan: Plan) -> ExecutedStep:
+        """Rename or move; under the old name an earlier attempt may have left nobody."""
+        try:
+            return await self._converge(step)
+        except IamError as error:
+            if self._journal.resumed and error.kind in (IamErrorKind.NOT_FOUND, IamErrorKind.ALREADY_EXISTS):
+                moved = await self._account.get_user(step.new_user_name or step.user_name)
+                if moved is not None and moved.user_id == plan.user_id:
+                    return _executed(step, Receipt(error.request_id, datetime.now(UTC)), unchanged=True)
+            raise
 
     async def _converge(self, step: Step) -> ExecutedStep:
         try:
@@ -229,10 +241,17 @@ async def _unless_made_before(
     raise error
 
 
-def is_fresh(group: GroupDetails, started_at: datetime) -> bool:
-    """Tell whether a group can be the one that a call with a lost answer has made: groups carry no tags."""
-    is_empty = not (group.member_names or group.attached_policies or group.inline_policy_names)
-    return is_empty and group.created_at >= started_at - CLOCK_TOLERANCE
+def is_made_for(plan: Plan, group: GroupDetails, begun_at: datetime) -> bool:
+    """Tell whether a group can be the one that a lost call for a plan has made: groups carry no tags.
+
+    It was made since the request began, and holds nothing but what the plan gives it, and nobody but the plan's user.
+    """
+    attached = {step.policy_arn for step in plan.steps if isinstance(step, AttachGroupPolicy)}
+    holds_ours_only = attached.issuperset(policy.policy_arn for policy in group.attached_policies)
+    members = {name_key(plan.target.name)}.issuperset(map(name_key, group.member_names))
+    return (
+        holds_ours_only and members and not group.inline_policy_names and group.created_at >= begun_at - CLOCK_TOLERANCE
+    )
 
 
 def _executed(step: Step, receipt: Receipt, *, unchanged: bool = False) -> ExecutedStep:

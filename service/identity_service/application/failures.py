@@ -1,7 +1,8 @@
 """What IAM's refusal of a call means for the request: the one table from IamError to IdentityError."""
 
-from identity_service.application.executor import Journal, StepFailedError
+from identity_service.application.journal import Journal, StepFailedError
 from identity_service.domain.errors import (
+    ANSWER_LOST,
     IamError,
     IamErrorKind,
     IdentityError,
@@ -177,13 +178,8 @@ def refuse(plan: Plan) -> IdentityError:
     )
 
 
-def explain_step(
-    failure: StepFailedError, plan: Plan, remaining: tuple[str, ...], *, forward_only: bool
-) -> IdentityError:
-    """Say which step failed, why, and what remains; what nobody expected becomes INTERNAL.
-
-    What could not be undone does not get better by asking again: a passing reason becomes UNDO_INCOMPLETE then.
-    """
+def explain_step(failure: StepFailedError, plan: Plan) -> IdentityError:
+    """Say which step failed and why; what nobody expected becomes INTERNAL."""
     match failure.cause:
         case IamError() as cause:
             error = explain(cause, failure.step, plan)
@@ -197,18 +193,58 @@ def explain_step(
         "target": str(plan.target),
         "failed_step": failure.step.iam_action,
         "failed_step_description": failure.step.description,
-        "remaining": in_words(remaining),
     }
-    return _undo_incomplete(error) if remaining and error.transient and not forward_only else error
+    return error
 
 
-def _undo_incomplete(error: IdentityError) -> IdentityError:
+def with_remaining(error: IdentityError, remaining: tuple[str, ...]) -> IdentityError:
+    """Say in an error what remains of its request."""
+    error.metadata = {**error.metadata, "remaining": in_words(remaining)}
+    return error
+
+
+def undo_incomplete(error: IdentityError) -> IdentityError:
+    """Say that an undo has left something: what could not be undone does not get better by asking again.
+
+    A reason that is not passing says more than this one, so it stays.
+    """
+    if not error.transient:
+        return error
     return IdentityError(
         Reason.UNDO_INCOMPLETE,
         f"{error.message}; and what was made could not be undone whole",
         metadata={**error.metadata, "cause": error.reason.name},
         resource=error.resource,
     )
+
+
+def in_progress() -> IdentityError:
+    """Say that the same request is being executed."""
+    return IdentityError(Reason.IN_PROGRESS, "this request is being executed", retry_after=RETRY_AFTER_SECONDS)
+
+
+def taken_over() -> IdentityError:
+    """Say that another attempt executes the request."""
+    return IdentityError(
+        Reason.IN_PROGRESS,
+        "another attempt has taken this request over",
+        metadata=dict(ANSWER_LOST),
+        retry_after=RETRY_AFTER_SECONDS,
+    )
+
+
+def interrupted() -> IdentityError:
+    """Say that a request was undone since its server had died, and its caller did not come back with its secrets."""
+    return IdentityError(
+        Reason.INTERRUPTED,
+        "an earlier attempt was cut off by the end of its server, and what it had done is undone; ask again",
+        retry_after=RETRY_AFTER_SECONDS,
+    )
+
+
+def request_id_reused() -> IdentityError:
+    """Say that the request_id stands for another request."""
+    return IdentityError(Reason.REQUEST_ID_REUSED, "the request_id was used for another request; make a new one")
 
 
 def not_reached(plan: Plan, journal: Journal) -> tuple[str, ...]:

@@ -12,9 +12,15 @@ from identity_service.domain.secret import Secret
 def fingerprint(mutation: Mutation, account_id: str) -> str:
     """Digest what a mutation asks for: SHA-256 in hexadecimal.
 
-    A secret is left out (the hash of a password can be guessed); that there is one is not.
+    A secret is left out (the hash of a password can be guessed); that there is one is not. Neither is to whom secrets
+    are sealed. Whether they shall be issued again makes no other request.
     """
-    canonical = {"action": mutation.action, "account_id": account_id, "body": _canonical(mutation.body)}
+    canonical = {
+        "action": mutation.action,
+        "account_id": account_id,
+        "body": _canonical(mutation.body),
+        "recipients": sorted(mutation.recipients),
+    }
     return hashlib.sha256(json.dumps(canonical, sort_keys=True).encode()).hexdigest()
 
 

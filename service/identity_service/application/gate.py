@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
+from identity_service.application.ledger import Denial, Ledger
 from identity_service.application.planners.planned import PlannedMutation
-from identity_service.application.ports import Authorizer, Denial, Ledger
+from identity_service.application.ports import Authorizer
 from identity_service.domain import tags, target
 from identity_service.domain.caller import Caller
 from identity_service.domain.errors import IdentityError, Reason, Resource
 from identity_service.domain.request import Mutation
-from identity_service.domain.target import Target
 
 RIGHT_TO_COPY = "GetUser"
 """Whoever copies a user's permissions must be allowed to read that user."""
@@ -33,7 +33,7 @@ class Gate:
         """Refuse a plan that the caller may not have. Raises NOT_OWNER or CALLER_NOT_ALLOWED."""
         try:
             if planned.target_tags is not None:
-                _require_owner(caller, planned.plan.target, planned.target_tags)
+                _require_owner(caller, planned, planned.target_tags)
             if planned.copied_from is not None:
                 source = target.user(planned.copied_from)
                 self._authorizer.may_ask(caller, RIGHT_TO_COPY, planned.plan.account_id, source)
@@ -55,10 +55,11 @@ class Gate:
         await self._ledger.record_denial(denial)
 
 
-def _require_owner(caller: Caller, owned: Target, its_tags: Mapping[str, str]) -> None:
-    if tags.owner_of(its_tags) != caller.team:
-        raise IdentityError(
-            Reason.NOT_OWNER,
-            f"the {owned.kind.value} does not belong to the caller's team",
-            resource=Resource(f"iam:{owned.kind.value.capitalize()}", owned.name),
-        )
+def _require_owner(caller: Caller, planned: PlannedMutation, its_tags: Mapping[str, str]) -> None:
+    if tags.owner_of(its_tags) == caller.team:
+        return
+    kind, name = planned.plan.target.kind.value, planned.plan.target.name
+    resource = Resource(f"iam:{kind.capitalize()}", name)
+    if planned.owned_device:
+        kind, resource = "MFA device", Resource("iam:MFADevice", planned.owned_device)
+    raise IdentityError(Reason.NOT_OWNER, f"the {kind} does not belong to the caller's team", resource=resource)

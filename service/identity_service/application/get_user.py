@@ -2,7 +2,7 @@
 
 from identity_service.application.failures import explain
 from identity_service.application.ports import Accounts, Authorizer
-from identity_service.application.reading import read_user, with_last_use
+from identity_service.application.reading import read_user, with_last_use, with_pending_devices
 from identity_service.domain import target
 from identity_service.domain.caller import Caller
 from identity_service.domain.entities import UserSnapshot
@@ -23,7 +23,7 @@ class GetUser:
         try:
             snapshot = await read_user(account, user_name, expected=True)
             if snapshot is not None:
-                return await with_last_use(account, snapshot)
+                return await with_pending_devices(account, await with_last_use(account, snapshot))
         except IamError as error:
             raise explain(error) from None
         raise IdentityError(

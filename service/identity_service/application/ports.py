@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
@@ -12,6 +12,7 @@ from identity_service.domain.entities import (
     AccountSummary,
     AttachedPolicyRecord,
     GroupDetails,
+    GroupPolicies,
     GroupRecord,
     LoginProfileRecord,
     MfaDeviceRecord,
@@ -20,11 +21,8 @@ from identity_service.domain.entities import (
     PolicyRecord,
     PolicyUsage,
     UserRecord,
-    UserSnapshot,
     VirtualMfaDeviceRecord,
 )
-from identity_service.domain.errors import IdentityError
-from identity_service.domain.outcome import Outcome
 from identity_service.domain.passwords import PasswordPolicy
 from identity_service.domain.plan import Plan
 from identity_service.domain.secret import Secret
@@ -75,6 +73,14 @@ class PolicyScope(enum.Enum):
     CUSTOMER = "Local"
 
 
+class MfaAssignment(enum.Enum):
+    """Which virtual MFA devices."""
+
+    ANY = "Any"
+    ENABLED = "Assigned"
+    PENDING = "Unassigned"
+
+
 class IamAccount(Protocol):
     """IAM of one AWS account: just the calls that this service makes.
 
@@ -107,8 +113,8 @@ class IamAccount(Protocol):
     async def get_group(self, group_name: str) -> GroupRecord | None:
         """GetGroup."""
 
-    async def group_grants_nothing(self, group_name: str) -> bool:
-        """Tell whether ListAttachedGroupPolicies and ListGroupPolicies are both empty."""
+    async def get_group_policies(self, group_name: str) -> GroupPolicies | None:
+        """ListAttachedGroupPolicies, ListGroupPolicies, all pages, and GetGroupPolicy of each inline policy."""
 
     async def get_policy(self, policy_arn: str) -> PolicyRecord | None:
         """GetPolicy."""
@@ -168,8 +174,18 @@ class IamAccount(Protocol):
     async def list_mfa_devices(self, user_name: str) -> tuple[MfaDeviceRecord, ...]:
         """ListMFADevices, all pages."""
 
-    async def list_virtual_mfa_devices(self) -> tuple[VirtualMfaDeviceRecord, ...]:
-        """ListVirtualMFADevices of the account, all pages, assigned or not."""
+    async def list_virtual_mfa_devices(
+        self, assignment: MfaAssignment = MfaAssignment.ANY
+    ) -> tuple[VirtualMfaDeviceRecord, ...]:
+        """ListVirtualMFADevices of the account, all pages."""
+
+    async def page_of_virtual_mfa_devices(
+        self, assignment: MfaAssignment, page_size: int, token: str | None
+    ) -> Page[VirtualMfaDeviceRecord]:
+        """ListVirtualMFADevices of the account, sorted as IAM sorts."""
+
+    async def get_mfa_device_tags(self, serial_number: str) -> Mapping[str, str] | None:
+        """ListMFADeviceTags, all pages, of a virtual device."""
 
     async def list_signing_certificates(self, user_name: str) -> tuple[str, ...]:
         """ListSigningCertificates, all pages: the ids."""
@@ -240,8 +256,8 @@ class IamAccount(Protocol):
     async def delete_virtual_mfa_device(self, serial_number: str) -> Receipt:
         """DeleteVirtualMFADevice."""
 
-    async def create_virtual_mfa_device(self, device_name: str) -> Answer[MintedMfaDevice]:
-        """CreateVirtualMFADevice, sent at most once."""
+    async def create_virtual_mfa_device(self, device_name: str, tags: Mapping[str, str]) -> Answer[MintedMfaDevice]:
+        """CreateVirtualMFADevice with its tags, sent at most once."""
 
     async def enable_mfa_device(self, user_name: str, serial_number: str, first: Secret, second: Secret) -> Receipt:
         """EnableMFADevice with two codes that follow one another."""
@@ -306,103 +322,3 @@ class Authorizer(Protocol):
 
     def may_have(self, caller: Caller, action: str, plan: Plan) -> None:
         """Decide on the expanded plan, before anything is written."""
-
-
-@dataclass(frozen=True)
-class RequestKey:
-    """What makes a mutation the same one: the caller's id and its request_id."""
-
-    caller_id: str
-    request_id: str
-
-
-@dataclass(frozen=True)
-class Intent:
-    """What is written before the first IAM write: the authorized plan and what was there before it.
-
-    `fingerprint` is the digest of the request without secrets; `snapshot` is None where the user is absent.
-    """
-
-    row_id: str
-    key: RequestKey
-    team: str
-    action: str
-    fingerprint: str
-    plan: Plan
-    snapshot: UserSnapshot | None
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A stored failure; `retryable` tells that everything was undone and that the same request may run again."""
-
-    error: IdentityError
-    retryable: bool
-
-
-@dataclass(frozen=True)
-class LedgerRow:
-    """A mutation that the ledger knows. Running: neither outcome nor failure."""
-
-    row_id: str
-    fingerprint: str
-    lease_expired: bool
-    plan: Plan
-    before: UserSnapshot | None
-    outcome: Outcome | None = None
-    failure: Failure | None = None
-
-
-@dataclass(frozen=True)
-class Denial:
-    """A request that was refused, for the audit log."""
-
-    caller_id: str
-    team: str
-    action: str
-    account_id: str
-    target: Target
-    request_id: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class AuditEvent:
-    """One line of the audit log, as it is read back."""
-
-    at: datetime
-    event: str
-    caller_id: str
-    team: str
-    action: str
-    account_id: str
-    target: str
-    request_id: str
-    row_id: str
-    details: Mapping[str, object] = field(default_factory=dict)
-
-
-class Ledger(Protocol):
-    """The store: what was asked, what came of it, and who may change a user now; with the audit in the same write.
-
-    Every method raises IdentityError STORE_UNAVAILABLE if the store cannot be used.
-    """
-
-    async def find(self, key: RequestKey) -> LedgerRow | None:
-        """Return what is known of a mutation."""
-
-    async def begin(self, intent: Intent) -> None:
-        """Write row, lock and audit intent in one unit of work, or nothing.
-
-        A retryable row of the same key is taken over. Raises IdentityError IN_PROGRESS if the row runs already, or
-        if another row holds the lock on (account, target) and its lease has not run out.
-        """
-
-    async def succeed(self, row_id: str, outcome: Outcome) -> None:
-        """Store the outcome without its secrets, release the lock, and audit it, in one unit of work."""
-
-    async def fail(self, row_id: str, failure: Failure) -> None:
-        """Store the failure, release the lock, and audit it, in one unit of work."""
-
-    async def record_denial(self, denial: Denial) -> None:
-        """Audit a refusal."""

@@ -3,9 +3,9 @@
 import asyncio
 from dataclasses import replace
 
+from identity_service.application.mfa_devices import read_pending_devices
 from identity_service.application.ports import IamAccount
 from identity_service.domain.entities import AccessKeyRecord, UserSnapshot
-from identity_service.domain.planning.credentials import is_named_like
 
 
 async def read_user(account: IamAccount, user_name: str, *, expected: bool = False) -> UserSnapshot | None:
@@ -42,23 +42,24 @@ async def read_user_for_deletion(account: IamAccount, user_name: str) -> UserSna
     if snapshot is None:
         return None
     name = snapshot.user.user_name
-    certificates, ssh_keys, service_credentials, devices = await asyncio.gather(
+    certificates, ssh_keys, service_credentials, with_devices = await asyncio.gather(
         account.list_signing_certificates(name),
         account.list_ssh_public_keys(name),
         account.list_service_specific_credentials(name),
-        account.list_virtual_mfa_devices(),
+        with_pending_devices(account, snapshot),
     )
     return replace(
-        snapshot,
+        with_devices,
         signing_certificate_ids=certificates,
         ssh_public_key_ids=ssh_keys,
         service_specific_credential_ids=service_credentials,
-        pending_mfa_serials=tuple(
-            device.serial_number
-            for device in devices
-            if device.user_name is None and is_named_like(name, device.serial_number)
-        ),
     )
+
+
+async def with_pending_devices(account: IamAccount, snapshot: UserSnapshot) -> UserSnapshot:
+    """Add the virtual MFA devices that the user could still enable. Raises IamError."""
+    devices, truncated = await read_pending_devices(account, snapshot.user)
+    return replace(snapshot, pending_mfa_devices=devices, pending_mfa_truncated=truncated)
 
 
 async def with_last_use(account: IamAccount, snapshot: UserSnapshot) -> UserSnapshot:

@@ -1,67 +1,77 @@
 """Undoes what a failed request made, and nothing else; says what remains."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from identity_service.application.calls import call_for
-from identity_service.application.executor import CLOCK_TOLERANCE, Journal, is_fresh
+from identity_service.application.executor import is_made_for
+from identity_service.application.journal import Journal
+from identity_service.application.ledger import Claim
+from identity_service.application.mints import MINTING_STEPS, Mints, NotOursError
 from identity_service.application.ports import IamAccount
+from identity_service.application.settling import Settling
 from identity_service.domain import tags
-from identity_service.domain.entities import AccessKeyRecord, UserSnapshot
+from identity_service.domain.entities import UserRecord
 from identity_service.domain.errors import IamError, IamErrorKind
-from identity_service.domain.steps import (
-    CreateAccessKey,
-    CreateGroup,
-    CreatePolicy,
-    CreateUser,
-    DeleteAccessKey,
-    Step,
-    UserStep,
-)
+from identity_service.domain.steps import CreatePolicy, CreateUser, CreateVirtualMfaDevice, GroupStep, Step, UserStep
 from identity_service.domain.undo import inverse
+
+PASSING = frozenset({IamErrorKind.THROTTLED, IamErrorKind.UNAVAILABLE, IamErrorKind.BUSY})
+"""What may be gone when the same undo is tried again."""
 
 
 @dataclass(frozen=True)
-class Settling:
-    """How long IAM is given until what was written is seen everywhere, and until what was sent has landed."""
+class Undone:
+    """What remains of a request in words, normally nothing; `passing` if trying again may help with all of it."""
 
-    seconds: float = 15.0
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-
-    async def wait(self) -> None:
-        """Wait until IAM has settled."""
-        await self.sleep(self.seconds)
+    remaining: tuple[str, ...] = ()
+    passing: bool = False
 
 
 class Undo:
-    """Undoes one request, from its journal and the pre-image of its user (None where the user was absent)."""
+    """Undoes one request, from its journal, its mints, and the pre-image of its user."""
 
-    def __init__(self, account: IamAccount, journal: Journal, before: UserSnapshot | None, settling: Settling) -> None:
+    def __init__(self, account: IamAccount, claim: Claim, journal: Journal, mints: Mints, settling: Settling) -> None:
         self._account = account
+        self._plan = claim.intent.plan
+        self._before = claim.intent.snapshot
+        self._row_id = claim.intent.row_id
+        self._lease = claim.lease
         self._journal = journal
-        self._before = before
+        self._mints = mints
         self._settling = settling
+        self._settled = False
 
-    async def run(self) -> tuple[str, ...]:
-        """Undo every step, the last round first; return in words what remains, normally nothing.
+    async def run(self) -> Undone:
+        """Undo every step, the last round first. A step that cannot be undone does not stop the others.
 
-        A step that cannot be undone does not stop the others.
+        Raises LeaseLostError.
         """
-        touched = [step for step, executed in self._journal.done if not executed.unchanged] + self._journal.uncertain
-        remaining = []
-        for step in sorted(touched, key=lambda step: step.round, reverse=True):
+        return await self._undo_all(self._journal.touched(self._plan))
+
+    async def run_again(self) -> Undone:
+        """Undo what can have been made by calls that were carried out late, where tags or mints tell that it is ours.
+
+        Grants to a user who was there before are left: nothing tells a late one from one that was wanted meanwhile.
+        """
+        marked = (CreateUser, CreatePolicy, *MINTING_STEPS)
+        return await self._undo_all([step for step in self._plan.steps if isinstance(step, marked)])
+
+    async def _undo_all(self, steps: list[Step]) -> Undone:
+        remaining, passing = [], True
+        for step in sorted(steps, key=lambda step: step.round, reverse=True):
+            self._lease.require()
             try:
                 await self._undo(step)
-            except (IamError, _NotOursError) as error:
+            except (IamError, NotOursError) as error:
                 remaining.append(f"{step.description}: not undone ({error})")
-        return tuple(remaining)
+                passing &= isinstance(error, IamError) and error.kind in PASSING
+        return Undone(tuple(remaining), passing=bool(remaining) and passing)
 
     async def _undo(self, step: Step) -> None:
-        if not await self._may_touch(step):
+        if not await self.may_touch(step):
             return
-        if isinstance(step, CreateAccessKey):
-            await self._delete_new_access_keys(step)
+        if isinstance(step, MINTING_STEPS):
+            await self._mints.clear(step)
             return
         undoing = inverse(step, self._before)
         if undoing is not None:
@@ -69,33 +79,45 @@ class Undo:
 
     async def _take_back(self, undoing: Step) -> None:
         """Carry out an undoing step. What IAM does not find is looked for again once it has settled."""
-        try:
-            await call_for(self._account, undoing)
-        except IamError as error:
-            if error.kind is not IamErrorKind.NOT_FOUND:
-                raise
-        else:
+        if await self._found(undoing) or self._settled:
             return
-        await self._settling.wait()
+        await self._settle()
+        await self._found(undoing)
+
+    async def _found(self, undoing: Step) -> bool:
         try:
             await call_for(self._account, undoing)
         except IamError as error:
             if error.kind is not IamErrorKind.NOT_FOUND:
                 raise
+            return False
+        return True
 
-    async def _may_touch(self, step: Step) -> bool:
-        """Tell whether what a step made is there and this request's; raises _NotOursError if it is somebody else's."""
+    async def _settle(self) -> None:
+        """Wait once: whatever this request has sent was sent before its undo began."""
+        if not self._settled:
+            await self._settling.wait()
+        self._settled = True
+
+    async def may_touch(self, step: Step) -> bool:
+        """Tell whether what a step made is there and this request's; raises NotOursError if it is somebody else's."""
         match step:
-            case CreateGroup() if step in self._journal.uncertain:
+            case GroupStep() if self._is_uncertain(step):
                 group = await self._account.get_group_details(step.group_name)
-                return group is not None and is_fresh(group, self._journal.started_at)
-            case CreatePolicy() if step in self._journal.uncertain:
+                return group is not None and is_made_for(self._plan, group, self._journal.begun_at)
+            case CreatePolicy() if self._is_uncertain(step):
                 policy = await self._account.get_policy_details(step.policy_arn)
                 return policy is not None and policy.tags.get(tags.ROW) == step.tags[tags.ROW]
+            case CreateVirtualMfaDevice():
+                # It stands beside the user and tells by its own tags whose it is.
+                return True
             case UserStep():
                 return await self._may_touch_user(step)
             case _:
                 return True
+
+    def _is_uncertain(self, step: Step) -> bool:
+        return self._journal.resumed or step in self._journal.uncertain
 
     async def _may_touch_user(self, step: UserStep) -> bool:
         """Tell whether the user is the one that this request works on, by its id and not by its name.
@@ -103,48 +125,22 @@ class Undo:
         A user that was made again has the same name and ARN and another id. One that this request made and that IAM
         does not find may just not be seen yet, so that is no reason to leave it there.
         """
-        user = await self._account.get_user(step.user_name, expected=True)
         known = self._journal.user or (self._before.user if self._before else None)
+        user = await self._account.get_user(step.user_name, expected=True)
         if user is None and known is None:
-            await self._settling.wait()
+            await self._settle()
             user = await self._account.get_user(step.user_name)
         if user is None:
             return self._journal.user is not None
         if known is None:
-            return isinstance(step, CreateUser) and user.tags.get(tags.ROW) == step.tags[tags.ROW]
+            return self._is_own(user)
         if user.user_id != known.user_id:
-            raise _NotOursError("the user was made again by somebody else")
+            raise NotOursError("the user was made again by somebody else")
         return True
 
-    async def _delete_new_access_keys(self, step: CreateAccessKey) -> None:
-        minted = self._journal.access_key
-        for key_id in [minted.access_key_id] if minted else await self._find_lost_keys(step):
-            await self._take_back(
-                DeleteAccessKey(
-                    user_name=step.user_name, user_arn=step.user_arn, round=step.round, access_key_id=key_id
-                )
-            )
-
-    async def _find_lost_keys(self, step: CreateAccessKey) -> list[str]:
-        """Find the key that a call with a lost answer has made, if it has; look twice, with time to settle between.
-
-        A key is ours if this request made the user, or if it is the only one that is new since the request began.
-        """
-        unknown = await self._unknown_keys(step)
-        if not unknown:
-            await self._settling.wait()
-            unknown = await self._unknown_keys(step)
-        recent = [key for key in unknown if key.created_at >= self._journal.started_at - CLOCK_TOLERANCE]
-        if self._before is None or len(recent) == len(unknown) == 1:
-            return [key.access_key_id for key in unknown]
-        if unknown:
-            raise _NotOursError("several access keys are new, and it cannot be told which one is this request's")
-        return []
-
-    async def _unknown_keys(self, step: CreateAccessKey) -> list[AccessKeyRecord]:
-        known = {key.access_key_id for key in self._before.access_keys} if self._before else set()
-        return [key for key in await self._account.list_access_keys(step.user_name) if key.access_key_id not in known]
-
-
-class _NotOursError(Exception):
-    """What is there cannot be told to be this request's; it is left alone and reported."""
+    def _is_own(self, user: UserRecord) -> bool:
+        """Tell by the row tag whether this request made the user, and remember it."""
+        if user.tags.get(tags.ROW) != self._row_id:
+            return False
+        self._journal.user = user
+        return True

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from identity_service.domain.errors import IdentityError, Reason
+from identity_service.domain.errors import ANSWER_LOST, IdentityError, Reason
 
 T = TypeVar("T")
 RETRY_AFTER_SECONDS = 1.0
@@ -44,7 +44,9 @@ class OwnedWork:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             if task.cancelled():
-                raise _shutting_down("the server stopped before the work was done") from None
+                error = _shutting_down("the server stopped before the work was done")
+                error.metadata = dict(ANSWER_LOST)
+                raise error from None
             self._abandoned.add(task)
             raise
 

@@ -70,6 +70,19 @@ class GroupRecord:
 
 
 @dataclass(frozen=True)
+class GroupPolicies:
+    """What a group grants: its managed policies, and its inline policies as documents by name."""
+
+    attached_policies: tuple[AttachedPolicyRecord, ...] = ()
+    inline_policies: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def grants_nothing(self) -> bool:
+        """Whether the group has no policy at all."""
+        return not self.attached_policies and not self.inline_policies
+
+
+@dataclass(frozen=True)
 class PolicyRecord:
     """A managed policy; one that is not attachable cannot be given to anybody."""
 
@@ -135,10 +148,24 @@ class PolicyUsage:
 
 @dataclass(frozen=True)
 class VirtualMfaDeviceRecord:
-    """A virtual MFA device; `user_name` is None while it waits to be enabled."""
+    """A virtual MFA device; `user_name` is None while it waits to be enabled. No listing has its tags."""
 
     serial_number: str
     user_name: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the device waits to be enabled."""
+        return self.user_name is None
+
+
+@dataclass(frozen=True)
+class MfaDeviceDetails:
+    """A virtual MFA device with its tags, and whether nobody will enable it any more."""
+
+    device: VirtualMfaDeviceRecord
+    abandoned: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,7 +181,8 @@ class UserSnapshot:
     """Everything on a user at one time: the pre-image of a change, and what a deletion has to take off.
 
     `inline_policies` maps name to document. The identifiers of certificates, SSH keys and service-specific
-    credentials, and of pending devices that bear the user's name, are read only for a deletion.
+    credentials are read only for a deletion, pending devices for a deletion and to be shown; `pending_mfa_truncated`
+    tells that the account has more of those than were looked at.
     """
 
     user: UserRecord
@@ -167,7 +195,8 @@ class UserSnapshot:
     signing_certificate_ids: tuple[str, ...] = ()
     ssh_public_key_ids: tuple[str, ...] = ()
     service_specific_credential_ids: tuple[str, ...] = ()
-    pending_mfa_serials: tuple[str, ...] = ()
+    pending_mfa_devices: tuple[VirtualMfaDeviceRecord, ...] = ()
+    pending_mfa_truncated: bool = False
 
 
 @dataclass(frozen=True)

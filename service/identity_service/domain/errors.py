@@ -57,6 +57,9 @@ class Reason(enum.Enum):
     INTERRUPTED = enum.auto()
 
 
+ANSWER_LOST: Mapping[str, str] = {"answer_lost": "true"}
+"""Metadata of an error that leaves the request to somebody else: it may be done, and nobody is told its secrets."""
+
 TRANSIENT = frozenset(
     {
         Reason.THROTTLED,
@@ -66,6 +69,7 @@ TRANSIENT = frozenset(
         Reason.SHUTTING_DOWN,
         Reason.IN_PROGRESS,
         Reason.OVERLOADED,
+        Reason.INTERRUPTED,
     }
 )
 """Reasons that may be gone when the same request comes again."""

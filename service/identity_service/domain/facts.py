@@ -3,16 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from identity_service.domain.entities import AccountSummary, GroupRecord, PolicyRecord, UserSnapshot
+from identity_service.domain.entities import (
+    AccountSummary,
+    GroupPolicies,
+    GroupRecord,
+    PolicyRecord,
+    UserSnapshot,
+    VirtualMfaDeviceRecord,
+)
 from identity_service.domain.passwords import DEFAULT_POLICY, PasswordPolicy
 
 
 @dataclass(frozen=True)
 class GroupFact:
-    """What is known of a group that a request names; `group` is None if there is no such group."""
+    """What is known of a group; `group` is None if there is no such group.
+
+    `policies` is None where it was not read: of a group that is to be made.
+    """
 
     group: GroupRecord | None
-    grants_nothing: bool = False
+    policies: GroupPolicies | None = None
 
 
 @dataclass(frozen=True)
@@ -46,18 +56,22 @@ class UserFacts(AccountFacts):
     """The account, and the user as it is (None if absent).
 
     `copied` is the user whose permissions are copied, None if there is no such user or nobody was named.
-    `granted_documents` holds, by ARN, the documents of the managed policies that are named or copied.
-    `boundary_document` is the document of the boundary that will be in force, `policy_documents` those of the managed
-    policies that the user will have, directly or by groups; both are read only where a forced reset depends on them.
-    `pending_mfa_devices` and `used_mfa_devices` hold the serial numbers of the account's virtual devices.
+    `groups` also holds the groups that are copied, and where a forced reset depends on them those that the user is in.
+    `managed_documents` holds, by ARN, the documents of the managed policies that are given, directly or by groups;
+    where a forced reset depends on them, also those of the policies that the user has. `boundary_document` is the
+    document of the boundary that will be in force, and is read only where a forced reset depends on it.
+    `virtual_mfa_devices` holds the account's virtual devices by serial number, the one that is named with its tags.
     """
 
     password_policy: PasswordPolicy = DEFAULT_POLICY
     alias: str = ""
     snapshot: UserSnapshot | None = None
     copied: UserSnapshot | None = None
-    granted_documents: Mapping[str, str] = field(default_factory=dict)
+    managed_documents: Mapping[str, str] = field(default_factory=dict)
     boundary_document: str | None = None
-    policy_documents: tuple[str, ...] = ()
-    pending_mfa_devices: frozenset[str] = frozenset()
-    used_mfa_devices: frozenset[str] = frozenset()
+    virtual_mfa_devices: Mapping[str, VirtualMfaDeviceRecord] = field(default_factory=dict)
+
+    def policies_of(self, group: GroupRecord) -> GroupPolicies:
+        """Return what a group grants, as far as it was read."""
+        known = (fact.policies for fact in self.groups.values() if fact.group == group)
+        return next((policies for policies in known if policies), GroupPolicies())

@@ -50,21 +50,40 @@ class IssuedMfaDevice:
 
 @dataclass(frozen=True)
 class IssuedCredentials:
-    """The credentials that a request made; `secrets_withheld` tells that an earlier answer held the secrets."""
+    """The credentials that a request made.
+
+    `secrets_withheld` tells that an earlier answer held the secrets. `sealed_secrets` is age text of all of them, which
+    is no secret itself: with it nothing is withheld, and the other fields hold none.
+    """
 
     access_key: IssuedAccessKey | None = None
     password: IssuedPassword | None = None
     mfa_device: IssuedMfaDevice | None = None
     secrets_withheld: bool = False
+    sealed_secrets: str = ""
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether there is a secret to be handed out; a password that the caller chose is none."""
+        key, password, device = self.access_key, self.password, self.mfa_device
+        return bool(
+            (key and key.secret) or (password and password.password) or (device and (device.seed or device.qr_code_png))
+        )
 
     def without_secrets(self) -> "IssuedCredentials":
-        """Return the same credentials with every secret taken out."""
+        """Return the same credentials with every secret taken out, but those that are sealed."""
+        made_secrets = bool(self.access_key or self.mfa_device or (self.password and self.password.generated))
         return IssuedCredentials(
             access_key=replace(self.access_key, secret=None) if self.access_key else None,
             password=replace(self.password, password=None) if self.password else None,
             mfa_device=replace(self.mfa_device, seed=None, qr_code_png=None) if self.mfa_device else None,
-            secrets_withheld=bool(self.access_key or self.mfa_device or (self.password and self.password.generated)),
+            secrets_withheld=made_secrets and not self.sealed_secrets,
+            sealed_secrets=self.sealed_secrets,
         )
+
+    def sealed(self, sealed_secrets: str) -> "IssuedCredentials":
+        """Return the same credentials with their secrets as age text alone."""
+        return replace(self, sealed_secrets=sealed_secrets).without_secrets()
 
 
 @dataclass(frozen=True)
@@ -87,6 +106,10 @@ class Outcome:
     def without_secrets(self) -> "Outcome":
         """Return the outcome as it may be stored."""
         return replace(self, credentials=self.credentials.without_secrets() if self.credentials else None)
+
+    def sealed(self, sealed_secrets: str) -> "Outcome":
+        """Return the outcome with its secrets as age text alone."""
+        return replace(self, credentials=self.credentials.sealed(sealed_secrets) if self.credentials else None)
 
     def replay(self) -> "Outcome":
         """Return the outcome as a later call with the same request_id gets it."""

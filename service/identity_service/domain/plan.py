@@ -9,7 +9,7 @@ from itertools import groupby
 
 from identity_service.domain import tags
 from identity_service.domain.errors import FieldViolation, QuotaViolation, Reason, Resource
-from identity_service.domain.steps import CreatePolicy, CreateUser, Step
+from identity_service.domain.steps import CreatePolicy, CreateUser, CreateVirtualMfaDevice, Step
 from identity_service.domain.target import Target
 
 
@@ -24,7 +24,6 @@ class WarningKind(enum.Enum):
     NO_PERMISSIONS = enum.auto()
     MFA_DEADLOCK = enum.auto()
     QUOTA_NEARLY_USED = enum.auto()
-    ALREADY_SO = enum.auto()
     ESCALATION = enum.auto()
     ABANDONED_MFA_DEVICE = enum.auto()
     REMAINS = enum.auto()
@@ -109,6 +108,6 @@ def in_rounds(steps: Iterable[Step]) -> tuple[Step, ...]:
 def reviewed(step: Step) -> dict[str, object]:
     """Return a step as a reviewer saw it: everything but the random row id."""
     seen = {"iam_action": step.iam_action, **asdict(step)}
-    if isinstance(step, CreateUser | CreatePolicy):
+    if isinstance(step, CreateUser | CreatePolicy | CreateVirtualMfaDevice):
         seen["tags"] = {key: value for key, value in step.tags.items() if key != tags.ROW}
     return seen

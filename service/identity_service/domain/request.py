@@ -261,7 +261,8 @@ Body = (
 class Mutation:
     """What every mutation brings: the RPC's name, the account ("" for the only one), and how to run it.
 
-    `request_id` is a UUID in canonical form; an empty `expected_plan_digest` expects nothing.
+    `request_id` is a UUID in canonical form; an empty `expected_plan_digest` expects nothing. The secrets that are made
+    are sealed to `recipients`, if there are any. `reissue_secrets` says that an earlier answer with secrets was lost.
     """
 
     action: str
@@ -270,3 +271,5 @@ class Mutation:
     validate_only: bool
     expected_plan_digest: str
     body: Body
+    recipients: tuple[str, ...] = ()
+    reissue_secrets: bool = False

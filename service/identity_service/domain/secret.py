@@ -7,7 +7,7 @@ from typing import final
 class Secret:
     """A secret string: no `repr`, `str`, format, pickle or comparison of it shows the value.
 
-    Only `reveal()` does, and it is called in two places: where AWS is asked, and where the answer is written.
+    Only `reveal()` does, and it is called where AWS is asked, where the answer is written, and where it is sealed.
     """
 
     __slots__ = ("_value",)

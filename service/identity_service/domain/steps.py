@@ -404,11 +404,12 @@ class UntagUser(UserStep):
 
 @dataclass(frozen=True, kw_only=True)
 class CreateVirtualMfaDevice(UserStep):
-    """Make a virtual MFA device, pending until it is enabled; authorized on the device."""
+    """Make a virtual MFA device with its tags, pending until it is enabled; authorized on the device."""
 
     iam_action: ClassVar[str] = "iam:CreateVirtualMFADevice"
     device_name: str
     device_arn: str
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def resource(self) -> str:
@@ -419,6 +420,11 @@ class CreateVirtualMfaDevice(UserStep):
     def description(self) -> str:
         """The step in words."""
         return f"make virtual MFA device {self.device_name} for {self.user_name}"
+
+    @property
+    def details(self) -> Mapping[str, str]:
+        """What a reviewer has to see beside the words."""
+        return tag_details(self.tags)
 
 
 @dataclass(frozen=True, kw_only=True)

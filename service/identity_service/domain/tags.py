@@ -12,9 +12,19 @@ PREFIX = "identity-provisioning:"
 ROW = PREFIX + "row"
 """The random id of the ledger row that made the user; made by the server, never the caller's request id."""
 OWNER = PREFIX + "owner"
-"""The team that owns the user."""
+"""The team that owns what bears the tag."""
+USER = PREFIX + "user"
+"""The user that a virtual MFA device was made for: its name, since the id of a user who is made by the same plan is not
+known when the plan is reviewed.
+
+A user that is deleted and made again has the same name. The device is the new user's then only if the same team owns
+both: the owner tag decides who may delete it, and the row tag which request made it. After a rename the tag holds the
+old name: the device counts as abandoned, and its team deletes it.
+"""
 RESERVED_PREFIXES = ("aws:", PREFIX)
 MAXIMUM_TAGS = 50
+_COMMA = ":"
+"""Stands for a comma: IAM allows a comma in a user's name and not in a tag's value, and a colon the other way round."""
 
 Tag = tuple[str, str]
 
@@ -40,6 +50,16 @@ def service_tags(row_id: str, owner: str) -> tuple[Tag, ...]:
     return ((ROW, row_id), (OWNER, owner))
 
 
+def mfa_device_tags(row_id: str, owner: str, user_name: str) -> tuple[Tag, ...]:
+    """Return the tags that this service sets on each virtual MFA device it makes."""
+    return (*service_tags(row_id, owner), (USER, user_name.replace(",", _COMMA)))
+
+
 def owner_of(tags: Mapping[str, str]) -> str:
-    """Return the team that owns a user; empty if this service does not know the user."""
+    """Return the team that owns what bears the tags; empty if this service did not make it."""
     return tags.get(OWNER, "")
+
+
+def user_of(tags: Mapping[str, str]) -> str:
+    """Return the name of the user that an MFA device was made for; empty if its tags do not say."""
+    return tags.get(USER, "").replace(_COMMA, ",")

@@ -15,12 +15,21 @@ from identity_provisioning.v1.credential_service_pb2 import (
     DisableConsoleAccessResponse,
     EnableMfaDeviceRequest,
     EnableMfaDeviceResponse,
+    ListMfaDevicesRequest,
+    ListMfaDevicesResponse,
 )
 from identity_provisioning.v1.credential_service_pb2_grpc import CredentialServiceServicer
 from identity_service.domain.plan import Plan
+from identity_service.rpc.call import current_caller
 from identity_service.rpc.converters import credential_requests
-from identity_service.rpc.converters.credential import to_access_key, to_issued_credentials, to_mfa_device
+from identity_service.rpc.converters.credential import (
+    to_access_key,
+    to_issued_credentials,
+    to_mfa_device,
+    to_virtual_mfa_device,
+)
 from identity_service.rpc.converters.plan import to_executed_steps, to_plan
+from identity_service.rpc.listings import Lists, page_request
 from identity_service.rpc.mutations import Mutations
 from identity_service.rpc.not_built import not_built
 
@@ -36,8 +45,9 @@ class CredentialService(CredentialServiceServicer):
     ResetPassword = not_built
     RevokeAllCredentials = not_built
 
-    def __init__(self, mutations: Mutations) -> None:
+    def __init__(self, mutations: Mutations, listing: Lists) -> None:
         self._mutations = mutations
+        self._listing = listing
 
     async def CreateCredentials(self, request: CreateCredentialsRequest, context: Context) -> CreateCredentialsResponse:  # noqa: N802 - named in the contract
         """Make an access key, a console password, an MFA device, or several of them."""
@@ -92,3 +102,15 @@ class CredentialService(CredentialServiceServicer):
         if isinstance(result, Plan):
             return DeleteMfaDeviceResponse(plan=to_plan(result))
         return DeleteMfaDeviceResponse(steps=to_executed_steps(result.steps), replayed=result.replayed)
+
+    async def ListMfaDevices(self, request: ListMfaDevicesRequest, context: Context) -> ListMfaDevicesResponse:  # noqa: N802 - named in the contract
+        """List virtual MFA devices, pending and enabled ones."""
+        page = await self._listing.mfa_devices(
+            current_caller(),
+            request.account_id,
+            page_request(request),
+            credential_requests.mfa_device_filter(request),
+        )
+        return ListMfaDevicesResponse(
+            mfa_devices=map(to_virtual_mfa_device, page.items), next_page_token=page.next_token or ""
+        )

@@ -59,7 +59,7 @@ STATUS_CODES: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
         Reason.GROUP_ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
         Reason.POLICY_ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
         Reason.UNDO_INCOMPLETE: grpc.StatusCode.FAILED_PRECONDITION,
-        Reason.INTERRUPTED: grpc.StatusCode.FAILED_PRECONDITION,
+        Reason.INTERRUPTED: grpc.StatusCode.ABORTED,
     }
 )
 """The status of each reason, as `error.proto` promises it."""

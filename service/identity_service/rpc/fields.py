@@ -2,20 +2,12 @@
 
 from collections.abc import Iterator
 
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 
 def indexed(field_name: str, subscript: object | None) -> str:
     """Write a field's name with the index or map key of one element of it."""
     return field_name if subscript is None else f"{field_name}[{subscript}]"
-
-
-def present_fields(message: Message, prefix: str = "") -> Iterator[tuple[str, FieldDescriptor]]:
-    """Yield path and descriptor of each field that is set, nested ones included."""
-    for inner_prefix, inner in present_messages(message, prefix):
-        for field, _ in inner.ListFields():
-            yield f"{inner_prefix}{field.name}", field
 
 
 def present_messages(message: Message, prefix: str = "") -> Iterator[tuple[str, Message]]:

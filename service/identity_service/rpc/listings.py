@@ -2,10 +2,10 @@
 
 from typing import Protocol
 
-from identity_service.application.listing import PageRequest, UserFilter
+from identity_service.application.listing import MfaDeviceFilter, PageRequest, UserFilter
 from identity_service.application.ports import PolicyScope
 from identity_service.domain.caller import Caller
-from identity_service.domain.entities import GroupDetails, Page, PolicyDetails, UserRecord
+from identity_service.domain.entities import GroupDetails, MfaDeviceDetails, Page, PolicyDetails, UserRecord
 
 
 class ListingRequest(Protocol):
@@ -28,6 +28,11 @@ class Lists(Protocol):
         self, caller: Caller, account_id: str, page: PageRequest, scope: PolicyScope, search: str
     ) -> Page[PolicyDetails]:
         """List managed policies."""
+
+    async def mfa_devices(
+        self, caller: Caller, account_id: str, page: PageRequest, wanted: MfaDeviceFilter
+    ) -> Page[MfaDeviceDetails]:
+        """List virtual MFA devices."""
 
 
 def page_request(request: ListingRequest) -> PageRequest:

@@ -51,7 +51,7 @@ class Services:
     def add_to(self, server: grpc.aio.Server) -> None:
         """Register every service of the contract."""
         add_AccountServiceServicer_to_server(AccountService(self.get_account), server)
-        add_CredentialServiceServicer_to_server(CredentialService(self.mutations), server)
+        add_CredentialServiceServicer_to_server(CredentialService(self.mutations, self.listing), server)
         add_OperationServiceServicer_to_server(OperationService(), server)
         add_PermissionServiceServicer_to_server(PermissionService(self.mutations, self.listing), server)
         add_UserServiceServicer_to_server(UserService(self.mutations, self.get_user, self.listing), server)

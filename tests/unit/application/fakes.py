@@ -1,20 +1,20 @@
-"""Fakes of the application's other ports: a ledger in memory, an authorizer of two teams, one account."""
+"""Fakes of the application's other ports: an authorizer of two teams, one account, a sealer that a test can open."""
 
-from dataclasses import dataclass, field, replace
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from identity_service.application.ports import (
-    Denial,
-    Failure,
-    IamAccount,
-    Intent,
-    LedgerRow,
-    RequestKey,
-)
+from identity_service.application.ports import IamAccount
 from identity_service.domain.caller import Caller
 from identity_service.domain.errors import IdentityError, Reason
-from identity_service.domain.outcome import Outcome
 from identity_service.domain.plan import Plan
+from identity_service.domain.sealed import SealedDocument
 from identity_service.domain.target import Target
+from tests.unit.application.fake_ledger import FakeLedger
+
+__all__ = ["BOT", "OTHER", "FakeAccounts", "FakeAuthorizer", "FakeLedger", "FakeSealer"]
 
 BOT = Caller("spiffe://example.org/onboarding-bot", "people-team")
 OTHER = Caller("spiffe://example.org/ci", "ci-platform")
@@ -55,49 +55,24 @@ class FakeAuthorizer:
             raise IdentityError(Reason.CALLER_NOT_ALLOWED, "not allowed")
 
 
-@dataclass
-class FakeLedger:
-    """Rows and locks in memory; `failing` names the methods that find the store gone."""
+class FakeSealer:
+    """Seals by a wrapping that shows no secret to the eye and that a test can take off again."""
 
-    rows: dict[RequestKey, LedgerRow] = field(default_factory=dict)
-    intents: dict[str, Intent] = field(default_factory=dict)
-    denials: list[Denial] = field(default_factory=list)
-    failing: set[str] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.sealed = 0
 
-    async def find(self, key: RequestKey) -> LedgerRow | None:
-        """Look a row up."""
-        self._check("find")
-        return self.rows.get(key)
+    def check(self, recipients: Sequence[str]) -> None:
+        """Take every recipient."""
 
-    async def begin(self, intent: Intent) -> None:
-        """Write a running row."""
-        self._check("begin")
-        known = self.rows.get(intent.key)
-        if known and not (known.failure and known.failure.retryable):
-            raise IdentityError(Reason.IN_PROGRESS, "runs already")
-        self.intents[intent.row_id] = intent
-        self.rows[intent.key] = LedgerRow(
-            intent.row_id, intent.fingerprint, lease_expired=False, plan=intent.plan, before=intent.snapshot
-        )
+    def seal(self, recipients: Sequence[str], document: SealedDocument) -> str:
+        """Wrap a document; no two texts are the same, as with age."""
+        self.sealed += 1
+        text = json.dumps({"number": self.sealed, "to": list(recipients), "document": document.reveal()})
+        return "sealed:" + base64.b64encode(text.encode()).decode()
 
-    async def succeed(self, row_id: str, outcome: Outcome) -> None:
-        """Store an outcome."""
-        self._check("succeed")
-        self._update(row_id, outcome=outcome)
-
-    async def fail(self, row_id: str, failure: Failure) -> None:
-        """Store a failure."""
-        self._check("fail")
-        self._update(row_id, failure=failure)
-
-    async def record_denial(self, denial: Denial) -> None:
-        """Keep a refusal."""
-        self.denials.append(denial)
-
-    def _update(self, row_id: str, **changes: object) -> None:
-        key = self.intents[row_id].key
-        self.rows[key] = replace(self.rows[key], **changes)  # type: ignore[arg-type]  # a row's own fields
-
-    def _check(self, method: str) -> None:
-        if method in self.failing:
-            raise IdentityError(Reason.STORE_UNAVAILABLE, "the store is gone")
+    @staticmethod
+    def opened(sealed: str) -> dict[str, Any]:
+        """Take the wrapping off."""
+        wrapped = json.loads(base64.b64decode(sealed.removeprefix("sealed:")))
+        document: dict[str, Any] = json.loads(wrapped["document"])
+        return document

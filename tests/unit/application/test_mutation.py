@@ -2,24 +2,19 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from identity_service.application.mutation import MutationService
-from identity_service.application.undoing import Settling
 from identity_service.domain import tags
-from identity_service.domain.caller import Caller
 from identity_service.domain.errors import IamError, IamErrorKind, IdentityError, Reason
+from identity_service.domain.minting import MintKind, MintState
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.plan import Plan
 from identity_service.domain.request import (
-    Body,
     ConsolePassword,
     Credentials,
     InlinePolicy,
-    Mutation,
     NewUser,
     Permissions,
     UserChange,
@@ -27,60 +22,16 @@ from identity_service.domain.request import (
 )
 from identity_service.domain.secret import Secret
 from tests.contract.fake_iam import ALLOW_NOTHING, FakeIam
-from tests.unit.application.fakes import BOT, OTHER, FakeAccounts, FakeAuthorizer, FakeLedger
+from tests.unit.application.disturbances import Calm
+from tests.unit.application.fakes import OTHER
+from tests.unit.application.worlds import DENIED, LOST, OWNED, THROTTLED, World, key_of, replace_action
 
-OWNED = {tags.OWNER: BOT.team}
 EVERYTHING = UserChange(
     "ana",
     new_user=NewUser("/people/", (("cost-center", "4711"),)),
     credentials=Credentials(access_key=True, console_password=ConsolePassword(require_reset=True)),
     permissions=Permissions(("Developers",), ("Deploy",), (InlinePolicy("nothing", ALLOW_NOTHING),), "Boundary"),
 )
-DENIED = IamError(IamErrorKind.ACCESS_DENIED, "iam:Any", "AccessDenied", 403, "request-1")
-THROTTLED = IamError(IamErrorKind.THROTTLED, "iam:Any", "Throttling", 400, "request-2")
-LOST = IamError(IamErrorKind.UNAVAILABLE, "iam:Any", outcome_unknown=True)
-
-
-class World:
-    """A service with its fakes, and an account with a group and three policies."""
-
-    def __init__(self) -> None:
-        self.iam = FakeIam()
-        self.iam.add_group("Developers")
-        for name in ("Deploy", "Boundary"):
-            self.iam.add_policy(name)
-        self.iam.add_aws_policy("IAMUserChangePassword")
-        self.ledger = FakeLedger()
-        self.authorizer = FakeAuthorizer()
-        self.waits: list[float] = []
-        self.stopping = False
-        self.service = MutationService(
-            accounts=FakeAccounts(self.iam),
-            authorizer=self.authorizer,
-            ledger=self.ledger,
-            settling=Settling(15.0, self._wait),
-            is_stopping=lambda: self.stopping,
-        )
-
-    async def _wait(self, seconds: float) -> None:
-        self.waits.append(seconds)
-
-    async def ask(self, body: Body, *, caller: Caller = BOT, **parts: Any) -> Outcome | Plan:
-        """Run a mutation; a new request id unless one is given."""
-        mutation = Mutation("ProvisionUser", "", str(uuid4()), validate_only=False, expected_plan_digest="", body=body)
-        return await self.service.run(caller, replace(mutation, **parts))
-
-    async def do(self, body: Body, **parts: Any) -> Outcome:
-        """Run a mutation that answers an outcome."""
-        outcome = await self.ask(body, **parts)
-        assert isinstance(outcome, Outcome)
-        return outcome
-
-    async def refused(self, body: Body, **parts: Any) -> IdentityError:
-        """Run a mutation that is refused, and return the error."""
-        with pytest.raises(IdentityError) as caught:
-            await self.ask(body, **parts)
-        return caught.value
 
 
 @pytest.fixture
@@ -218,11 +169,6 @@ async def test_a_failed_step_leaves_nothing(world: World, action: str, after_eff
     assert error.metadata["failed_step"] == action
     assert error.metadata["remaining"] == "nothing"
     assert error.reason is (Reason.AWS_UNAVAILABLE if after_effect else Reason.AWS_ACCESS_DENIED)
-
-
-def replace_action(error: IamError, action: str) -> IamError:
-    """Make an error of one action."""
-    return IamError(error.kind, action, error.code, error.http_status, error.request_id, error.outcome_unknown)
 
 
 async def test_an_undo_puts_back_only_what_the_request_changed(world: World) -> None:
@@ -405,13 +351,34 @@ async def test_the_stored_outcome_holds_no_secret(world: World) -> None:
     assert row.outcome == row.outcome.without_secrets()
 
 
-async def test_an_interrupted_request_says_so(world: World) -> None:
-    """A row whose process died is not done again behind the caller's back."""
+async def test_a_retry_of_an_undone_request_is_the_same_row(world: World) -> None:
+    """What was undone runs again under its row, so that its late calls are still known by their row tag."""
     request_id = str(uuid4())
+    world.iam.inject("iam:AttachUserPolicy", replace_action(THROTTLED, "iam:AttachUserPolicy"))
+    await world.refused(EVERYTHING, request_id=request_id)
+    (before,) = world.ledger.intents
     await world.do(EVERYTHING, request_id=request_id)
-    key = next(iter(world.ledger.rows))
-    world.ledger.rows[key] = replace(world.ledger.rows[key], outcome=None, lease_expired=True)
-    assert (await world.refused(EVERYTHING, request_id=request_id)).reason is Reason.INTERRUPTED
+    user = await world.iam.get_user("ana")
+    assert user is not None
+    assert list(world.ledger.intents) == [before]
+    assert user.tags[tags.ROW] == before
+
+
+async def test_mints_are_written_down_before_and_after(world: World) -> None:
+    """Each credential is in the ledger before IAM is asked for it, and with its id afterwards."""
+    calm = Calm()
+    outcome = await world.do(EVERYTHING, process=world.start(calm), request_id=(request_id := str(uuid4())))
+    writes = [moment.method for moment in calm.moments if moment.stage == "after"]
+    for minting in ("create_access_key", "create_login_profile"):
+        asked = writes.index(minting)
+        assert "begin_mint" in writes[:asked]
+        assert "record_mint" in writes[asked:]
+    assert outcome.credentials is not None
+    assert outcome.credentials.access_key is not None
+    mints = {mint.kind: mint for mint in world.ledger.mints_of(key_of(request_id))}
+    assert mints[MintKind.ACCESS_KEY].credential_id == outcome.credentials.access_key.access_key_id
+    assert mints[MintKind.CONSOLE_PASSWORD].credential_id == "ana"
+    assert {mint.state for mint in mints.values()} == {MintState.MADE}
 
 
 async def test_a_deletion_takes_everything_off(world: World) -> None:

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from identity_service.application.ledger import Claim, Intent
 from identity_service.domain import tags
 from identity_service.domain.entities import UserRecord
 from identity_service.domain.errors import IamError, IamErrorKind, IdentityError, Reason
@@ -14,7 +15,7 @@ from identity_service.domain.plan import Plan
 from identity_service.domain.request import Credentials, NewUser, Permissions, UserChange, UserDeletion
 from tests.contract.fake_iam import FakeIam
 from tests.unit.application.fakes import OTHER
-from tests.unit.application.test_mutation import DENIED, LOST, OWNED, THROTTLED, World, replace_action
+from tests.unit.application.worlds import DENIED, LOST, OWNED, THROTTLED, World, replace_action
 
 NEW = UserChange("ana", new_user=NewUser(), credentials=Credentials(access_key=True))
 KEY = UserChange("ana", credentials=Credentials(access_key=True))
@@ -136,9 +137,10 @@ async def test_a_namesake_made_after_the_plan_is_not_touched(world: World, body:
     world.iam.add_user("ana", tags=OWNED)
     begin = world.ledger.begin
 
-    async def rival_comes_first(intent: Any) -> None:
-        await begin(intent)
+    async def rival_comes_first(intent: Intent) -> Claim:
+        claim = await begin(intent)
         await remake(world, OTHER.team)
+        return claim
 
     world.ledger.begin = rival_comes_first  # type: ignore[method-assign]  # the rival acts at this moment
     error = await world.refused(body)

@@ -36,7 +36,7 @@ from identity_service.domain.request import (
 from identity_service.domain.secret import Secret
 from tests.contract.fake_iam import ALLOW_NOTHING
 from tests.unit.application.fakes import OTHER
-from tests.unit.application.test_mutation import DENIED, OWNED, World, replace_action
+from tests.unit.application.worlds import DENIED, OWNED, World, replace_action
 
 READ = json.dumps(
     {
@@ -345,6 +345,7 @@ async def test_a_policy_that_is_too_long_is_refused(world: World) -> None:
 async def test_a_reset_needs_no_warning_where_the_account_allows_it(world: World) -> None:
     """Without deadlock there is no warning of one."""
     world.iam.set_password_policy(PasswordPolicy(allow_users_to_change=True))
+    world.iam.add_group_policy("Developers", "some", READ)
     reset = Credentials(console_password=ConsolePassword(require_reset=True))
     kinds = await warnings_of(world, new(credentials=reset, permissions=Permissions(("Developers",))))
     assert not kinds & {WarningKind.MFA_DEADLOCK, WarningKind.RESET_DEADLOCK}

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from identity_client import IdentityClient
 from identity_client.cli.app import app
 from tests.unit.client.fake_service import FakeIdentityService
+from tests.unit.client.slow_motion import SlowMotion
 
 
 @pytest.fixture
@@ -50,8 +51,11 @@ Command = Callable[..., Run]
 
 @pytest.fixture
 def run(service: FakeIdentityService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Run `identityctl` in a folder of its own against the fake service."""
+    """Run `identityctl` in a folder of its own against the fake service; the waits between retries take no time."""
     monkeypatch.chdir(tmp_path)
+    motion = SlowMotion()
+    monkeypatch.setattr("identity_client._client.time", motion)
+    monkeypatch.setattr("identity_client._client.Pace", lambda: motion.pace)
 
     def run_command(*args: str, stdin: str = "", target: str = service.target) -> Run:
         result = CliRunner().invoke(app, ["--target", target, "--insecure", *args], input=stdin)

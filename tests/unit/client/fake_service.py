@@ -1,7 +1,7 @@
 """An identity service in this process: real gRPC on the loopback, a dictionary in the place of AWS.
 
-It keeps a ledger as the contract asks for: the same request_id has the same outcome once, and a replay withholds the
-secrets. What a test wants to go wrong it scripts with `fail`.
+It keeps a ledger of provisioned users as the contract asks for: the same request_id has the same outcome once, and a
+replay withholds the secrets unless new ones are asked for. What a test wants to go wrong it scripts with `fail`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,10 @@ PAGE = 2
 
 @dataclass(frozen=True)
 class Failure:
-    """How a call is to fail; without a reason it looks like a proxy's or the transport's answer."""
+    """How a call is to fail; without a reason it looks like a proxy's or the transport's answer.
+
+    A silent one is no answer at all: the call hangs until the client gives it up.
+    """
 
     code: grpc.StatusCode
     reason: str = ""
@@ -65,6 +68,7 @@ class Failure:
     retry_after: float | None = None
     more_details: tuple[Message, ...] = ()
     after_work: bool = False
+    silent: bool = False
     trailing: tuple[tuple[str, bytes], ...] = ()
 
     def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
@@ -110,9 +114,10 @@ class FakeIdentityService:
         self.plan_problems: dict[str, PlanProblem] = {}
         self.also: dict[str, dict[str, list[Message]]] = {}
         self.before_provision: Callable[[str], None] = lambda name: None
+        self.issued: dict[str, list[str]] = defaultdict(list)
         self._ledger: dict[str, ProvisionUserResponse] = {}
         self._failures: dict[str, deque[Failure]] = defaultdict(deque)
-        self._failing_changes: dict[str, Failure] = {}
+        self._failing_changes: dict[str, deque[Failure]] = defaultdict(deque)
         self._failing_users: dict[str, Failure] = {}
         self._problems: dict[str, PlanProblem] = {}
         self._lock = threading.Lock()
@@ -133,13 +138,21 @@ class FakeIdentityService:
         """Have the next calls of a method fail, one after the other."""
         self._failures[method].extend(failures)
 
-    def fail_change(self, method: str, failure: Failure) -> None:
-        """Have the next call of a method that wants something changed, and no plan, fail."""
-        self._failing_changes[method] = failure
+    def fail_change(self, method: str, failure: Failure, *, times: int = 1) -> None:
+        """Have the next calls of a method that want something changed, and no plan, fail."""
+        self._failing_changes[method].extend([failure] * times)
+
+    def heal_changes(self, method: str) -> None:
+        """Have the changes of a method fail no more."""
+        self._failing_changes[method].clear()
 
     def fail_user(self, user_name: str, failure: Failure) -> None:
         """Have every attempt to make this user fail."""
         self._failing_users[user_name] = failure
+
+    def heal(self, method: str) -> None:
+        """Have the calls of a method fail no more."""
+        self._failures[method].clear()
 
     def heal_user(self, user_name: str) -> None:
         """Let this user be made again."""
@@ -250,7 +263,8 @@ class FakeIdentityService:
             self.received.append(Received(method, request, metadata))
             if self._failures[method]:
                 return self._failures[method].popleft()
-            return None if getattr(request, "validate_only", False) else self._failing_changes.pop(method, None)
+            planned = getattr(request, "validate_only", False) or not self._failing_changes[method]
+            return None if planned else self._failing_changes[method].popleft()
 
     def _watch(self, request: Any, context: grpc.ServicerContext) -> Iterator[WatchOperationResponse]:
         failure = self._arrived("WatchOperation", request, context)
@@ -274,10 +288,13 @@ class FakeIdentityService:
         return response
 
     def _made_once(self, request: ProvisionUserRequest, context: grpc.ServicerContext) -> ProvisionUserResponse:
-        done = self._ledger.get(request.request_id)
-        if done is not None:
-            return _without_secrets(done)
         spec = request.user
+        done = self._ledger.get(request.request_id)
+        if done is not None and not request.reissue_secrets:
+            return _without_secrets(done)
+        if done is not None:
+            _issue(done, spec)
+            return self._noted(request.request_id, done)
         if spec.user_name.casefold() in self.users:
             abort(context, Failure(grpc.StatusCode.ALREADY_EXISTS, "USER_ALREADY_EXISTS", "is there"))
         user = User(user_name=spec.user_name, arn=_arn(spec), user_id=f"AIDA{len(self.users)}", path=spec.path or "/")
@@ -286,7 +303,15 @@ class FakeIdentityService:
         response.steps.append(ExecutedStep(iam_action="iam:CreateUser", resource=user.arn, aws_request_id="r-1"))
         _issue(response, spec)
         self._ledger[request.request_id] = response
-        return response
+        return self._noted(request.request_id, response)
+
+    def _noted(self, request_id: str, answer: ProvisionUserResponse) -> ProvisionUserResponse:
+        """Make the secret key of a second issue another one, and note each that was issued."""
+        issued = self.issued[request_id]
+        if issued and answer.credentials.HasField("access_key"):
+            answer.credentials.access_key.secret_access_key = f"{SECRET_KEY}{len(issued)}"
+        issued.append(answer.credentials.access_key.secret_access_key)
+        return answer
 
     def _plan(self, spec: UserSpec) -> Plan:
         plan = Plan(
@@ -338,6 +363,10 @@ class FakeIdentityService:
 
 def abort(context: grpc.ServicerContext, failure: Failure) -> NoReturn:
     """End a call as the failure says."""
+    if failure.silent:
+        given_up = threading.Event()
+        if context.add_callback(given_up.set):
+            given_up.wait()
     context.set_trailing_metadata(failure.trailing_metadata())
     context.abort(failure.code, failure.message)
 

@@ -9,8 +9,9 @@ import grpc
 import pytest
 
 from identity_client import AsyncIdentityClient, ConsolePassword, IdentityClient, NotFound
-from identity_client._credential_calls import enable_mfa_device
+from identity_client._credential_calls import MfaAssignment, enable_mfa_device
 from identity_client._permission_calls import PolicyScope
+from identity_provisioning.v1.credential_pb2 import VirtualMfaDevice
 from identity_provisioning.v1.operation_service_pb2 import WatchOperationRequest, WatchOperationResponse
 from identity_provisioning.v1.permission_pb2 import Group
 from identity_provisioning.v1.user_pb2 import User
@@ -206,6 +207,26 @@ def test_policies_are_listed_by_scope(
     client.list_policies(scope=scope, search="read")
     request = service.received[0].request
     assert (request.scope, request.search) == (number, "read")
+
+
+@pytest.mark.parametrize(("assignment", "number"), [("any", 0), ("enabled", 1), ("pending", 2), ("abandoned", 3)])
+def test_mfa_devices_are_listed_by_assignment(
+    client: IdentityClient, service: FakeIdentityService, assignment: MfaAssignment, number: int
+) -> None:
+    """Which devices are listed is said in a word, and every page is asked for alike."""
+    service.lists["ListMfaDevices"] = [VirtualMfaDevice(serial_number=serial) for serial in "abc"]
+    found = client.iterate_mfa_devices(assignment=assignment, user_name="ana", page_size=2)
+    assert [device.serial_number for device in found] == list("abc")
+    assert {(each.request.assignment, each.request.user_name) for each in service.received} == {(number, "ana")}
+
+
+async def test_mfa_devices_are_awaited_on_the_asynchronous_client(service: FakeIdentityService) -> None:
+    """The asyncio twin goes through the same pages."""
+    service.lists["ListMfaDevices"] = [VirtualMfaDevice(serial_number=serial) for serial in "abc"]
+    async with AsyncIdentityClient(service.target, insecure=True) as client:
+        page = await client.list_mfa_devices(page_size=1)
+        assert [device.serial_number for device in page.mfa_devices] == ["a"]
+        assert [device.serial_number async for device in client.iterate_mfa_devices(page_size=1)] == list("abc")
 
 
 def test_mfa_devices_and_console_access_are_described(client: IdentityClient, service: FakeIdentityService) -> None:

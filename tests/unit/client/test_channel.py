@@ -9,9 +9,11 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf.descriptor_pb2 import MethodOptions
 
 from identity_client import AsyncIdentityClient, IdentityClient, TlsFileError, TlsFiles, Unavailable
 from identity_client._channel import endpoint, is_loopback
+from identity_client._contract import methods
 from tests.unit.client.certificates import Authority
 from tests.unit.client.fake_service import FakeIdentityService
 
@@ -86,8 +88,19 @@ def test_the_channel_is_set_up_for_replicas_and_limits() -> None:
 def test_grpc_itself_retries_nothing_that_changes_something() -> None:
     """The service config names reads only, so that no mutation is repeated behind this package's back."""
     config = json.loads(str(dict(endpoint("localhost:1", insecure=True).options)["grpc.service_config"]))
-    names = [name for each in config["methodConfig"] for name in each["name"]]
-    assert names == [{"service": "identity_provisioning.v1.OperationService", "method": "WatchOperation"}]
+    names = [(name["service"], name["method"]) for each in config["methodConfig"] for name in each["name"]]
+    assert names == [("identity_provisioning.v1.OperationService", "WatchOperation")]
+    levels = {(each.containing_service.full_name, each.name): each.GetOptions().idempotency_level for each in methods()}
+    assert {levels[name] for name in names} == {MethodOptions.NO_SIDE_EFFECTS}
+
+
+def test_a_connection_that_has_gone_dead_is_given_up_soon() -> None:
+    """Within half a minute, and with no more pings than the service allows, one every ten seconds."""
+    options = dict(endpoint("localhost:1", insecure=True).options)
+    interval, patience = int(options["grpc.keepalive_time_ms"]), int(options["grpc.keepalive_timeout_ms"])
+    assert interval >= 10_000
+    assert interval + patience <= 30_000
+    assert options["grpc.http2.ping_timeout_ms"] == patience
 
 
 @pytest.fixture

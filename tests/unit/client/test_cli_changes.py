@@ -15,9 +15,11 @@ import pytest
 import segno
 
 from identity_client.cli.qr_code import drawn, key_uri
-from identity_provisioning.v1.credential_pb2 import AccessKey
+from identity_provisioning.v1.credential_pb2 import AccessKey, VirtualMfaDevice
+from identity_provisioning.v1.credential_service_pb2 import ListMfaDevicesRequest
 from identity_provisioning.v1.error_pb2 import ErrorReason
 from identity_provisioning.v1.permission_pb2 import AttachedPolicy, Group, Policy
+from identity_provisioning.v1.permission_service_pb2 import ListPoliciesRequest
 from identity_provisioning.v1.plan_pb2 import PlanProblem, PlanWarning
 from identity_provisioning.v1.user_pb2 import Tag, User
 from tests.unit.client.conftest import Command
@@ -103,18 +105,15 @@ def test_what_is_so_already_needs_no_consent(run: Command, service: FakeIdentity
 def test_a_failure_of_a_deletion_says_what_was_not_reached(run: Command, service: FakeIdentityService) -> None:
     """What is never undone is not said to remain."""
     metadata = {"failed_step": "iam:DeleteGroup", "remaining": "delete group g"}
-    service.fail_change("DeleteGroup", Failure(grpc.StatusCode.ABORTED, "CONFLICT", metadata=metadata))
+    service.fail_change("DeleteGroup", Failure(grpc.StatusCode.FAILED_PRECONDITION, "IN_USE", metadata=metadata))
     done = run("groups", "delete", "g", "--yes")
     assert done.exit_code == 1
     assert "What was not reached: delete group g." in done.stderr
 
 
-@pytest.mark.parametrize("reason", ["INTERRUPTED", "UNDO_INCOMPLETE"])
-def test_what_the_service_left_open_names_the_next_command(
-    run: Command, service: FakeIdentityService, reason: str
-) -> None:
+def test_what_the_service_left_open_names_the_next_command(run: Command, service: FakeIdentityService) -> None:
     """The person is told with what command to look, and what to do then."""
-    left = Failure(grpc.StatusCode.FAILED_PRECONDITION, reason, metadata={"remaining": "group g"})
+    left = Failure(grpc.StatusCode.FAILED_PRECONDITION, "UNDO_INCOMPLETE", metadata={"remaining": "group g"})
     service.fail_change("AssignPermissions", left)
     done = run("assign", "ana", "--group", "g", "--yes")
     assert done.exit_code == 1
@@ -122,11 +121,10 @@ def test_what_the_service_left_open_names_the_next_command(
         assert text in done.stderr
 
 
-@pytest.mark.parametrize("reason", ["INTERRUPTED", "UNDO_INCOMPLETE"])
-def test_a_user_left_behind_names_its_removal(run: Command, service: FakeIdentityService, reason: str) -> None:
+def test_a_user_left_behind_names_its_removal(run: Command, service: FakeIdentityService) -> None:
     """After `provision` the exact command is named that clears the way for the same command."""
-    remaining = "nothing" if reason == "INTERRUPTED" else "create user ana: not undone"
-    left = Failure(grpc.StatusCode.FAILED_PRECONDITION, reason, metadata={"remaining": remaining})
+    metadata = {"remaining": "create user ana: not undone"}
+    left = Failure(grpc.StatusCode.FAILED_PRECONDITION, "UNDO_INCOMPLETE", metadata=metadata)
     service.fail_user("ana", left)
     done = run("provision", "ana", "--yes")
     assert done.exit_code == 1
@@ -166,6 +164,30 @@ def test_groups_and_policies_are_listed(run: Command, service: FakeIdentityServi
     assert (request.scope, request.search) == (2, "dep")
     assert run("groups", "list", "--output", "json").document()["groups"][0]["group_name"] == "Ops"
     assert run("policies", "list", "--output", "json").document()["policies"][0]["arn"] == POLICY_ARN
+
+
+def test_mfa_devices_are_listed(run: Command, service: FakeIdentityService) -> None:
+    """Each device says whose it is or for whom it waits; filters arrive, and the narrower of two counts."""
+    service.lists["ListMfaDevices"] = [
+        VirtualMfaDevice(serial_number="arn:mfa/a", user_name="ana", owner_team="web"),
+        VirtualMfaDevice(serial_number="arn:mfa/b", made_for_user_name="bo", owner_team="web"),
+        VirtualMfaDevice(serial_number="arn:mfa/c", made_for_user_name="cy", owner_team="ops", abandoned=True),
+        VirtualMfaDevice(serial_number="arn:mfa/d"),
+    ]
+    done = run("mfa", "list", "--pending", "--user", "bo")
+    lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.stdout.splitlines() if "arn:mfa" in line]
+    assert lines == [
+        ["arn:mfa/a", "enabled", "ana", "web"],
+        ["arn:mfa/b", "pending", "for bo", "web"],
+        ["arn:mfa/c", "abandoned", "for cy", "ops"],
+        ["arn:mfa/d", "pending", "", ""],
+    ]
+    request = service.calls("ListMfaDevices")[0].request
+    assert (request.assignment, request.user_name) == (ListMfaDevicesRequest.ASSIGNMENT_PENDING, "bo")
+    document = run("mfa", "list", "--abandoned", "--pending", "--output", "json").document()
+    assert document["mfa_devices"][2]["abandoned"] is True
+    request = service.calls("ListMfaDevices")[-1].request
+    assert (request.assignment, request.user_name) == (ListMfaDevicesRequest.ASSIGNMENT_ABANDONED, "")
 
 
 def test_an_empty_list_says_so(run: Command, service: FakeIdentityService) -> None:
@@ -222,7 +244,8 @@ def test_update_says_every_change(run: Command, service: FakeIdentityService) ->
         (["mfa", "enable", "ana", SERIAL, "123456"], "Two codes"),
         (["policies", "create", "p", "p.json"], "@FILE.json"),
         (["policies", "create", "p", "@gone.json"], "No such file"),
-        (["policies", "delete", "Deploy"], "is no ARN"),
+        (["policies", "delete", "De ploy"], "is not a policy's ARN, nor a name"),
+        (["policies", "delete", "arn:aws:iam::1:policy/Deploy"], "is not a policy's ARN, nor a name"),
     ],
 )
 def test_bad_input_is_told_before_anything_is_sent(
@@ -233,6 +256,38 @@ def test_bad_input_is_told_before_anything_is_sent(
     assert done.exit_code == 2
     assert message in done.stderr
     assert service.received == []
+
+
+def test_a_policy_is_deleted_by_name(run: Command, service: FakeIdentityService) -> None:
+    """The name is looked up among the account's own policies, through all pages and in any letter case."""
+    service.lists["ListPolicies"] = [
+        Policy(policy_name=name, arn=f"arn:aws:iam::{ACCOUNT}:policy/{name}")
+        for name in ("Deployer", "ReDeploy", "Deploy")
+    ]
+    done = run("policies", "delete", "deploy", "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert [each.request.policy_arn for each in service.calls("DeletePolicy")] == [POLICY_ARN, POLICY_ARN]
+    search = service.calls("ListPolicies")[0].request
+    assert (search.search, search.scope) == ("deploy", ListPoliciesRequest.SCOPE_CUSTOMER)
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        ([], "The account has no policy of its own named 'Deploy'; `identityctl policies list"),
+        (["", "teams/"], f"{POLICY_ARN.replace('Deploy', 'teams/Deploy')}. Name the policy by its ARN."),
+    ],
+)
+def test_a_name_that_is_not_one_policys_deletes_nothing(
+    run: Command, service: FakeIdentityService, paths: list[str], message: str
+) -> None:
+    """An absent name and one that two policies have are told, to people and to machines, and nothing is asked for."""
+    arns = [f"arn:aws:iam::{ACCOUNT}:policy/{path}Deploy" for path in paths]
+    service.lists["ListPolicies"] = [Policy(policy_name="Deploy", arn=arn) for arn in arns]
+    done = run("policies", "delete", "Deploy", "--yes", "--output", "json")
+    assert (done.exit_code, service.calls("DeletePolicy")) == (1, [])
+    assert message in done.stderr
+    assert message in done.document()["error"]["message"]
 
 
 def test_new_credentials_come_into_the_file_and_nowhere_else(run: Command, tmp_path: Path) -> None:
@@ -276,7 +331,7 @@ def test_a_password_is_taken_from_standard_input(run: Command, service: FakeIden
 
 def test_a_lost_answer_of_a_mint_says_what_to_do(run: Command, service: FakeIdentityService) -> None:
     """Where secrets may have been made and lost, the commands are named that show and remove them."""
-    service.fail_change("CreateCredentials", Failure(grpc.StatusCode.UNAVAILABLE))
+    service.fail_change("CreateCredentials", Failure(grpc.StatusCode.UNAVAILABLE), times=99)
     done = run("credentials", "create", "ana", "--console", "--show-secrets", "--yes")
     assert done.exit_code != 0
     assert "identityctl get ana" in done.stderr

@@ -262,7 +262,7 @@ def test_every_command_has_help_with_an_example(run: Command) -> None:
     alone = ("plan", "provision", "init", "get", "list", "update", "delete", "assign", "revoke", "account")
     inner = {
         "credentials": ("create", "disable-console"),
-        "mfa": ("create", "enable", "delete"),
+        "mfa": ("create", "enable", "list", "delete"),
         "groups": ("list", "create", "delete"),
         "policies": ("list", "create", "delete"),
     }

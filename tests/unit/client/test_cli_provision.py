@@ -17,7 +17,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from identity_client.cli.hand_outs import HandOuts
+from identity_client.cli.hand_outs import Delivery, HandOuts
 from identity_client.cli.wanted import WantedUser
 from identity_client.handout import CredentialsCsv, mail_draft
 from identity_provisioning.v1.error_pb2 import ErrorReason
@@ -89,7 +89,7 @@ def test_credentials_come_into_the_file_and_nowhere_else(run: Command, tmp_path:
     assert done.exit_code == 0
     lines = (tmp_path / "out.csv").read_bytes().decode().splitlines()
     password = PASSWORD.replace('"', '""')
-    assert lines[1] == f'"ana","{password}","AKIAEXAMPLE","{SECRET_KEY}","{SIGN_IN_URL}"'
+    assert lines[1] == f'"ana","{password}","AKIAEXAMPLE","\'{SECRET_KEY}","{SIGN_IN_URL}"'
     assert stat.S_IMODE((tmp_path / "out.csv").stat().st_mode) == 0o600
     assert SECRET_KEY not in done.stdout + done.stderr
     assert PASSWORD not in done.stdout + done.stderr
@@ -213,9 +213,9 @@ def test_lost_secrets_are_never_called_done(run: Command, service: FakeIdentityS
     (user,) = lost.document()["users"]
     assert (lost.exit_code, user["status"]) == (1, "secrets_lost")
     assert "identityctl delete" in user["notes"]
-    assert resume_files(tmp_path) == []
+    asked = len(service.provisioned())
     assert run(*command).exit_code == 3
-    assert len(service.provisioned()) == len({each.request_id for each in service.provisioned()}) + 1
+    assert len(service.provisioned()) == asked
 
 
 def test_a_password_that_was_given_is_never_lost(run: Command, service: FakeIdentityService) -> None:
@@ -360,7 +360,7 @@ def test_one_users_fault_costs_nobody_else_a_secret(
     """Whatever one user ends with is that user's failure; the run goes on to the last line."""
     deliver = HandOuts.deliver
 
-    def fail(self: HandOuts, user: WantedUser, response: ProvisionUserResponse) -> tuple[str, tuple[str, ...]]:
+    def fail(self: HandOuts, user: WantedUser, response: ProvisionUserResponse) -> Delivery:
         if user.name == "u0":
             raise RuntimeError("unforeseen")
         return deliver(self, user, response)

@@ -10,7 +10,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from identity_client.handout import (
@@ -19,14 +19,19 @@ from identity_client.handout import (
     CredentialsRow,
     checked_address,
     csv_row,
+    escape_cell,
     mail_draft,
     mail_file_name,
+    read_credentials_csv,
+    unescape_cell,
     write_mail_draft,
 )
 from identity_provisioning.v1.credential_pb2 import IssuedAccessKey, IssuedConsolePassword, IssuedCredentials
 
 STARTS = st.sampled_from(["", "=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff20", "'"])
 CELLS = st.builds(str.__add__, STARTS, st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40))
+ROWS = st.builds(CredentialsRow, CELLS, CELLS, CELLS, CELLS, CELLS)
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 NAMES = st.text("ABCZabcz0189+=,.@_-", min_size=1, max_size=64)
 
 
@@ -45,21 +50,62 @@ def test_the_columns_are_those_of_the_console(tmp_path: Path) -> None:
     assert (tmp_path / "c.csv").read_bytes().decode() == heading
 
 
-@given(name=CELLS, key_id=CELLS, link=CELLS)
-def test_no_cell_can_be_run(name: str, key_id: str, link: str) -> None:
-    """Whatever a name holds, its cell begins with no character that starts a formula, and nothing else is changed."""
-    row = CredentialsRow(name, access_key_id=key_id, console_login_link=link)
-    read = cells(csv_row(row))
-    for was, now in ((name, read[0]), (key_id, read[2]), (link, read[4])):
-        assert not now.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"))
+@given(row=ROWS)
+def test_no_cell_can_be_run(row: CredentialsRow) -> None:
+    """Whatever a value is, secret or not, its cell begins with no character that starts a formula."""
+    for was, now in zip(row.cells, cells(csv_row(row)), strict=True):
+        assert not now.startswith(FORMULA_STARTS)
         assert now in (was, f"'{was}")
 
 
-@given(password=CELLS, secret=CELLS)
-def test_secrets_are_written_as_they_are(password: str, secret: str) -> None:
-    """One changed character would make a secret worthless, so quoting is all that is done to it."""
-    read = cells(csv_row(CredentialsRow("ana", password=password, secret_access_key=secret)))
-    assert (read[1], read[3]) == (password, secret)
+@given(row=ROWS)
+def test_altered_cells_are_named(row: CredentialsRow) -> None:
+    """Each column whose cell is not the value itself is named, and no other."""
+    pairs = zip(COLUMNS, row.cells, cells(csv_row(row)), strict=True)
+    assert row.altered_cells == tuple(column for column, was, now in pairs if was != now)
+
+
+@given(text=CELLS)
+def test_a_cell_can_be_taken_back(text: str) -> None:
+    """Taking the apostrophe off gives the text, also where the text begins with apostrophes of its own."""
+    assert unescape_cell(escape_cell(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("+secret/key", "'+secret/key"),
+        ("=1+1", "'=1+1"),
+        ("'=1+1", "''=1+1"),
+        ("\uff1d1", "'\uff1d1"),
+        ("\0=1", "'\0=1"),
+        ("/secret+key", "/secret+key"),
+        ("'quoted'", "'quoted'"),
+        ("", ""),
+    ],
+)
+def test_only_what_a_spreadsheet_could_run_gets_an_apostrophe(text: str, cell: str) -> None:
+    """A plus in the middle or an apostrophe before a letter is left; what looks escaped already is escaped again."""
+    assert (escape_cell(text), unescape_cell(cell)) == (cell, text)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(ROWS, max_size=5))
+def test_the_file_is_read_as_it_was_meant(tmp_path_factory: pytest.TempPathFactory, rows: list[CredentialsRow]) -> None:
+    """Every value comes back from the file as it went in, line ends and quotes included."""
+    path = tmp_path_factory.mktemp("csv") / "c.csv"
+    with CredentialsCsv(path) as file:
+        for row in rows:
+            assert file.write(row) == row.altered_cells
+    assert read_credentials_csv(path) == rows
+
+
+@pytest.mark.parametrize("content", [b"", b"User name\r\n", b'"User name","Password"\r\n"a"', b"\xff"])
+def test_what_is_no_credentials_file_is_not_read(tmp_path: Path, content: bytes) -> None:
+    """Another heading, half a line or bytes that are no text end in an error, not in half the truth."""
+    (tmp_path / "c.csv").write_bytes(content)
+    with pytest.raises(ValueError, match="changed since"):
+        read_credentials_csv(tmp_path / "c.csv")
 
 
 @given(name=CELLS)

@@ -108,6 +108,49 @@ def test_a_mistake_in_a_table_names_its_line(tmp_path: Path, text: str, complain
     assert any(line.startswith(complaint) for line in found), found
 
 
+def test_a_bad_heading_hides_nothing(tmp_path: Path) -> None:
+    """An unknown column, one that is there twice and the mistakes of every line are told at once, in their order."""
+    text = "name,phone,path,path,access_key\nana,1,x,/,yes\nbo,2,/,/,true\na b,3,/,/,\ncy,4,/,/,,more\n"
+    found = complaints(tmp_path, "users.csv", text)
+    assert [line.partition(" ")[0] for line in found] == [
+        "users.csv:1:",
+        "users.csv:1:",
+        "users.csv:2:",
+        "users.csv:2:",
+        "users.csv:4:",
+        "users.csv:5:",
+    ]
+    for column in ("1: path: is there twice", "1: phone: is not known", "2: access_key: must", "2: path: 'x' does"):
+        assert any(line.startswith(f"users.csv:{column}") for line in found), found
+
+
+def test_a_misspelt_name_column_is_told_once(tmp_path: Path) -> None:
+    """The lines are checked for all else, and not each complained about for its lack of a name."""
+    found = complaints(tmp_path, "users.csv", "nmae,access_key\nana,yes\nbo,true\n")
+    assert [line.split(" is ")[0].split(" must")[0] for line in found] == [
+        "users.csv:1: name:",
+        "users.csv:1: nmae:",
+        "users.csv:2: access_key:",
+    ]
+
+
+def test_a_table_without_a_heading_is_one_mistake(tmp_path: Path) -> None:
+    """Where the first line names no column at all, its cells are not taken for misspelt ones."""
+    (found,) = complaints(tmp_path, "users.csv", "ana,true\nbo,false\n")
+    assert found.startswith("users.csv:1: name: is missing")
+
+
+def test_a_broken_end_hides_no_mistake_before_it(tmp_path: Path) -> None:
+    """The lines before the place where a table is no CSV any more are checked too."""
+    found = complaints(tmp_path, "users.csv", 'name,access_key\nana,yes\n"bo,true\n')
+    assert [line.partition(" ")[2][:12] for line in found] == ["access_key: ", "is not CSV: "]
+
+
+def test_a_cell_that_was_made_safe_is_read_as_it_was_meant(tmp_path: Path) -> None:
+    """The apostrophe with which the credentials file begins such a cell is not part of the name."""
+    assert [user.name for user in read(tmp_path, "users.csv", "name\n'+ana\n'=bo\n-cy\n")] == ["+ana", "=bo", "-cy"]
+
+
 def test_json_is_read_like_yaml(tmp_path: Path) -> None:
     """The same fields, merged in the same way, with the escapes that only JSON has."""
     text = json.dumps(

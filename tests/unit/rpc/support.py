@@ -16,11 +16,18 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from identity_service.application.account_description import AccountDescription
-from identity_service.application.listing import PageRequest, UserFilter
+from identity_service.application.listing import MfaDeviceFilter, PageRequest, UserFilter
 from identity_service.application.ports import PolicyScope
 from identity_service.application.work import OwnedWork
 from identity_service.domain.caller import Caller
-from identity_service.domain.entities import GroupDetails, Page, PolicyDetails, UserRecord, UserSnapshot
+from identity_service.domain.entities import (
+    GroupDetails,
+    MfaDeviceDetails,
+    Page,
+    PolicyDetails,
+    UserRecord,
+    UserSnapshot,
+)
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.plan import Plan
@@ -118,6 +125,12 @@ class FakeApplication:
     ) -> Page[PolicyDetails]:
         """Stand in for Listing."""
         return await self._list(caller.id, account_id, page, scope, search)
+
+    async def mfa_devices(
+        self, caller: Caller, account_id: str, page: PageRequest, wanted: MfaDeviceFilter
+    ) -> Page[MfaDeviceDetails]:
+        """Stand in for Listing."""
+        return await self._list(caller.id, account_id, page, wanted)
 
     async def _list(self, *asked: Any) -> Page[Any]:
         self.reads.append(asked)

@@ -6,6 +6,7 @@ from typing import Any
 import grpc
 import pytest
 
+from identity_provisioning.v1.credential_service_pb2 import ListMfaDevicesRequest, ListMfaDevicesResponse
 from identity_provisioning.v1.permission_service_pb2 import (
     ListGroupsRequest,
     ListGroupsResponse,
@@ -14,9 +15,17 @@ from identity_provisioning.v1.permission_service_pb2 import (
 )
 from identity_provisioning.v1.user_pb2 import Tag
 from identity_provisioning.v1.user_service_pb2 import ListUsersRequest, ListUsersResponse
-from identity_service.application.listing import PageRequest, UserFilter
-from identity_service.application.ports import PolicyScope
-from identity_service.domain.entities import AttachedPolicyRecord, GroupDetails, Page, PolicyDetails, UserRecord
+from identity_service.application.listing import MfaDeviceFilter, PageRequest, UserFilter
+from identity_service.application.ports import MfaAssignment, PolicyScope
+from identity_service.domain.entities import (
+    AttachedPolicyRecord,
+    GroupDetails,
+    MfaDeviceDetails,
+    Page,
+    PolicyDetails,
+    UserRecord,
+    VirtualMfaDeviceRecord,
+)
 from identity_service.domain.errors import IdentityError, Reason
 from tests.unit.rpc.support import INSECURE_CALLER_ID, RunningServer, failure, reason_of
 
@@ -120,10 +129,52 @@ async def test_policies_are_listed_by_whose_they_are(
     assert (policy.description, response.next_page_token) == ("", "more")
 
 
+@pytest.mark.parametrize(
+    ("wire", "wanted"),
+    [
+        (ListMfaDevicesRequest.ASSIGNMENT_UNSPECIFIED, MfaDeviceFilter(MfaAssignment.ANY, user_name="ann")),
+        (ListMfaDevicesRequest.ASSIGNMENT_ENABLED, MfaDeviceFilter(MfaAssignment.ENABLED, user_name="ann")),
+        (ListMfaDevicesRequest.ASSIGNMENT_PENDING, MfaDeviceFilter(MfaAssignment.PENDING, user_name="ann")),
+        (
+            ListMfaDevicesRequest.ASSIGNMENT_ABANDONED,
+            MfaDeviceFilter(MfaAssignment.PENDING, abandoned_only=True, user_name="ann"),
+        ),
+    ],
+)
+async def test_mfa_devices_are_listed_by_who_has_them(
+    server: RunningServer, wire: ListMfaDevicesRequest.Assignment.ValueType, wanted: MfaDeviceFilter
+) -> None:
+    """Each assignment of the contract is the application's, and a device comes with what its tags say, decoded."""
+    prefix = f"arn:aws:iam::{ACCOUNT}:mfa/"
+    ours = {
+        "identity-provisioning:row": "1",
+        "identity-provisioning:owner": "people-team",
+        "identity-provisioning:user": "lima:ann",
+    }
+    server.application.page = Page(
+        (
+            MfaDeviceDetails(VirtualMfaDeviceRecord(f"{prefix}a", tags=ours), abandoned=True),
+            MfaDeviceDetails(VirtualMfaDeviceRecord(f"{prefix}b", "bo")),
+        ),
+        "more",
+    )
+    request = ListMfaDevicesRequest(
+        account_id=ACCOUNT, page_size=7, page_token="here", assignment=wire, user_name="ann"
+    )
+    response = await server.call("CredentialService/ListMfaDevices", request, ListMfaDevicesResponse)
+    assert server.application.reads == [(INSECURE_CALLER_ID, ACCOUNT, PageRequest(7, "here"), wanted)]
+    pending, enabled = response.mfa_devices
+    assert (pending.serial_number, pending.user_name, pending.abandoned) == (f"{prefix}a", "", True)
+    assert (pending.made_for_user_name, pending.owner_team) == ("lima,ann", "people-team")
+    assert (enabled.user_name, enabled.made_for_user_name, enabled.owner_team) == ("bo", "", "")
+    assert (enabled.abandoned, response.next_page_token) == (False, "more")
+
+
 LISTS: list[tuple[str, Any, Any]] = [
     ("UserService/ListUsers", ListUsersRequest, ListUsersResponse),
     ("PermissionService/ListGroups", ListGroupsRequest, ListGroupsResponse),
     ("PermissionService/ListPolicies", ListPoliciesRequest, ListPoliciesResponse),
+    ("CredentialService/ListMfaDevices", ListMfaDevicesRequest, ListMfaDevicesResponse),
 ]
 
 

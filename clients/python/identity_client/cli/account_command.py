@@ -35,13 +35,13 @@ def _show(session: Session, found: Account) -> None:
 
 def _policy_text(policy: PasswordPolicy) -> str:
     classes = {
-        "lowercase": policy.require_lowercase,
-        "uppercase": policy.require_uppercase,
-        "digit": policy.require_numbers,
-        "symbol": policy.require_symbols,
+        "a lowercase letter": policy.require_lowercase,
+        "an uppercase letter": policy.require_uppercase,
+        "a digit": policy.require_numbers,
+        "a symbol": policy.require_symbols,
     }
     parts = [f"at least {policy.minimum_length} characters"]
-    parts += [f"a {name}" for name, required in classes.items() if required]
+    parts += [name for name, required in classes.items() if required]
     if policy.minimum_classes:
         parts.append(f"{policy.minimum_classes} of the four classes of characters")
     if policy.maximum_age_days:

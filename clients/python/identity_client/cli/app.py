@@ -21,10 +21,12 @@ from identity_client.cli.exit_codes import EPILOG, ExitCode
 from identity_client.cli.failures import BadInputError, CliError, as_cli_error
 from identity_client.cli.group_commands import groups
 from identity_client.cli.init_command import INIT_EXAMPLES, init
+from identity_client.cli.keygen_command import KEYGEN_EXAMPLES, keygen
 from identity_client.cli.list_command import LIST_EXAMPLES, list_users
 from identity_client.cli.mfa_commands import mfa
+from identity_client.cli.open_command import OPEN_EXAMPLES, open_secrets
 from identity_client.cli.permission_commands import ASSIGN_EXAMPLES, REVOKE_EXAMPLES, assign, revoke
-from identity_client.cli.plan_command import plan
+from identity_client.cli.plan_command import PLAN_EXAMPLES, plan
 from identity_client.cli.policy_commands import policies
 from identity_client.cli.provision_command import PROVISION_EXAMPLES, provision
 from identity_client.cli.session import Output, Session, printable
@@ -32,6 +34,7 @@ from identity_client.cli.update_command import UPDATE_EXAMPLES, update
 from identity_client.cli.user_commands import DELETE_EXAMPLES, GET_EXAMPLES, delete, get
 
 _DEFAULT_TIMEOUT = 60.0
+_ARGUMENTS = "identity_client.cli.arguments"
 
 
 class Commands(TyperGroup):
@@ -39,6 +42,7 @@ class Commands(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Move the global options to the front, wherever they were written."""
+        ctx.meta[_ARGUMENTS] = tuple(args)
         return super().parse_args(ctx, self._global_options_first(args))
 
     def invoke(self, ctx: Any) -> Any:
@@ -150,7 +154,8 @@ def global_options(
         Output, typer.Option("--output", help="How results are written to standard output.")
     ] = Output.TABLE,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=0.1, help="Seconds for each call, retries included.")
+        float,
+        typer.Option("--timeout", min=0.1, help="Seconds for each call; until then what may pass is tried again."),
     ] = _DEFAULT_TIMEOUT,
     show_version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version.")
@@ -167,10 +172,11 @@ def global_options(
         account=account_id,
         output=output,
         timeout=timeout,
+        arguments=context.meta.get(_ARGUMENTS, ()),
     )
 
 
-app.command(epilog=epilog("plan ana --group Developers --console", "plan -f users.yaml --output json"))(plan)
+app.command(epilog=epilog(*PLAN_EXAMPLES))(plan)
 app.command(epilog=epilog(*PROVISION_EXAMPLES))(provision)
 app.command(epilog=epilog(*INIT_EXAMPLES))(init)
 app.command(epilog=epilog(*GET_EXAMPLES))(get)
@@ -184,3 +190,5 @@ app.command(epilog=epilog(*REVOKE_EXAMPLES))(revoke)
 app.add_typer(groups, name="groups")
 app.add_typer(policies, name="policies")
 app.command(epilog=epilog("account", "account --output json"))(account)
+app.command(epilog=epilog(*KEYGEN_EXAMPLES))(keygen)
+app.command("open", epilog=epilog(*OPEN_EXAMPLES))(open_secrets)

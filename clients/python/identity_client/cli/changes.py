@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from google.protobuf.message import Message
 
@@ -13,6 +13,7 @@ from identity_client.cli.consent import require_consent
 from identity_client.cli.exit_codes import ExitCode
 from identity_client.cli.failures import CliError, as_cli_error, message_document, outcome_unknown
 from identity_client.cli.interrupts import stop_on_interrupt
+from identity_client.cli.retrying import command_to_go_on
 from identity_client.cli.review import show_line, show_plan
 from identity_client.cli.session import Session
 from identity_provisioning.v1.plan_pb2 import ExecutedStep, Plan
@@ -44,6 +45,7 @@ class Change(Generic[Answer]):
         forward_only: whether a failure is never undone, so that what remains is what was not reached.
         on_lost: what to do when the answer may hold secrets and did not come.
         look: the command that shows what there is, for when the service does not know what it came to.
+        going_on: what to send with the change, and not with its plan, where it goes on with an earlier request.
     """
 
     subject: str
@@ -52,6 +54,7 @@ class Change(Generic[Answer]):
     forward_only: bool = False
     on_lost: str = ""
     look: str = ""
+    going_on: Mapping[str, Any] = field(default_factory=dict)
 
 
 def review(session: Session, change: Change[Answer], *, yes: bool) -> str:
@@ -62,9 +65,11 @@ def review(session: Session, change: Change[Answer], *, yes: bool) -> str:
     """
     plan = change.ask(validate_only=True).plan
     show_plan(session.messages, change.subject, plan)
-    if plan.problems:
+    if plan.problems and change.going_on:
+        session.say("An earlier request is gone on with, so what stands against the plan may be its own work.")
+    elif plan.problems:
         raise CliError("The plan cannot run; nothing was changed.", ExitCode.PLAN_HAS_PROBLEMS, plan=plan)
-    if plan.steps:
+    if plan.steps or change.going_on:
         require_consent(change.question, given=yes)
     return plan.digest
 
@@ -77,17 +82,16 @@ def carry_out(session: Session, change: Change[Answer], plan_digest: str) -> Ans
     """
     try:
         with stop_on_interrupt(lambda: session.say("The change is under way; its answer is waited for.")):
-            return change.ask(expected_plan_digest=plan_digest)
+            return change.ask(expected_plan_digest=plan_digest, **change.going_on)
     except IdentityServiceError as error:
-        raise as_cli_error(error, to_do=_to_do(change, error), forward_only=change.forward_only) from None
+        raise as_cli_error(error, to_do=_to_do(session, change, error), forward_only=change.forward_only) from None
 
 
-def _to_do(change: Change[Answer], error: IdentityServiceError) -> str | None:
+def _to_do(session: Session, change: Change[Answer], error: IdentityServiceError) -> str | None:
     """Answer what to do where this change knows better than the general advice."""
     if change.on_lost and outcome_unknown(error):
-        return change.on_lost
-    if change.look and error.reason == "INTERRUPTED":
-        return f"What it came to is not known. See with `{change.look}` what is there, then run the same command again."
+        command = command_to_go_on(session.arguments, error)
+        return f"Go on with the same request soon: `{command}`. If that is refused: {change.on_lost}"
     if change.look and error.reason == "UNDO_INCOMPLETE":
         return f"See it with `{change.look}`, remove what remains, then run the same command again."
     return None

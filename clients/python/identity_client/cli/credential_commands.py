@@ -15,9 +15,20 @@ from identity_client.cli.changes import Change, report, review_and_carry_out
 from identity_client.cli.examples import epilog
 from identity_client.cli.exit_codes import ExitCode
 from identity_client.cli.failures import BadInputError, CliError, get_command, message_document
-from identity_client.cli.options import ShowSecrets, UserName, Yes, require_some
-from identity_client.cli.results import show_credentials
+from identity_client.cli.options import APOSTROPHES, ShowSecrets, UserName, Yes, require_some
+from identity_client.cli.results import say_altered_cells, show_credentials
+from identity_client.cli.retrying import ReissueSecrets, RequestId, going_on
 from identity_client.cli.review import show_line
+from identity_client.cli.sealing import (
+    IdentityFiles,
+    Recipients,
+    RecipientsFile,
+    SealedOut,
+    check_sealed_out,
+    hand_out_sealed,
+    read_sealing,
+    refuse_what_needs_opening,
+)
 from identity_client.cli.session import Session
 from identity_client.handout import CredentialsCsv, CredentialsRow
 from identity_provisioning.v1.credential_pb2 import AccessKey
@@ -26,7 +37,7 @@ from identity_provisioning.v1.credential_service_pb2 import CreateCredentialsRes
 credentials = typer.Typer(no_args_is_help=True, help="Make credentials for a user, and end console access.")
 
 _LOST = (
-    "The answer is lost, and with it the secrets that may have been made. `identityctl get USER` shows what there is; "
+    "the answer is lost, and with it the secrets that may have been made. `identityctl get USER` shows what there is; "
     "a password may be removed with `identityctl credentials disable-console USER`."
 )
 
@@ -50,36 +61,54 @@ def create_credentials(
         bool, typer.Option("--password-stdin", help="Take the console password from standard input.")
     ] = False,
     csv: Annotated[
-        Path | None, typer.Option("--csv", help="Write the credentials to this new file, which only you may read.")
+        Path | None,
+        typer.Option("--csv", help=f"Write the credentials to this new file, which only you may read. {APOSTROPHES}"),
     ] = None,
     show_secrets: ShowSecrets = False,
+    request_id: RequestId = "",
+    reissue_secrets: ReissueSecrets = False,
     yes: Yes = False,
+    recipient: Recipients = None,
+    recipients_file: RecipientsFile = None,
+    sealed_out: SealedOut = None,
+    identity: IdentityFiles = None,
 ) -> None:
     """Make credentials for a user that is there, after a review."""
     session: Session = context.obj
+    again = going_on(request_id, reissue_secrets=reissue_secrets)
+    sealing = read_sealing(recipient, recipients_file, sealed_out, identity)
+    refuse_what_needs_opening(sealing, {"--csv": csv, "--show-secrets": show_secrets})
+    check_sealed_out(sealing)
     require_some(access_key or console or password_stdin, "--access-key", "--console", "--password-stdin")
     if require_reset and not (console or password_stdin):
         raise BadInputError("--require-reset is about a console password: add --console.")
-    _require_outlet(session, csv, show_secrets=show_secrets)
+    if not sealing.stays_closed:
+        _require_outlet(session, csv, show_secrets=show_secrets)
     custom = _password() if password_stdin else ""
     password = ConsolePassword(custom=custom, require_reset=require_reset) if console or custom else False
     with ExitStack() as stack:
         file = None if csv is None else _opened(csv)
         if file is not None:
             stack.callback(file.discard)
-        ask = partial(session.connect().create_credentials, user, access_key=access_key, console_password=password)
+        create = partial(session.connect().create_credentials, user, recipients=sealing.recipients)
+        ask = partial(create, access_key=access_key, console_password=password)
         change = Change(
             user,
             f"Make these credentials for {user}?",
             ask,
             on_lost=_LOST.replace("USER", user),
             look=get_command(user),
+            going_on=again,
         )
         made = review_and_carry_out(session, change, yes=yes)
-        written = _write(file, user, made)
-        _show(session, user, made, "" if csv is None else str(csv), show_secrets=show_secrets or not written)
-    if not written:
+        complaint = sealing.open_answer(made.credentials, user)
+        altered_cells = _write(file, user, made)
+        place = "" if csv is None or complaint else str(csv)
+        _show(session, user, made, place, show_secrets=show_secrets, altered=altered_cells)
+    hand_out_sealed(session, sealing, made.credentials, complaint)
+    if altered_cells is None:
         raise CliError(f"{csv} could not be written; the credentials are shown instead.", ExitCode.SOME_FAILED)
+    say_altered_cells(session, str(csv), user, altered_cells)
 
 
 @credentials.command("disable-console", epilog=epilog("credentials disable-console ana"))
@@ -121,21 +150,30 @@ def _opened(csv: Path) -> CredentialsCsv:
         raise BadInputError(f"{csv}: {error.strerror or error}") from None
 
 
-def _write(file: CredentialsCsv | None, user: str, made: CreateCredentialsResponse) -> bool:
-    """Write the credentials to their file, if there is one; tell whether that went well."""
-    if file is None or made.credentials.secrets_withheld:
-        return True
+def _write(file: CredentialsCsv | None, user: str, made: CreateCredentialsResponse) -> tuple[str, ...] | None:
+    """Write the credentials to their file, if there is one; answer which columns were altered, None if it failed."""
+    if file is None or made.credentials.secrets_withheld or made.credentials.sealed_secrets:
+        return ()
     try:
-        file.write(CredentialsRow.from_credentials(user, made.credentials, made.sign_in_url))
+        return file.write(CredentialsRow.from_credentials(user, made.credentials, made.sign_in_url))
     except OSError:
-        return False
-    return True
+        return None
 
 
-def _show(session: Session, user: str, made: CreateCredentialsResponse, csv: str, *, show_secrets: bool) -> None:
+def _show(
+    session: Session,
+    user: str,
+    made: CreateCredentialsResponse,
+    csv: str,
+    *,
+    show_secrets: bool,
+    altered: tuple[str, ...] | None,
+) -> None:
+    """Tell what was made; where the file could not be written, altered being None, the secrets as well."""
     if session.as_json:
-        session.write_json(message_document(made))
+        session.write_json(message_document(made) | {"altered_cells": list(altered or ())})
         return
+    show_secrets = show_secrets or altered is None
     kinds = {
         "an access key": made.credentials.HasField("access_key"),
         "a console password": made.credentials.HasField("console_password"),

@@ -1,7 +1,10 @@
 """Reads a table of users into the nodes that YAML is read into: a heading, then one user a line.
 
 An empty cell leaves the defaults as they are, and `null` removes what they say. A list's entries are separated by
-semicolons, and tags are `KEY=VALUE` separated in the same way.
+semicolons, and tags are `KEY=VALUE` separated in the same way. The apostrophe with which a spreadsheet-safe file, such
+as the credentials file, begins a cell like `'+name` is taken off.
+
+A mistake in the heading does not hide those in the lines below: the known columns are read all the same.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from collections.abc import Callable
 import yaml
 
 from identity_client.cli.yaml_reading import BOOL, MAP, NULL, SEQUENCE, TEXT, NodeReader, mark_of
+from identity_client.handout import unescape_cell
 
 _NAMES_AS_WRITTEN = ("name", "email")
 
@@ -24,7 +28,8 @@ def csv_rows(text: str, reader: NodeReader) -> list[yaml.Node]:
         return []
     heading_line, heading = records[0]
     columns = [name.strip().casefold() for name in heading]
-    if not _is_heading(columns, heading_line, reader):
+    _check_heading(columns, heading_line, reader)
+    if not any(column in COLUMNS for column in columns):
         return []
     return [_row(columns, line, cells, reader) for line, cells in records[1:]]
 
@@ -41,22 +46,20 @@ def _records(text: str, reader: NodeReader) -> list[tuple[int, list[str]]]:
             line = rows.line_num + 1
     except csv.Error as error:
         reader.complain_at(line, "", f"is not CSV: {error}")
-        return []
     return found
 
 
-def _is_heading(columns: list[str], line: int, reader: NodeReader) -> bool:
-    """Tell whether the first line names columns that are known, each once."""
+def _check_heading(columns: list[str], line: int, reader: NodeReader) -> None:
+    """Complain unless the first line names columns that are known, each once, the users' names among them."""
     if "name" not in columns:
         reader.complain_at(line, "name", "is missing: the first line names the columns, separated by commas")
-        return False
-    bad = [column for column in columns if column not in COLUMNS]
-    for column in bad:
-        reader.complain_at(line, column, f"is not known; known columns are {', '.join(COLUMNS)}")
-    twice = {column for column in columns if columns.count(column) > 1 and column not in bad}
-    for column in sorted(twice):
-        reader.complain_at(line, column, "is there twice")
-    return not bad and not twice
+    if not any(column in COLUMNS for column in columns):
+        return  # it is no heading at all, and nothing more is to be said of it
+    for column in dict.fromkeys(columns):
+        if column not in COLUMNS:
+            reader.complain_at(line, column, f"is not known; known columns are {', '.join(COLUMNS)}")
+        elif columns.count(column) > 1:
+            reader.complain_at(line, column, "is there twice")
 
 
 def _row(columns: list[str], line: int, cells: list[str], reader: NodeReader) -> yaml.Node:
@@ -64,8 +67,12 @@ def _row(columns: list[str], line: int, cells: list[str], reader: NodeReader) ->
         reader.complain_at(line, "", f"has {len(cells)} cells under {len(columns)} columns")
     mark = mark_of(line)
     entries: dict[str, yaml.Node] = {}
+    if "name" not in columns:
+        entries["name"] = _text(f"line-{line}", mark)  # the heading's mistake is told once, and not in every line
     for column, cell in zip(columns, cells, strict=False):
-        text = cell.strip()
+        text = unescape_cell(cell.strip())
+        if column not in COLUMNS or column in entries:
+            continue
         if text == "null" and column not in _NAMES_AS_WRITTEN:
             entries[column] = yaml.ScalarNode(NULL, "null", mark, mark)
         elif text:

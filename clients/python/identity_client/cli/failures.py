@@ -75,7 +75,6 @@ _ADVICE_BY_REASON = {
     "INVALID_MFA_CODE": "The device stays pending. Wait for a fresh code, and give it with the one that follows it.",
     "MFA_DEVICE_NOT_FOUND": "`identityctl get USER` shows the serial numbers of the enabled devices.",
     "IN_USE": "Whatever uses it has to let go of it first.",
-    "INTERRUPTED": "What it came to is not known: look at what is there, then run the same command again.",
     "UNDO_INCOMPLETE": "Remove what remains, then run the same command again.",
 }
 
@@ -149,11 +148,6 @@ def remains(error: IdentityServiceError) -> str:
 def advice_for_new_user(error: IdentityServiceError, user_name: str) -> str:
     """Answer what to do about a user that could not be made; what was left of it has to go first."""
     removal = delete_command(user_name, error.metadata.get("account_id", ""))
-    if error.reason == "INTERRUPTED":
-        return (
-            "The user may be there, whole or in part, and its secrets are lost. If it is, remove it with "
-            f"`{removal}`; then run the same command again."
-        )
     if not remains(error):
         return advice(error)
     says_nothing = error.reason == "UNDO_INCOMPLETE" or isinstance(error, Unavailable | DeadlineExceeded | Internal)

@@ -39,6 +39,15 @@ class Places:
     template: MailTemplate | None = None
 
 
+@dataclass(frozen=True)
+class Delivery:
+    """Where a user's secrets are now, what to know, and which columns of the file got an apostrophe in front."""
+
+    place: str = ""
+    notes: tuple[str, ...] = ()
+    altered_cells: tuple[str, ...] = ()
+
+
 class HandOuts:
     """Where a run's credentials and drafts go."""
 
@@ -61,42 +70,43 @@ class HandOuts:
             return str(seed) if os.path.lexists(seed) else ""
         return ""
 
-    def deliver(self, user: WantedUser, response: ProvisionUserResponse) -> tuple[str, tuple[str, ...]]:
+    def deliver(self, user: WantedUser, response: ProvisionUserResponse) -> Delivery:
         """Write the MFA device first, then the line, the draft last; answer where the secrets are, and what to know.
 
         Raises:
             HandOutError: the device or the line could not be written.
         """
-        places: tuple[str, ...] = ()
+        device = line = Delivery()
         if not response.credentials.secrets_withheld:
-            places = tuple(filter(None, (self._write_mfa_device(user, response), self._write_row(user, response))))
-        return " and ".join(places), self._write_draft(user, response)
+            device, line = self._write_mfa_device(user, response), self._write_row(user, response)
+        places = filter(None, (device.place, line.place))
+        return Delivery(" and ".join(places), self._write_draft(user, response), line.altered_cells)
 
-    def _write_mfa_device(self, user: WantedUser, response: ProvisionUserResponse) -> str:
+    def _write_mfa_device(self, user: WantedUser, response: ProvisionUserResponse) -> Delivery:
         if self._places.mfa_dir is None or not response.credentials.HasField("mfa_device"):
-            return ""
+            return Delivery()
         name = response.user.user_name or user.name
         try:
-            return str(write_mfa_device(self._places.mfa_dir, name, response.credentials.mfa_device))
+            return Delivery(str(write_mfa_device(self._places.mfa_dir, name, response.credentials.mfa_device)))
         except OSError as error:
             raise HandOutError(
                 f"The user was made, but its MFA device could not be written to {self._places.mfa_dir}: "
                 f"{error.strerror}."
             ) from None
 
-    def _write_row(self, user: WantedUser, response: ProvisionUserResponse) -> str:
+    def _write_row(self, user: WantedUser, response: ProvisionUserResponse) -> Delivery:
         if self._csv is None or not user.fits_csv:
-            return ""
+            return Delivery()
         row = CredentialsRow.from_credentials(
             response.user.user_name or user.name, response.credentials, response.sign_in_url
         )
         try:
-            self._csv.write(row)
+            altered_cells = self._csv.write(row)
         except OSError as error:
             raise HandOutError(
                 f"The user was made, but its credentials could not be written to {self._csv.path}: {error.strerror}."
             ) from None
-        return str(self._csv.path)
+        return Delivery(str(self._csv.path), altered_cells=altered_cells)
 
     def _write_draft(self, user: WantedUser, response: ProvisionUserResponse) -> tuple[str, ...]:
         if self._places.mail_dir is None or user.console is None:

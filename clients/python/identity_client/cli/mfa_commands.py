@@ -10,16 +10,29 @@ from typing import Annotated
 
 import typer
 
+from identity_client._credential_calls import MfaAssignment
 from identity_client.cli.changes import Change, carry_out, report, review, review_and_carry_out
 from identity_client.cli.examples import epilog
 from identity_client.cli.failures import BadInputError, get_command, message_document
 from identity_client.cli.options import ShowSecrets, UserName, Yes
 from identity_client.cli.qr_code import drawn, key_uri
+from identity_client.cli.retrying import ReissueSecrets, RequestId, going_on
 from identity_client.cli.review import show_line
+from identity_client.cli.sealing import (
+    IdentityFiles,
+    Recipients,
+    RecipientsFile,
+    SealedOut,
+    check_sealed_out,
+    hand_out_sealed,
+    read_sealing,
+    refuse_what_needs_opening,
+)
 from identity_client.cli.session import Session
-from identity_provisioning.v1.credential_pb2 import IssuedMfaDevice
+from identity_client.cli.tables import show_table
+from identity_provisioning.v1.credential_pb2 import IssuedMfaDevice, VirtualMfaDevice
 
-mfa = typer.Typer(no_args_is_help=True, help="Make, enable and delete MFA devices.")
+mfa = typer.Typer(no_args_is_help=True, help="Make, enable, list and delete MFA devices.")
 
 _Serial = Annotated[
     str, typer.Argument(help="The device's serial number; an ARN for a virtual one.", show_default=False)
@@ -27,7 +40,7 @@ _Serial = Annotated[
 _CODE = re.compile(r"\d{6}")
 _ANY_CODE = "000000"
 _LOST = (
-    "The answer, and with it the seed, is lost. Run the same command again: a device that was made and not enabled "
+    "the answer, and with it the seed, is lost. Run the same command again: a device that was made and not enabled "
     "is replaced."
 )
 
@@ -38,18 +51,31 @@ def create_mfa_device(
     user: UserName,
     name: Annotated[str, typer.Option("--name", help="The device's name; the user's if not given.")] = "",
     show_secrets: ShowSecrets = False,
+    request_id: RequestId = "",
+    reissue_secrets: ReissueSecrets = False,
     yes: Yes = False,
+    recipient: Recipients = None,
+    recipients_file: RecipientsFile = None,
+    sealed_out: SealedOut = None,
+    identity: IdentityFiles = None,
 ) -> None:
     """Make a virtual MFA device, and show its QR code and seed once. It waits to be enabled."""
     session: Session = context.obj
-    _require_outlet(session, show_secrets=show_secrets)
-    ask = partial(session.connect().create_mfa_device, user, device_name=name)
-    change = Change(user, f"Make an MFA device for {user}?", ask, on_lost=_LOST, look=get_command(user))
+    again = going_on(request_id, reissue_secrets=reissue_secrets)
+    sealing = read_sealing(recipient, recipients_file, sealed_out, identity)
+    refuse_what_needs_opening(sealing, {"--show-secrets": show_secrets})
+    check_sealed_out(sealing)
+    _require_outlet(session, shown=show_secrets or sealing.stays_closed)
+    ask = partial(session.connect().create_mfa_device, user, device_name=name, recipients=sealing.recipients)
+    question = f"Make an MFA device for {user}?"
+    change = Change(user, question, ask, on_lost=_LOST, look=get_command(user), going_on=again)
     made = review_and_carry_out(session, change, yes=yes)
+    complaint = sealing.open_answer(made.credentials, user)
     if session.as_json:
         session.write_json(message_document(made))
     else:
-        _show_device(session, user, made.credentials.mfa_device)
+        _show_device(session, user, made.credentials.mfa_device, sealed=bool(made.credentials.sealed_secrets))
+    hand_out_sealed(session, sealing, made.credentials, complaint)
 
 
 @mfa.command(
@@ -79,18 +105,48 @@ def enable_mfa_device(
     report(session, carry_out(session, change, plan_digest), f"{serial} is enabled for {user}.")
 
 
+@mfa.command("list", epilog=epilog("mfa list --user ana", "mfa list --abandoned --output json"))
+def list_mfa_devices(
+    context: typer.Context,
+    pending: Annotated[bool, typer.Option("--pending", help="Only devices that wait to be enabled.")] = False,
+    abandoned: Annotated[
+        bool, typer.Option("--abandoned", help="Only those of them that nobody will enable any more.")
+    ] = False,
+    user: Annotated[str, typer.Option("--user", help="Only devices of this user, or made for it.")] = "",
+) -> None:
+    """List virtual MFA devices, all pages of them."""
+    session: Session = context.obj
+    assignment: MfaAssignment = "abandoned" if abandoned else "pending" if pending else "any"
+    found = list(session.connect().iterate_mfa_devices(assignment=assignment, user_name=user))
+    if session.as_json:
+        session.write_json({"mfa_devices": [message_document(device) for device in found]})
+    else:
+        headings = ("Serial number", "State", "User", "Owner")
+        show_table(
+            session, f"{len(found)} MFA devices" if len(found) != 1 else "1 MFA device", headings, map(_row, found)
+        )
+
+
 @mfa.command("delete", epilog=epilog("mfa delete ana arn:aws:iam::123456789012:mfa/ana --yes"))
 def delete_mfa_device(context: typer.Context, user: UserName, serial: _Serial, yes: Yes = False) -> None:
-    """Deactivate an MFA device, and delete it if it is virtual, after a review."""
+    """Deactivate an MFA device, and delete it if it is virtual, after a review; a pending one is only deleted."""
     session: Session = context.obj
     ask = partial(session.connect().delete_mfa_device, user, serial)
     change = Change(user, f"Delete {serial} of {user} for good?", ask, forward_only=True, look=get_command(user))
     report(session, review_and_carry_out(session, change, yes=yes), f"Deleted {serial}.")
 
 
-def _require_outlet(session: Session, *, show_secrets: bool) -> None:
+def _row(device: VirtualMfaDevice) -> tuple[str, ...]:
+    if device.user_name:
+        return device.serial_number, "enabled", device.user_name, device.owner_team
+    state = "abandoned" if device.abandoned else "pending"
+    whom = f"for {device.made_for_user_name}" if device.made_for_user_name else ""
+    return device.serial_number, state, whom, device.owner_team
+
+
+def _require_outlet(session: Session, *, shown: bool) -> None:
     """Refuse to make a seed that nobody would see, or that would end in a file or a log by accident."""
-    if session.as_json or show_secrets or (sys.stdout is not None and sys.stdout.isatty()):
+    if session.as_json or shown or (sys.stdout is not None and sys.stdout.isatty()):
         return
     raise BadInputError(
         "The seed can be seen only once, and standard output is no terminal. Say --output json, or --show-secrets. "
@@ -98,14 +154,14 @@ def _require_outlet(session: Session, *, show_secrets: bool) -> None:
     )
 
 
-def _show_device(session: Session, user: str, device: IssuedMfaDevice) -> None:
+def _show_device(session: Session, user: str, device: IssuedMfaDevice, *, sealed: bool) -> None:
     if device.base32_seed:
         account_id = device.serial_number.split(":")[4] if device.serial_number.startswith("arn:") else ""
         uri = key_uri(device.base32_seed, user, account_id)
         colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         typer.echo(drawn(uri, colours=colours))
         show_line(session.results, f"Seed: {device.base32_seed}")
-    else:
+    elif not sealed:
         show_line(session.results, "The seed is withheld: an earlier answer had it.")
     show_line(session.results, f"Serial number: {device.serial_number}")
     show_line(

@@ -8,12 +8,19 @@ from typing import Annotated
 
 import typer
 
+from identity_client.cli.checks import TextRule
 from identity_client.cli.failures import BadInputError
 from identity_client.cli.policy_files import read_policy_file
 
 UserName = Annotated[str, typer.Argument(help="The user's name, in any letter case.", show_default=False)]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Go ahead without a question.")]
 ShowSecrets = Annotated[bool, typer.Option("--show-secrets", help="Show the secrets in the terminal.")]
+
+APOSTROPHES = (
+    "Where a cell would begin with =, +, - or @, which a spreadsheet runs as a formula, an apostrophe is put before it "
+    "that is not part of the value, and you are told."
+)
+"""What the help says of the credentials file."""
 
 
 def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
@@ -31,6 +38,17 @@ def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
             raise BadInputError(f"{option} {key!r} is there twice")
         found[key] = value
     return found
+
+
+def check(what: str, rule: TextRule, *texts: str) -> None:
+    """Hold texts to a rule; an empty one was not given, and one that is no text at all is a UnicodeError.
+
+    Raises:
+        BadInputError: one breaks the rule.
+    """
+    "".join(texts).encode()
+    for complaint in filter(None, (rule.complaint(text) for text in texts if text)):
+        raise BadInputError(f"{what}: {complaint}")
 
 
 def document_from(text: str) -> str:

@@ -14,12 +14,21 @@ Status = Literal["made", "replayed", "failed", "secrets lost", "not started"]
 
 _IN_FILE = "Secrets withheld: an earlier run wrote them to {}."
 _LOST = "{} Delete the user with `{}`, then run the same command again: it makes the user anew, with new secrets."
+_REISSUE = (
+    "{} Run the same command with --reissue-secrets soon: the service revokes them and makes new ones. Or delete the "
+    "user with `{}`, then run the same command again: it makes the user anew."
+)
 _WITHHELD = "The secrets are lost: only the first answer had them, and it did not come through."
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one user, and what the person should know about it."""
+    """What became of one user, and what the person should know about it.
+
+    Attributes:
+        altered_cells: the columns of the credentials file whose cell begins with an apostrophe that is no part of it.
+        may_reissue: lost secrets can be made anew under the same request.
+    """
 
     user: WantedUser
     status: Status
@@ -28,6 +37,8 @@ class Outcome:
     error: IdentityServiceError | None = None
     notes: tuple[str, ...] = ()
     handed_out_to: str = ""
+    altered_cells: tuple[str, ...] = ()
+    may_reissue: bool = False
 
     @property
     def complete(self) -> bool:
@@ -67,7 +78,8 @@ class Outcome:
         """Say that the secrets are gone, and the exact way to new ones."""
         arn = "" if self.response is None else self.response.user.arn
         command = delete_command(self.user.name, account_of(arn))
-        return _LOST.format(_WITHHELD if self.secrets_withheld else "The secrets are lost.", command)
+        way = _REISSUE if self.may_reissue else _LOST
+        return way.format(_WITHHELD if self.secrets_withheld else "The secrets are lost.", command)
 
 
 def account_of(arn: str) -> str:

@@ -10,6 +10,12 @@ from identity_client.cli.review import review_document, show_line, show_review, 
 from identity_client.cli.session import Session
 from identity_client.cli.user_flags import UserFlags, takes_user_flags
 
+PLAN_EXAMPLES = (
+    "plan ana --group Developers --console",
+    "plan bot --new-group Uploaders:ReadOnlyAccess --new-policy Reports=@reports.json --new-boundary Bound=@bound.json",
+    "plan -f users.yaml --output json",
+)
+
 
 @takes_user_flags
 def plan(context: typer.Context, flags: UserFlags) -> None:

@@ -8,9 +8,12 @@ from typing import Annotated
 
 import typer
 
+from identity_client import IdentityClient
 from identity_client.cli.changes import Change, report, review_and_carry_out
+from identity_client.cli.checks import POLICY
 from identity_client.cli.examples import epilog
-from identity_client.cli.failures import BadInputError, message_document
+from identity_client.cli.exit_codes import ExitCode
+from identity_client.cli.failures import BadInputError, CliError, message_document
 from identity_client.cli.options import Yes, document_from
 from identity_client.cli.session import Session
 from identity_client.cli.tables import day, show_table
@@ -19,6 +22,7 @@ from identity_provisioning.v1.permission_pb2 import Policy
 policies = typer.Typer(no_args_is_help=True, help="List, make and delete managed policies.")
 
 _LOOK = "identityctl policies list --scope customer"
+_NOT_FOUND = ExitCode.SOME_FAILED
 
 
 class Scope(StrEnum):
@@ -66,20 +70,43 @@ def create_policy(
     report(session, done, f"Made {done.policy.arn or name}.")
 
 
-@policies.command("delete", epilog=epilog("policies delete arn:aws:iam::123456789012:policy/Deploy --yes"))
+@policies.command(
+    "delete",
+    epilog=epilog("policies delete Deploy", "policies delete arn:aws:iam::123456789012:policy/Deploy --yes"),
+)
 def delete_policy(
     context: typer.Context,
-    arn: Annotated[str, typer.Argument(help="The policy's ARN.", show_default=False)],
+    policy: Annotated[str, typer.Argument(help="The policy, by name or ARN.", show_default=False)],
     yes: Yes = False,
 ) -> None:
-    """Delete a managed policy that nothing uses, with all of its versions, after a review."""
+    """Delete a managed policy of the account that nothing uses, with all of its versions, after a review."""
     session: Session = context.obj
-    if not arn.startswith("arn:"):
-        raise BadInputError(f"{arn!r} is no ARN; `identityctl policies list --scope customer` shows them.")
-    ask = partial(session.connect().delete_policy, arn)
+    if complaint := POLICY.complaint(policy):
+        raise BadInputError(complaint)
+    client = session.connect()
+    arn = policy if policy.startswith("arn:") else _arn_of(client, policy)
+    ask = partial(client.delete_policy, arn)
     change = Change(arn, f"Delete {arn} for good?", ask, forward_only=True, look=_LOOK)
     done = review_and_carry_out(session, change, yes=yes)
     report(session, done, f"Deleted {arn}.")
+
+
+def _arn_of(client: IdentityClient, name: str) -> str:
+    """Find the account's own policy of a name; letter case makes no difference, as it makes none to IAM.
+
+    Raises:
+        CliError: there is none, or more than one.
+    """
+    found = [
+        policy.arn
+        for policy in client.iterate_policies(scope="customer", search=name)
+        if policy.policy_name.casefold() == name.casefold()
+    ]
+    if not found:
+        raise CliError(f"The account has no policy of its own named {name!r}; `{_LOOK}` shows them.", _NOT_FOUND)
+    if len(found) > 1:
+        raise CliError(f"{name!r} is the name of {', '.join(found)}. Name the policy by its ARN.", _NOT_FOUND)
+    return found[0]
 
 
 def _row(policy: Policy) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -17,13 +18,27 @@ from identity_client.cli.exit_codes import ExitCode
 from identity_client.cli.failures import BadInputError, CliError
 from identity_client.cli.hand_outs import Places, check_places, open_hand_outs
 from identity_client.cli.interrupts import stop_on_interrupt
+from identity_client.cli.options import APOSTROPHES
 from identity_client.cli.outcome import Outcome
 from identity_client.cli.planning import Reviewed, combined_digest, plan_digests, plan_users
 from identity_client.cli.progress import progress_bar
 from identity_client.cli.provisioning import ProvisioningRun, remember
-from identity_client.cli.results import result_document, show_results, show_secrets_of
+from identity_client.cli.results import result_document, say_altered_cells, show_results, show_secrets_of
 from identity_client.cli.resume import ResumeFile, default_path
+from identity_client.cli.retrying import ReissueSecrets
 from identity_client.cli.review import review_document, show_review
+from identity_client.cli.sealing import (
+    IdentityFiles,
+    Recipients,
+    RecipientsFile,
+    SealedOut,
+    Sealing,
+    check_sealed_out,
+    read_sealing,
+    refuse_what_needs_opening,
+    show_sealed,
+    write_sealed_out,
+)
 from identity_client.cli.session import Session
 from identity_client.cli.user_flags import UserFlags, takes_user_flags
 from identity_client.cli.wanted import WantedUser, digest_of
@@ -38,8 +53,10 @@ from identity_client.handout import (
 
 PROVISION_EXAMPLES = (
     "provision ana --group Developers --console --csv ana.csv",
+    "provision bot --access-key --csv bot.csv --new-group Uploaders:ReadOnlyAccess --new-boundary Bound=@bound.json",
     "provision -f users.yaml --csv new.csv --mail-dir mail --mail-language ja",
     "provision -f users.csv --defaults team.yaml --approved DIGEST --output json --yes",
+    "provision ana --access-key --recipient age1... --sealed-out ana.age",
 )
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -50,7 +67,11 @@ def provision(
     flags: UserFlags,
     csv: Annotated[
         Path | None,
-        typer.Option("--csv", help="Write the credentials to this new file, which only you may read."),
+        typer.Option(
+            "--csv",
+            help="Write the credentials to this new file, which only you may read: a line as soon as a user is made, "
+            f"so in no set order. {APOSTROPHES}",
+        ),
     ] = None,
     mfa_dir: Annotated[
         Path | None, typer.Option("--mfa-dir", help="Write each MFA device's QR code and seed to this folder.")
@@ -72,6 +93,7 @@ def provision(
     show_secrets: Annotated[
         bool, typer.Option("--show-secrets", help="Show the credentials in the terminal, as they are made.")
     ] = False,
+    reissue_secrets: ReissueSecrets = False,
     approved: Annotated[
         str, typer.Option("--approved", help="Go on only if the plans have this digest, which `plan` showed.")
     ] = "",
@@ -79,6 +101,10 @@ def provision(
     resume: Annotated[
         Path | None, typer.Option("--resume", help="The file that remembers the request ids of this run.")
     ] = None,
+    recipient: Recipients = None,
+    recipients_file: RecipientsFile = None,
+    sealed_out: SealedOut = None,
+    identity: IdentityFiles = None,
 ) -> None:
     """Make users after a review. Run again after a cut, the same command goes on and does nothing twice.
 
@@ -86,23 +112,29 @@ def provision(
     object a line, each written as soon as that user is made; a run that cannot start is one line with its plans.
     """
     session: Session = context.obj
-    users = flags.users()
+    sealing = read_sealing(recipient, recipients_file, sealed_out, identity)
+    refuse_what_needs_opening(sealing, {"--csv": csv, "--mfa-dir": mfa_dir, "--show-secrets": show_secrets})
+    users = [replace(user, recipients=sealing.recipients) for user in flags.users()]
     places = Places(csv, mfa_dir, mail_dir, _template(mail_dir, mail_language, mail_template))
     shown = session.as_json or show_secrets
-    _require_outlet(users, places, shown=shown and sys.stdout is not None)
+    _require_outlet(users, places, shown=(shown and sys.stdout is not None) or sealing.stays_closed)
     _check_approved(approved)
     memory = _memory(session, users, flags.folder, resume)
+    if not reissue_secrets:
+        memory.pass_over_lost()
     check_places(places, users, memory)
+    check_sealed_out(sealing, goes_on=bool(memory.started))
     client = session.connect()
     reviewed = _reviewed(session, client, users, memory, in_brief=yes)
     _require_approved(approved, users, reviewed, memory)
     require_consent(_question(users, memory), given=yes)
     with open_hand_outs(places, memory, shown=shown) as hand_outs:
         remember(memory, reviewed)
-        show = _outlet(session, one=len(users) == 1, show_secrets=show_secrets)
-        run = ProvisioningRun(client, users, memory, hand_outs, show)
+        show = _outlet(session, sealing, one=len(users) == 1, show_secrets=show_secrets)
+        run = ProvisioningRun(client, users, memory, hand_outs, show, sealing, reissue=reissue_secrets)
         outcomes = _carried_out(session, users, run, live=show is None)
     _report(session, outcomes, run, csv)
+    write_sealed_out(session, sealing, (each.response.credentials.sealed_secrets for each in outcomes if each.response))
     _finish(session, outcomes, memory, run)
 
 
@@ -197,11 +229,18 @@ def _question(users: Sequence[WantedUser], memory: ResumeFile) -> str:
     return f"Go on with {what}?" if memory.started else f"Make {what}?"
 
 
-def _outlet(session: Session, *, one: bool, show_secrets: bool) -> Callable[[Outcome], None] | None:
+def _outlet(session: Session, sealing: Sealing, *, one: bool, show_secrets: bool) -> Callable[[Outcome], None] | None:
     """Answer what writes each result to standard output as it comes; None where all come in a table at the end."""
     if session.as_json:
         return partial(_write_document if one else _write_line, session)
+    if sealing.stays_closed and sealing.out is None:
+        return partial(_write_sealed, session)
     return partial(show_secrets_of, session.results) if show_secrets else None
+
+
+def _write_sealed(session: Session, outcome: Outcome) -> None:
+    if outcome.response is not None:
+        show_sealed(session, outcome.response.credentials)
 
 
 def _write_document(session: Session, outcome: Outcome) -> None:
@@ -222,12 +261,14 @@ def _carried_out(session: Session, users: Sequence[WantedUser], run: Provisionin
 
 
 def _report(session: Session, outcomes: Sequence[Outcome], run: ProvisioningRun, csv: Path | None) -> None:
-    """Show the table; where the output is lost, tell on standard error what there is to know."""
+    """Show the table; on standard error tell of altered cells, and where the output is lost all there is to know."""
     if run.output_error is not None:
         for outcome in outcomes:
             session.say(f"{outcome.user.name}: {outcome.status}. {outcome.story()}".rstrip())
     elif not session.as_json:
         show_results(session.results, outcomes, csv=str(csv or ""))
+    for outcome in outcomes:
+        say_altered_cells(session, str(csv), outcome.user.name, outcome.altered_cells)
 
 
 def _finish(session: Session, outcomes: Sequence[Outcome], memory: ResumeFile, run: ProvisioningRun) -> None:
@@ -237,7 +278,9 @@ def _finish(session: Session, outcomes: Sequence[Outcome], memory: ResumeFile, r
         memory.remove()
     else:
         told = "Do what is said of each user, then run" if any(each.needs_deletion for each in outcomes) else "Run"
-        session.say(f"{told} the same command again to go on; the request ids are in {memory.path}")
+        lost = any(each.error is not None and each.error.secrets_may_be_lost for each in outcomes)
+        again = "again, with --reissue-secrets," if lost else "again"
+        session.say(f"{told} the same command {again} to go on; the request ids are in {memory.path}")
     if run.output_error is not None:
         raise run.output_error
     failed = any(outcome.status in ("failed", "secrets lost") for outcome in outcomes)

@@ -14,8 +14,11 @@ from identity_client.cli.hand_outs import HandOutError, HandOuts
 from identity_client.cli.outcome import Outcome, Status
 from identity_client.cli.planning import PARALLEL_CALLS, Reviewed
 from identity_client.cli.resume import ResumeFile, Started
+from identity_client.cli.sealing import Sealing
 from identity_client.cli.wanted import WantedUser, ask_for
 from identity_provisioning.v1.user_service_pb2 import ProvisionUserResponse
+
+_STANDARD_OUTPUT = "standard output"
 
 
 def remember(resume: ResumeFile, reviewed: Sequence[Reviewed]) -> None:
@@ -53,8 +56,16 @@ class ProvisioningRun:
         resume: ResumeFile,
         hand_outs: HandOuts,
         show: Callable[[Outcome], None] | None = None,
+        sealing: Sealing | None = None,
+        *,
+        reissue: bool = False,
     ) -> None:
-        """Take the users, whose request ids the resume file has, and what writes each outcome to the output at once."""
+        """Take the users, whose request ids the resume file has, and what writes each outcome to the output at once.
+
+        With `reissue`, secrets that an earlier run has lost are made anew.
+        """
+        self._reissue = reissue
+        self._sealing = sealing or Sealing()
         self.stopped = False
         self.output_error: OSError | None = None
         self._show = show
@@ -87,10 +98,16 @@ class ProvisioningRun:
                     on_settled()
         return [found[user.name] for user in self._users]
 
-    def _provision(self, user: WantedUser) -> Outcome:
+    def _provision(self, user: WantedUser, *, reissue: bool | None = None) -> Outcome:
         started = self._resume.started[user.name]
         try:
-            response = ask_for(self._client, user, plan_digest=started.plan_digest, request_id=started.request_id)
+            response = ask_for(
+                self._client,
+                user,
+                plan_digest=started.plan_digest,
+                request_id=started.request_id,
+                reissue_secrets=reissue,
+            )
         except IdentityServiceError as error:
             return Outcome(user, "failed", started.request_id, error=error)
         status: Status = "replayed" if response.replayed else "made"
@@ -123,7 +140,7 @@ class ProvisioningRun:
         fresh = outcome.response is not None and not outcome.secrets_withheld
         if fresh and started is not None and not started.handed_out_to:
             with _going_on_unremembered():
-                self._resume.note_hand_out(outcome.user.name, "standard output")
+                self._resume.note_hand_out(outcome.user.name, _STANDARD_OUTPUT)
         return outcome
 
     def _not_shown(self, outcome: Outcome) -> Outcome:
@@ -141,28 +158,54 @@ class ProvisioningRun:
             self._forget(outcome)
         if outcome.response is None:
             return outcome
+        if outcome.response.credentials.sealed_secrets:
+            return self._unsealed(outcome, outcome.response)
         if outcome.secrets_withheld and not outcome.handed_out_to:
             return self._found_again(outcome, outcome.response)
         return self._delivered(outcome, outcome.response)
+
+    def _unsealed(self, outcome: Outcome, response: ProvisionUserResponse) -> Outcome:
+        """Open the secrets if that is wanted; those that an earlier run opened into a file are not written twice."""
+        place = "" if outcome.handed_out_to == _STANDARD_OUTPUT else outcome.handed_out_to
+        place = place or (self._hand_outs.earlier_place(outcome.user, response) if response.replayed else "")
+        complaint = self._sealing.open_answer(response.credentials, outcome.user.name)
+        if complaint:
+            return replace(outcome, status="failed", notes=(complaint,))
+        if place:
+            response.credentials.secrets_withheld = True
+            outcome = replace(outcome, handed_out_to=place)
+        return self._delivered(outcome, response)
 
     def _found_again(self, outcome: Outcome, response: ProvisionUserResponse) -> Outcome:
         """Look whether the secrets that this answer lacks are in the credentials file; if not they are lost."""
         place = self._hand_outs.earlier_place(outcome.user, response)
         if place:
             return self._delivered(replace(outcome, handed_out_to=place), response)
-        self._forget(outcome)
-        return replace(outcome, status="secrets lost")
+        if self._reissue:
+            return self._reissued(outcome.user)
+        with _going_on_unremembered():
+            self._resume.note_loss(outcome.user.name)
+        return replace(outcome, status="secrets lost", may_reissue=True)
+
+    def _reissued(self, user: WantedUser) -> Outcome:
+        """Have the service revoke the secrets that went lost, and hand out the new ones."""
+        outcome = self._provision(user, reissue=True)
+        if outcome.response is not None and not outcome.secrets_withheld:
+            return self._delivered(replace(outcome, status="made"), outcome.response)
+        if outcome.error is None or not outcome_unknown(outcome.error):
+            self._forget(outcome)
+        return outcome if outcome.error is not None else replace(outcome, status="secrets lost")
 
     def _delivered(self, outcome: Outcome, response: ProvisionUserResponse) -> Outcome:
         try:
-            place, notes = self._hand_outs.deliver(outcome.user, response)
+            delivery = self._hand_outs.deliver(outcome.user, response)
         except HandOutError as error:
             self.stop()
             return self._not_written(outcome, str(error))
-        if place:
+        if delivery.place:
             with _going_on_unremembered():
-                self._resume.note_hand_out(outcome.user.name, place)
-        return replace(outcome, notes=notes)
+                self._resume.note_hand_out(outcome.user.name, delivery.place)
+        return replace(outcome, notes=delivery.notes, altered_cells=delivery.altered_cells)
 
     def _not_written(self, outcome: Outcome, note: str) -> Outcome:
         if not outcome.user.awaits_secrets:

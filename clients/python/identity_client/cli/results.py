@@ -11,7 +11,7 @@ from rich.table import Table
 from identity_client.cli.failures import error_document, message_document
 from identity_client.cli.outcome import Outcome
 from identity_client.cli.review import show_line
-from identity_client.cli.session import printable
+from identity_client.cli.session import Session, printable
 from identity_provisioning.v1.credential_pb2 import IssuedCredentials
 
 
@@ -49,6 +49,8 @@ def _cells(outcome: Outcome, csv: str) -> tuple[str, str, str, str, str]:
 def _place(outcome: Outcome, csv: str) -> str:
     if outcome.secrets_withheld:
         return "withheld" if outcome.handed_out_to else "lost"
+    if outcome.response is not None and outcome.response.credentials.sealed_secrets:
+        return "sealed"
     return f"in {csv}" if csv else "above"
 
 
@@ -71,9 +73,18 @@ def show_credentials(console: Console, user_name: str, credentials: IssuedCreden
     }
     shown = {name: value for name, value in secrets.items() if value}
     if shown:
-        console.print(user_name, soft_wrap=True)
+        console.print(printable(user_name), soft_wrap=True)
         for name, value in shown.items():
-            console.print(f"  {name}: {value}", soft_wrap=True)
+            console.print(f"  {name}: {printable(value)}", soft_wrap=True)
+
+
+def say_altered_cells(session: Session, csv: str, user_name: str, columns: Sequence[str]) -> None:
+    """Tell whose cells begin with an apostrophe: who copies such a secret with it has a wrong one."""
+    if columns:
+        session.say(
+            f"{csv}: the apostrophe that begins {' and '.join(columns)} of {user_name} is not part of the value: "
+            "it keeps spreadsheets from running the cell as a formula. Leave it out when you use the value."
+        )
 
 
 def result_document(outcome: Outcome) -> dict[str, Any]:
@@ -88,6 +99,7 @@ def result_document(outcome: Outcome) -> dict[str, Any]:
         "sign_in_url": "" if response is None else response.sign_in_url,
         "steps": [] if response is None else [message_document(step) for step in response.steps],
         "secrets_withheld": outcome.secrets_withheld,
+        "altered_cells": list(outcome.altered_cells),
         "error": None if outcome.error is None else error_document(outcome.error) | {"advice": outcome.advice},
         "notes": outcome.story(),
     }

@@ -21,11 +21,17 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class Started:
-    """A request that may have been sent, and the file that its credentials were written to, if they were."""
+    """A request that may have been sent.
+
+    Attributes:
+        handed_out_to: the file that its credentials were written to, if they were.
+        lost: its credentials were made, and no answer with them came through.
+    """
 
     request_id: str
     plan_digest: str
     handed_out_to: str = ""
+    lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,12 @@ class ResumeFile:
                 f"{path}: was left by a run for other users, another target or account; name another file with --resume"
             )
         started = {
-            name: Started(str(entry["request_id"]), str(entry["plan_digest"]), str(entry["handed_out_to"]))
+            name: Started(
+                str(entry["request_id"]),
+                str(entry["plan_digest"]),
+                str(entry["handed_out_to"]),
+                bool(entry.get("lost", False)),
+            )
             for name, entry in content["started"].items()
         }
         opened = content["csv"]
@@ -107,6 +118,15 @@ class ResumeFile:
         """Drop a request whose end is known, so that the next run plans that user anew."""
         if self.started.pop(user_name, None) is not None:
             self.save()
+
+    def note_loss(self, user_name: str) -> None:
+        """Note that a user's credentials went lost, so that the next run can have new ones made for the request."""
+        self.started[user_name] = replace(self.started[user_name], lost=True)
+        self.save()
+
+    def pass_over_lost(self) -> None:
+        """Go on without the requests whose credentials went lost: those users are planned anew."""
+        self.started = {name: each for name, each in self.started.items() if not each.lost}
 
     def note_hand_out(self, user_name: str, place: str) -> None:
         """Note where a user's credentials are, so that a later run can say so when it gets none."""

@@ -16,6 +16,7 @@ from rich.console import Console
 from identity_client import IdentityClient, TlsFileError, TlsFiles
 from identity_client.cli.exit_codes import ExitCode
 from identity_client.cli.failures import BadInputError, CliError
+from identity_client.cli.retrying import RetryNotes
 
 _WIDTH_OF_FILES = 160
 _LONGEST_CONNECT = 5.0
@@ -34,7 +35,7 @@ class Output(StrEnum):
 
 @dataclass
 class Session:
-    """The global options, and where to write: results on stdout, everything else on stderr."""
+    """The global options, the whole command line, and where to write: results on stdout, all else on stderr."""
 
     target: str
     ca: Path | None
@@ -45,6 +46,7 @@ class Session:
     account: str
     output: Output
     timeout: float
+    arguments: tuple[str, ...] = ()
     results: Console = field(default_factory=lambda: _console(stderr=False))
     messages: Console = field(default_factory=lambda: _console(stderr=True))
     json_written: bool = field(default=False, init=False)
@@ -106,6 +108,7 @@ class Session:
             insecure=self.insecure,
             account_id=self.account,
             timeout=self.timeout,
+            on_retry=RetryNotes(self.say),
         )
 
     def _refuse_half_security(self) -> None:

@@ -54,6 +54,7 @@ def _user_table(found: GetUserResponse) -> Table:
         "Console": _console_access(found),
         "Access keys": "\n".join(_key_line(key) for key in found.access_keys) or "none",
         "MFA devices": "\n".join(device.serial_number for device in found.mfa_devices) or "none",
+        "Pending MFA devices": "\n".join(device.serial_number for device in found.pending_mfa_devices) or "none",
         "Groups": "\n".join(found.group_names) or "none",
         "Policies": "\n".join(policy.policy_arn for policy in found.attached_policies) or "none",
         "Inline policies": "\n".join(policy.policy_name for policy in found.inline_policies) or "none",

@@ -22,10 +22,18 @@ from identity_client.cli.checks import (
     TAG_KEY,
     TAG_VALUE,
     USER_NAME,
-    TextRule,
     tags_complaint,
 )
 from identity_client.cli.failures import BadInputError
+from identity_client.cli.new_flags import (
+    NEW_BOUNDARY,
+    NEW_GROUP,
+    NEW_POLICY,
+    read_new_boundary,
+    read_new_groups,
+    read_new_policies,
+)
+from identity_client.cli.options import check
 from identity_client.cli.policy_files import read_policy_file
 from identity_client.cli.users_file import read_users_file
 from identity_client.cli.users_format import LEVELS
@@ -62,6 +70,20 @@ class UserFlags:
             help="What users may manage of their own: password, credentials or credentials-with-mfa.",
         ),
     ] = ""
+    new_groups: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--new-group", help="A group to make for the one user, with these policies, NAME or NAME:POLICY,POLICY."
+        ),
+    ] = None
+    new_policies: Annotated[
+        list[str] | None,
+        typer.Option("--new-policy", help="A managed policy to make for the one user and attach, NAME=@FILE.json."),
+    ] = None
+    new_boundary: Annotated[
+        str,
+        typer.Option("--new-boundary", help="A managed policy to make as the one user's boundary, NAME=@FILE.json."),
+    ] = ""
     access_key: Annotated[bool, typer.Option("--access-key", help="Make an access key.")] = False
     console: Annotated[bool, typer.Option("--console", help="Make a console password, generated.")] = False
     require_reset: Annotated[
@@ -91,6 +113,7 @@ class UserFlags:
             raise BadInputError("Name users, or a file of them with -f.")
         self._check_names(self.names)
         self._check_texts()
+        self._check_made_once(self.names)
         return [self._user(name) for name in self.names]
 
     @property
@@ -106,18 +129,30 @@ class UserFlags:
             raise BadInputError(f"With -f everything stands in the file; leave out: {', '.join(given)}.")
 
     def _check_names(self, names: list[str]) -> None:
-        _check("A user's name", USER_NAME, *names)
+        check("A user's name", USER_NAME, *names)
         if len({name.casefold() for name in names}) < len(names):
             raise BadInputError("A user is named twice; letter case makes no difference.")
 
     def _check_texts(self) -> None:
-        _check("--path", PATH, self.path)
-        _check("--group", GROUP_NAME, *(self.groups or []))
-        _check("--policy", POLICY, *(self.policies or []))
-        _check("--boundary", POLICY, self.boundary)
-        _check("--copy-from", USER_NAME, self.copy_from)
+        check("--path", PATH, self.path)
+        check("--group", GROUP_NAME, *(self.groups or []))
+        check("--policy", POLICY, *(self.policies or []))
+        check("--boundary", POLICY, self.boundary)
+        check("--copy-from", USER_NAME, self.copy_from)
+
+    def _check_made_once(self, names: list[str]) -> None:
+        given = {NEW_GROUP: self.new_groups, NEW_POLICY: self.new_policies, NEW_BOUNDARY: self.new_boundary}
+        making = [option for option, value in given.items() if value]
+        if making and len(names) > 1:
+            raise BadInputError(
+                f"{', '.join(making)}: what is new can be made for one user only. Make it first, and let every user "
+                "have it as one that exists."
+            )
+        if self.boundary and self.new_boundary:
+            raise BadInputError(f"A user has one boundary: leave out --boundary or {NEW_BOUNDARY}.")
 
     def _user(self, name: str) -> WantedUser:
+        new_policies = read_new_policies(self.new_policies or [])
         return WantedUser(
             name=name,
             path=self.path,
@@ -131,6 +166,9 @@ class UserFlags:
             copy_from=self.copy_from,
             self_management=self._level(),
             mfa_device=self.mfa_device,
+            new_groups=read_new_groups(self.new_groups or []),
+            new_policies=new_policies,
+            new_boundary=read_new_boundary(self.new_boundary, new_policies),
         )
 
     def _console_password(self) -> ConsolePassword | None:
@@ -147,8 +185,8 @@ class UserFlags:
 
     def _tags(self) -> dict[str, str]:
         tags = _pairs("--tag", self.tags or [])
-        _check("--tag", TAG_KEY, *tags)
-        _check("--tag", TAG_VALUE, *tags.values())
+        check("--tag", TAG_KEY, *tags)
+        check("--tag", TAG_VALUE, *tags.values())
         if complaint := tags_complaint(tags):
             raise BadInputError(f"--tag: {complaint}")
         return tags
@@ -158,7 +196,7 @@ class UserFlags:
         for name, value in _pairs("--inline", self.inline or []).items():
             if not value.startswith("@"):
                 raise BadInputError(f"--inline {name}: takes NAME=@FILE.json")
-            _check("--inline", POLICY_NAME, name)
+            check("--inline", POLICY_NAME, name)
             policies[name] = read_policy_file(Path(value[1:]))
         return policies
 
@@ -198,13 +236,6 @@ def takes_user_flags(command: Callable[..., None]) -> Callable[..., None]:
     with_flags.__signature__ = inspect.Signature([*shared, *parameters])  # type: ignore[attr-defined]  # see above
     with_flags.__annotations__ = {each.name: each.annotation for each in [*shared, *parameters]}
     return with_flags
-
-
-def _check(what: str, rule: TextRule, *texts: str) -> None:
-    """Hold texts to a rule; an empty one was not given, and one that is no text at all is a UnicodeError."""
-    "".join(texts).encode()
-    for complaint in filter(None, (rule.complaint(text) for text in texts if text)):
-        raise BadInputError(f"{what}: {complaint}")
 
 
 def _pairs(option: str, texts: list[str]) -> dict[str, str]:

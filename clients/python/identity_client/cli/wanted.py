@@ -35,6 +35,7 @@ class WantedUser:
     new_groups: Sequence[NewGroup] = ()
     new_policies: Sequence[NewPolicy] = ()
     new_boundary: NewPolicy | None = None
+    recipients: Sequence[str] = ()
 
     @property
     def wants_credentials(self) -> bool:
@@ -64,6 +65,7 @@ def ask_for(
     validate_only: bool = False,
     plan_digest: str = "",
     request_id: str | None = None,
+    reissue_secrets: bool | None = None,
 ) -> ProvisionUserResponse:
     """Ask the service for the user, or for its plan."""
     return client.provision_user(
@@ -82,9 +84,11 @@ def ask_for(
         new_groups=user.new_groups,
         new_policies=user.new_policies,
         new_boundary=user.new_boundary,
+        recipients=user.recipients,
         validate_only=validate_only,
         expected_plan_digest=plan_digest,
         request_id=request_id,
+        reissue_secrets=reissue_secrets,
     )
 
 
@@ -107,6 +111,7 @@ def digest_of(users: Sequence[WantedUser], target: str, account: str) -> str:
             "new_groups": [_words(group) for group in user.new_groups],
             "new_policies": [_words(policy) for policy in user.new_policies],
             "new_boundary": None if user.new_boundary is None else _words(user.new_boundary),
+            "recipients": list(user.recipients),
         }
         for user in users
     ]

@@ -1,10 +1,10 @@
 """The credentials file, with the columns of the AWS console's.
 
-A user name may begin with `=`, `+`, `-` or `@` and hold commas, and a spreadsheet would take such a cell for
-a formula; so every cell is quoted, and a cell that a spreadsheet could run begins with an apostrophe.
-Secrets are the exception and are written as they are, since one changed character makes them worthless:
-generated passwords never begin with such a character, while a secret access key may begin with `+` and is to
-be read as text, not through a spreadsheet's guessing.
+A user name may begin with `=`, `+`, `-` or `@` and hold commas, a secret access key may begin with `+`, and a chosen
+password with anything; a spreadsheet would take such a cell for a formula. So every cell is quoted, and one that a
+spreadsheet could run begins with an apostrophe, secrets included. The apostrophe is no part of the secret: `write`
+answers in which columns there is one, for the person to be told, and `read_credentials_csv` takes it off again.
+Generated passwords begin with a letter and never need it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from identity_client.handout._cells import escape_cell, unescape_cell
 from identity_client.handout._files import sync_folder
 from identity_provisioning.v1.credential_pb2 import IssuedCredentials
 
 COLUMNS = ("User name", "Password", "Access key ID", "Secret access key", "Console login link")
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-# The wide forms begin a formula where a spreadsheet is set to Japanese or Chinese.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 @dataclass(frozen=True)
@@ -57,18 +56,30 @@ class CredentialsRow:
             console_login_link=sign_in_url if credentials.HasField("console_password") else "",
         )
 
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Answer the values in the order of `COLUMNS`, as they are."""
+        return self.user_name, self.password, self.access_key_id, self.secret_access_key, self.console_login_link
+
+    @property
+    def altered_cells(self) -> tuple[str, ...]:
+        """Answer the columns whose cell in the file begins with an apostrophe that is no part of the value."""
+        return tuple(column for column, cell in zip(COLUMNS, self.cells, strict=True) if escape_cell(cell) != cell)
+
 
 def csv_row(row: CredentialsRow) -> str:
     """Answer one line of the file, its end included."""
-    return _line(
-        (
-            _harmless(row.user_name),
-            row.password,
-            _harmless(row.access_key_id),
-            row.secret_access_key,
-            _harmless(row.console_login_link),
-        )
-    )
+    return _line(tuple(map(escape_cell, row.cells)))
+
+
+def read_credentials_csv(path: str | os.PathLike[str]) -> list[CredentialsRow]:
+    """Answer what a credentials file says, without the apostrophes that keep spreadsheets from running it.
+
+    Raises:
+        ValueError: it is no whole credentials file.
+        OSError: it cannot be read.
+    """
+    return [CredentialsRow(*map(unescape_cell, line)) for line in _whole_lines(Path(path).read_bytes())]
 
 
 class CredentialsCsv:
@@ -111,11 +122,14 @@ class CredentialsCsv:
             self._check_own(identity)
             with open(self._file, "rb", closefd=False) as file:
                 lines = _whole_lines(file.read())
+        except ValueError as error:
+            os.close(self._file)
+            raise FileExistsError(errno.EEXIST, str(error)) from None
         except OSError:
             os.close(self._file)
             raise
         self.rows = len(lines)
-        self._keys = frozenset((line[0], line[2]) for line in lines)
+        self._keys = frozenset((unescape_cell(line[0]), unescape_cell(line[2])) for line in lines)
         return self
 
     @property
@@ -126,7 +140,7 @@ class CredentialsCsv:
 
     def holds(self, user_name: str, access_key_id: str) -> bool:
         """Tell whether an earlier run wrote a user's line with just this access key."""
-        return (_harmless(user_name), _harmless(access_key_id)) in self._keys
+        return (user_name, access_key_id) in self._keys
 
     def __enter__(self) -> Self:
         """Answer the file itself."""
@@ -138,10 +152,15 @@ class CredentialsCsv:
         """Close the file."""
         self.close()
 
-    def write(self, row: CredentialsRow) -> None:
-        """Append a line and wait until the disk has it."""
+    def write(self, row: CredentialsRow) -> tuple[str, ...]:
+        """Append a line, wait until the disk has it, and answer the columns whose cell got an apostrophe.
+
+        Raises:
+            OSError: the line could not be written.
+        """
         self.rows += 1  # before it is written: a line may be in the file although the disk then reports a failure
         self._append(csv_row(row))
+        return row.altered_cells
 
     def close(self) -> None:
         """Close the file."""
@@ -177,7 +196,7 @@ def _whole_lines(content: bytes) -> list[list[str]]:
     """Answer the lines behind the heading.
 
     Raises:
-        FileExistsError: the content is none that this module writes.
+        ValueError: the content is none that this module writes.
     """
     lines: list[list[str]] = []
     try:
@@ -187,12 +206,8 @@ def _whole_lines(content: bytes) -> list[list[str]]:
         text = ""
     whole = text.endswith("\r\n") and all(len(line) == len(COLUMNS) for line in lines)
     if not whole or tuple(lines[0]) != COLUMNS:
-        raise FileExistsError(errno.EEXIST, "was changed since, or ends in the middle of a line")
+        raise ValueError("was changed since, or ends in the middle of a line")
     return lines[1:]
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
 
 
 def _line(cells: tuple[str, ...]) -> str:

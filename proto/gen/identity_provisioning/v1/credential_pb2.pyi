@@ -354,3 +354,45 @@ class MfaDevice(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MfaDevice: _TypeAlias = MfaDevice  # noqa: Y015
+
+@_typing.final
+class VirtualMfaDevice(_message.Message):
+    """A virtual MFA device of an account: enabled for a user, or pending, which is waiting to be enabled. Holds no seed.
+    Who owns it and whom it was made for stand in the tags that this service gives a device when it makes one.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERIAL_NUMBER_FIELD_NUMBER: _builtins.int
+    USER_NAME_FIELD_NUMBER: _builtins.int
+    MADE_FOR_USER_NAME_FIELD_NUMBER: _builtins.int
+    OWNER_TEAM_FIELD_NUMBER: _builtins.int
+    ABANDONED_FIELD_NUMBER: _builtins.int
+    serial_number: _builtins.str
+    """The serial number, an ARN."""
+    user_name: _builtins.str
+    """The user that it is enabled for; empty while it is pending."""
+    made_for_user_name: _builtins.str
+    """The user that it was made for; empty if this service did not make it."""
+    owner_team: _builtins.str
+    """The team that owns it; empty if this service did not make it."""
+    abandoned: _builtins.bool
+    """True if the device is pending and nobody will enable it any more: the user that it was made for is absent, belongs
+    to another team now, or has another MFA device enabled. Never true of a device that this service did not make.
+    """
+    def __init__(
+        self,
+        *,
+        serial_number: _builtins.str = ...,
+        user_name: _builtins.str = ...,
+        made_for_user_name: _builtins.str = ...,
+        owner_team: _builtins.str = ...,
+        abandoned: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abandoned", b"abandoned", "made_for_user_name", b"made_for_user_name", "owner_team", b"owner_team", "serial_number", b"serial_number", "user_name", b"user_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VirtualMfaDevice: _TypeAlias = VirtualMfaDevice  # noqa: Y015

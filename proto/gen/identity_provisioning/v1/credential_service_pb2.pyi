@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from identity_provisioning.v1 import credential_pb2 as _credential_pb2
 from identity_provisioning.v1 import plan_pb2 as _plan_pb2
 import builtins as _builtins
@@ -45,7 +46,10 @@ class CreateCredentialsRequest(_message.Message):
     user_name: _builtins.str
     """The user's name, in any letter case."""
     reissue_secrets: _builtins.bool
-    """The answer of an earlier attempt was lost: revoke the secrets that it made and make new ones."""
+    """The answer of an earlier attempt was lost: revoke the secrets that it made and make new ones. Within the retry
+    window, 15 minutes unless the server is set otherwise, and not where they were used (CREDENTIAL_USED); later the
+    secrets stay withheld. With recipients there is no need: a sealed answer is given again.
+    """
     @_builtins.property
     def credentials(self) -> _credential_pb2.CredentialSpec:
         """The credentials; at least one."""
@@ -148,7 +152,10 @@ class RotateAccessKeyRequest(_message.Message):
     finish: _builtins.bool
     """Delete the replaced key instead of making a new one."""
     reissue_secrets: _builtins.bool
-    """The answer of an earlier attempt was lost: revoke the secrets that it made and make new ones."""
+    """The answer of an earlier attempt was lost: revoke the secrets that it made and make new ones. Within the retry
+    window, 15 minutes unless the server is set otherwise, and not where they were used (CREDENTIAL_USED); later the
+    secrets stay withheld. With recipients there is no need: a sealed answer is given again.
+    """
     @_builtins.property
     def recipients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Seal all secrets of the answer to these age recipients (X25519 or ssh-ed25519)."""
@@ -401,7 +408,10 @@ class ResetPasswordRequest(_message.Message):
     user_name: _builtins.str
     """The user's name, in any letter case."""
     reissue_secrets: _builtins.bool
-    """The answer of an earlier attempt was lost: revoke the secrets that it made and make new ones."""
+    """The answer of an earlier attempt was lost: revoke the secrets that it made and make new ones. Within the retry
+    window, 15 minutes unless the server is set otherwise, and not where they were used (CREDENTIAL_USED); later the
+    secrets stay withheld. With recipients there is no need: a sealed answer is given again.
+    """
     @_builtins.property
     def console_password(self) -> _credential_pb2.ConsolePasswordSpec:
         """The new password."""
@@ -649,7 +659,10 @@ class CreateMfaDeviceRequest(_message.Message):
     user_name: _builtins.str
     """The user's name, in any letter case."""
     reissue_secrets: _builtins.bool
-    """The answer of an earlier attempt was lost: revoke the secrets that it made and make new ones."""
+    """The answer of an earlier attempt was lost: revoke the secrets that it made and make new ones. Within the retry
+    window, 15 minutes unless the server is set otherwise, and not where they were used (CREDENTIAL_USED); later the
+    secrets stay withheld. With recipients there is no need: a sealed answer is given again.
+    """
     @_builtins.property
     def mfa_device(self) -> _credential_pb2.MfaDeviceSpec:
         """The device; named like the user if not given."""
@@ -829,7 +842,7 @@ class DeleteMfaDeviceRequest(_message.Message):
     expected_plan_digest: _builtins.str
     """Run only if the plan has this digest, the one that was reviewed."""
     user_name: _builtins.str
-    """The user's name, in any letter case."""
+    """The user's name, in any letter case; for a device that waits to be enabled, the user that it was made for."""
     serial_number: _builtins.str
     """The device's serial number."""
     def __init__(
@@ -883,3 +896,96 @@ class DeleteMfaDeviceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteMfaDeviceResponse: _TypeAlias = DeleteMfaDeviceResponse  # noqa: Y015
+
+@_typing.final
+class ListMfaDevicesRequest(_message.Message):
+    """Says which MFA devices to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Assignment:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _AssignmentEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ListMfaDevicesRequest._Assignment.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        ASSIGNMENT_UNSPECIFIED: ListMfaDevicesRequest._Assignment.ValueType  # 0
+        """All."""
+        ASSIGNMENT_ENABLED: ListMfaDevicesRequest._Assignment.ValueType  # 1
+        """Those that are enabled for a user."""
+        ASSIGNMENT_PENDING: ListMfaDevicesRequest._Assignment.ValueType  # 2
+        """Those that wait to be enabled."""
+        ASSIGNMENT_ABANDONED: ListMfaDevicesRequest._Assignment.ValueType  # 3
+        """Those that wait to be enabled and are abandoned."""
+
+    class Assignment(_Assignment, metaclass=_AssignmentEnumTypeWrapper):
+        """Which devices, by who has them."""
+
+    ASSIGNMENT_UNSPECIFIED: ListMfaDevicesRequest.Assignment.ValueType  # 0
+    """All."""
+    ASSIGNMENT_ENABLED: ListMfaDevicesRequest.Assignment.ValueType  # 1
+    """Those that are enabled for a user."""
+    ASSIGNMENT_PENDING: ListMfaDevicesRequest.Assignment.ValueType  # 2
+    """Those that wait to be enabled."""
+    ASSIGNMENT_ABANDONED: ListMfaDevicesRequest.Assignment.ValueType  # 3
+    """Those that wait to be enabled and are abandoned."""
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ASSIGNMENT_FIELD_NUMBER: _builtins.int
+    USER_NAME_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """The AWS account, 12 digits; may be left out where exactly one is configured."""
+    page_size: _builtins.int
+    """The most items to answer, 1000 at most; 100 if not given. A page has no more than 100."""
+    page_token: _builtins.str
+    """Where to go on: `next_page_token` of the page before."""
+    assignment: Global___ListMfaDevicesRequest.Assignment.ValueType
+    """Which devices."""
+    user_name: _builtins.str
+    """Only devices that are enabled for this user or were made for it, in any letter case."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        assignment: Global___ListMfaDevicesRequest.Assignment.ValueType = ...,
+        user_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "assignment", b"assignment", "page_size", b"page_size", "page_token", b"page_token", "user_name", b"user_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMfaDevicesRequest: _TypeAlias = ListMfaDevicesRequest  # noqa: Y015
+
+@_typing.final
+class ListMfaDevicesResponse(_message.Message):
+    """A page of MFA devices."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MFA_DEVICES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where to go on; empty on the last page."""
+    @_builtins.property
+    def mfa_devices(self) -> _containers.RepeatedCompositeFieldContainer[_credential_pb2.VirtualMfaDevice]:
+        """The devices."""
+
+    def __init__(
+        self,
+        *,
+        mfa_devices: _abc.Iterable[_credential_pb2.VirtualMfaDevice] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mfa_devices", b"mfa_devices", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMfaDevicesResponse: _TypeAlias = ListMfaDevicesResponse  # noqa: Y015

@@ -89,6 +89,11 @@ class CredentialServiceStub(object):
                 request_serializer=identity__provisioning_dot_v1_dot_credential__service__pb2.DeleteMfaDeviceRequest.SerializeToString,
                 response_deserializer=identity__provisioning_dot_v1_dot_credential__service__pb2.DeleteMfaDeviceResponse.FromString,
                 _registered_method=True)
+        self.ListMfaDevices = channel.unary_unary(
+                '/identity_provisioning.v1.CredentialService/ListMfaDevices',
+                request_serializer=identity__provisioning_dot_v1_dot_credential__service__pb2.ListMfaDevicesRequest.SerializeToString,
+                response_deserializer=identity__provisioning_dot_v1_dot_credential__service__pb2.ListMfaDevicesResponse.FromString,
+                _registered_method=True)
 
 
 class CredentialServiceServicer(object):
@@ -107,12 +112,13 @@ class CredentialServiceServicer(object):
         password, IAMUserChangePassword is attached. Not atomic in IAM; a permanent failure undoes what this call made. The
         answer holds each secret once.
         Errors: INVALID_FIELD, PASSWORD_POLICY_VIOLATION, USER_NOT_FOUND, NOT_OWNER, PASSWORD_ALREADY_EXISTS, IN_USE,
-        QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED,
-        AWS_UNAVAILABLE.
+        QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, CREDENTIAL_USED,
+        THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
         iam:CreateAccessKey, iam:DeleteAccessKey, iam:CreateLoginProfile, iam:DeleteLoginProfile, iam:AttachUserPolicy,
-        iam:DetachUserPolicy; where a reset is required, also iam:GetPolicy, iam:GetPolicyVersion, iam:GetGroup,
-        iam:ListAttachedGroupPolicies, iam:ListGroupPolicies; for an MFA device, also those of CreateMfaDevice.
+        iam:DetachUserPolicy; where a reset is required, also iam:GetPolicy, iam:GetPolicyVersion,
+        iam:ListAttachedGroupPolicies, iam:ListGroupPolicies, iam:GetGroupPolicy; for an MFA device, also those of
+        CreateMfaDevice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -189,14 +195,16 @@ class CredentialServiceServicer(object):
     def CreateMfaDevice(self, request, context):
         """Makes a virtual MFA device, pending until it is enabled.
 
-        A device that bears the user's name and waits to be enabled is replaced; one in use, or one of another name that
-        waits and could be anybody's, is IN_USE. An absent user is USER_NOT_FOUND.
+        The device is tagged with the caller's team and the user's name in the call that makes it. One of its name that
+        waits to be enabled is replaced if it was made for this user, or if nothing says for whom and it bears the user's
+        name; any other of its name is IN_USE. An absent user is USER_NOT_FOUND.
         Not atomic in IAM; a permanent failure undoes what this call made, and a replaced device does not come back. The
         answer holds seed and QR code once.
         Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, IN_USE, QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED,
-        IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+        IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, CREDENTIAL_USED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
-        iam:ListVirtualMFADevices, iam:CreateVirtualMFADevice, iam:DeleteVirtualMFADevice.
+        iam:ListVirtualMFADevices, iam:ListMFADeviceTags, iam:CreateVirtualMFADevice, iam:TagMFADevice,
+        iam:DeleteVirtualMFADevice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -219,12 +227,28 @@ class CredentialServiceServicer(object):
     def DeleteMfaDevice(self, request, context):
         """Deactivates an MFA device and, if it is virtual, deletes it; one that waits to be enabled is only deleted.
 
-        A device that waits to be enabled is this user's if it bears the user's name. Any other device that is not enabled
-        for the user is MFA_DEVICE_NOT_FOUND; an absent user is USER_NOT_FOUND. Not atomic in IAM; never undone, and the error says what was not reached.
+        A device that this service made and that waits to be enabled is deleted for the team that owns it, whatever the
+        device's name, also if the user that it was made for is absent; another team's is NOT_OWNER. One that waits and was
+        made elsewhere is this user's if it bears the user's name. Any other device that is not enabled for the user is
+        MFA_DEVICE_NOT_FOUND; an absent user is USER_NOT_FOUND. Not atomic in IAM; never undone, and the error says what
+        was not reached.
         Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, REQUEST_ID_REUSED,
         IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
-        IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:ListVirtualMFADevices, iam:DeactivateMFADevice,
+        IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:DeactivateMFADevice,
         iam:DeleteVirtualMFADevice.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMfaDevices(self, request, context):
+        """Lists virtual MFA devices, with the ones that nobody enabled, and says which of those are abandoned.
+
+        Reads only, in IAM's order. Hardware devices and passkeys are not listed: IAM lists them by user, and GetUser
+        answers them. A page holds 100 devices at most; it may hold less than asked for, even nothing, and lead on to the
+        next one. A page token that no earlier page has answered is INVALID_FIELD.
+        Errors: INVALID_FIELD, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+        IAM permissions: iam:ListVirtualMFADevices, iam:ListMFADeviceTags, iam:GetUser, iam:ListMFADevices.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -282,6 +306,11 @@ def add_CredentialServiceServicer_to_server(servicer, server):
                     servicer.DeleteMfaDevice,
                     request_deserializer=identity__provisioning_dot_v1_dot_credential__service__pb2.DeleteMfaDeviceRequest.FromString,
                     response_serializer=identity__provisioning_dot_v1_dot_credential__service__pb2.DeleteMfaDeviceResponse.SerializeToString,
+            ),
+            'ListMfaDevices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMfaDevices,
+                    request_deserializer=identity__provisioning_dot_v1_dot_credential__service__pb2.ListMfaDevicesRequest.FromString,
+                    response_serializer=identity__provisioning_dot_v1_dot_credential__service__pb2.ListMfaDevicesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -559,6 +588,33 @@ class CredentialService(object):
             '/identity_provisioning.v1.CredentialService/DeleteMfaDevice',
             identity__provisioning_dot_v1_dot_credential__service__pb2.DeleteMfaDeviceRequest.SerializeToString,
             identity__provisioning_dot_v1_dot_credential__service__pb2.DeleteMfaDeviceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMfaDevices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/identity_provisioning.v1.CredentialService/ListMfaDevices',
+            identity__provisioning_dot_v1_dot_credential__service__pb2.ListMfaDevicesRequest.SerializeToString,
+            identity__provisioning_dot_v1_dot_credential__service__pb2.ListMfaDevicesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,12 +46,13 @@ class CredentialServiceStub:
     password, IAMUserChangePassword is attached. Not atomic in IAM; a permanent failure undoes what this call made. The
     answer holds each secret once.
     Errors: INVALID_FIELD, PASSWORD_POLICY_VIOLATION, USER_NOT_FOUND, NOT_OWNER, PASSWORD_ALREADY_EXISTS, IN_USE,
-    QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED,
-    AWS_UNAVAILABLE.
+    QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, CREDENTIAL_USED,
+    THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
     iam:CreateAccessKey, iam:DeleteAccessKey, iam:CreateLoginProfile, iam:DeleteLoginProfile, iam:AttachUserPolicy,
-    iam:DetachUserPolicy; where a reset is required, also iam:GetPolicy, iam:GetPolicyVersion, iam:GetGroup,
-    iam:ListAttachedGroupPolicies, iam:ListGroupPolicies; for an MFA device, also those of CreateMfaDevice.
+    iam:DetachUserPolicy; where a reset is required, also iam:GetPolicy, iam:GetPolicyVersion,
+    iam:ListAttachedGroupPolicies, iam:ListGroupPolicies, iam:GetGroupPolicy; for an MFA device, also those of
+    CreateMfaDevice.
     """
     RotateAccessKey: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.RotateAccessKeyRequest, _credential_service_pb2.RotateAccessKeyResponse]
     """Makes a new access key beside the old one, or deletes the old one once the new one is used.
@@ -100,14 +101,16 @@ class CredentialServiceStub:
     CreateMfaDevice: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.CreateMfaDeviceRequest, _credential_service_pb2.CreateMfaDeviceResponse]
     """Makes a virtual MFA device, pending until it is enabled.
 
-    A device that bears the user's name and waits to be enabled is replaced; one in use, or one of another name that
-    waits and could be anybody's, is IN_USE. An absent user is USER_NOT_FOUND.
+    The device is tagged with the caller's team and the user's name in the call that makes it. One of its name that
+    waits to be enabled is replaced if it was made for this user, or if nothing says for whom and it bears the user's
+    name; any other of its name is IN_USE. An absent user is USER_NOT_FOUND.
     Not atomic in IAM; a permanent failure undoes what this call made, and a replaced device does not come back. The
     answer holds seed and QR code once.
     Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, IN_USE, QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED,
-    IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+    IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, CREDENTIAL_USED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
-    iam:ListVirtualMFADevices, iam:CreateVirtualMFADevice, iam:DeleteVirtualMFADevice.
+    iam:ListVirtualMFADevices, iam:ListMFADeviceTags, iam:CreateVirtualMFADevice, iam:TagMFADevice,
+    iam:DeleteVirtualMFADevice.
     """
     EnableMfaDevice: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.EnableMfaDeviceRequest, _credential_service_pb2.EnableMfaDeviceResponse]
     """Enables an MFA device with two codes that follow one another.
@@ -122,12 +125,24 @@ class CredentialServiceStub:
     DeleteMfaDevice: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.DeleteMfaDeviceRequest, _credential_service_pb2.DeleteMfaDeviceResponse]
     """Deactivates an MFA device and, if it is virtual, deletes it; one that waits to be enabled is only deleted.
 
-    A device that waits to be enabled is this user's if it bears the user's name. Any other device that is not enabled
-    for the user is MFA_DEVICE_NOT_FOUND; an absent user is USER_NOT_FOUND. Not atomic in IAM; never undone, and the error says what was not reached.
+    A device that this service made and that waits to be enabled is deleted for the team that owns it, whatever the
+    device's name, also if the user that it was made for is absent; another team's is NOT_OWNER. One that waits and was
+    made elsewhere is this user's if it bears the user's name. Any other device that is not enabled for the user is
+    MFA_DEVICE_NOT_FOUND; an absent user is USER_NOT_FOUND. Not atomic in IAM; never undone, and the error says what
+    was not reached.
     Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, REQUEST_ID_REUSED,
     IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
-    IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:ListVirtualMFADevices, iam:DeactivateMFADevice,
+    IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:DeactivateMFADevice,
     iam:DeleteVirtualMFADevice.
+    """
+    ListMfaDevices: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.ListMfaDevicesRequest, _credential_service_pb2.ListMfaDevicesResponse]
+    """Lists virtual MFA devices, with the ones that nobody enabled, and says which of those are abandoned.
+
+    Reads only, in IAM's order. Hardware devices and passkeys are not listed: IAM lists them by user, and GetUser
+    answers them. A page holds 100 devices at most; it may hold less than asked for, even nothing, and lead on to the
+    next one. A page token that no earlier page has answered is INVALID_FIELD.
+    Errors: INVALID_FIELD, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+    IAM permissions: iam:ListVirtualMFADevices, iam:ListMFADeviceTags, iam:GetUser, iam:ListMFADevices.
     """
 
 @_typing.type_check_only
@@ -148,12 +163,13 @@ class CredentialServiceAsyncStub(CredentialServiceStub):
     password, IAMUserChangePassword is attached. Not atomic in IAM; a permanent failure undoes what this call made. The
     answer holds each secret once.
     Errors: INVALID_FIELD, PASSWORD_POLICY_VIOLATION, USER_NOT_FOUND, NOT_OWNER, PASSWORD_ALREADY_EXISTS, IN_USE,
-    QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED,
-    AWS_UNAVAILABLE.
+    QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, CREDENTIAL_USED,
+    THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
     iam:CreateAccessKey, iam:DeleteAccessKey, iam:CreateLoginProfile, iam:DeleteLoginProfile, iam:AttachUserPolicy,
-    iam:DetachUserPolicy; where a reset is required, also iam:GetPolicy, iam:GetPolicyVersion, iam:GetGroup,
-    iam:ListAttachedGroupPolicies, iam:ListGroupPolicies; for an MFA device, also those of CreateMfaDevice.
+    iam:DetachUserPolicy; where a reset is required, also iam:GetPolicy, iam:GetPolicyVersion,
+    iam:ListAttachedGroupPolicies, iam:ListGroupPolicies, iam:GetGroupPolicy; for an MFA device, also those of
+    CreateMfaDevice.
     """
     RotateAccessKey: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.RotateAccessKeyRequest, _credential_service_pb2.RotateAccessKeyResponse]  # type: ignore[assignment]
     """Makes a new access key beside the old one, or deletes the old one once the new one is used.
@@ -202,14 +218,16 @@ class CredentialServiceAsyncStub(CredentialServiceStub):
     CreateMfaDevice: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.CreateMfaDeviceRequest, _credential_service_pb2.CreateMfaDeviceResponse]  # type: ignore[assignment]
     """Makes a virtual MFA device, pending until it is enabled.
 
-    A device that bears the user's name and waits to be enabled is replaced; one in use, or one of another name that
-    waits and could be anybody's, is IN_USE. An absent user is USER_NOT_FOUND.
+    The device is tagged with the caller's team and the user's name in the call that makes it. One of its name that
+    waits to be enabled is replaced if it was made for this user, or if nothing says for whom and it bears the user's
+    name; any other of its name is IN_USE. An absent user is USER_NOT_FOUND.
     Not atomic in IAM; a permanent failure undoes what this call made, and a replaced device does not come back. The
     answer holds seed and QR code once.
     Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, IN_USE, QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED,
-    IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+    IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, CREDENTIAL_USED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
-    iam:ListVirtualMFADevices, iam:CreateVirtualMFADevice, iam:DeleteVirtualMFADevice.
+    iam:ListVirtualMFADevices, iam:ListMFADeviceTags, iam:CreateVirtualMFADevice, iam:TagMFADevice,
+    iam:DeleteVirtualMFADevice.
     """
     EnableMfaDevice: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.EnableMfaDeviceRequest, _credential_service_pb2.EnableMfaDeviceResponse]  # type: ignore[assignment]
     """Enables an MFA device with two codes that follow one another.
@@ -224,12 +242,24 @@ class CredentialServiceAsyncStub(CredentialServiceStub):
     DeleteMfaDevice: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.DeleteMfaDeviceRequest, _credential_service_pb2.DeleteMfaDeviceResponse]  # type: ignore[assignment]
     """Deactivates an MFA device and, if it is virtual, deletes it; one that waits to be enabled is only deleted.
 
-    A device that waits to be enabled is this user's if it bears the user's name. Any other device that is not enabled
-    for the user is MFA_DEVICE_NOT_FOUND; an absent user is USER_NOT_FOUND. Not atomic in IAM; never undone, and the error says what was not reached.
+    A device that this service made and that waits to be enabled is deleted for the team that owns it, whatever the
+    device's name, also if the user that it was made for is absent; another team's is NOT_OWNER. One that waits and was
+    made elsewhere is this user's if it bears the user's name. Any other device that is not enabled for the user is
+    MFA_DEVICE_NOT_FOUND; an absent user is USER_NOT_FOUND. Not atomic in IAM; never undone, and the error says what
+    was not reached.
     Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, REQUEST_ID_REUSED,
     IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
-    IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:ListVirtualMFADevices, iam:DeactivateMFADevice,
+    IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:DeactivateMFADevice,
     iam:DeleteVirtualMFADevice.
+    """
+    ListMfaDevices: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.ListMfaDevicesRequest, _credential_service_pb2.ListMfaDevicesResponse]  # type: ignore[assignment]
+    """Lists virtual MFA devices, with the ones that nobody enabled, and says which of those are abandoned.
+
+    Reads only, in IAM's order. Hardware devices and passkeys are not listed: IAM lists them by user, and GetUser
+    answers them. A page holds 100 devices at most; it may hold less than asked for, even nothing, and lead on to the
+    next one. A page token that no earlier page has answered is INVALID_FIELD.
+    Errors: INVALID_FIELD, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+    IAM permissions: iam:ListVirtualMFADevices, iam:ListMFADeviceTags, iam:GetUser, iam:ListMFADevices.
     """
 
 class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -253,12 +283,13 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
         password, IAMUserChangePassword is attached. Not atomic in IAM; a permanent failure undoes what this call made. The
         answer holds each secret once.
         Errors: INVALID_FIELD, PASSWORD_POLICY_VIOLATION, USER_NOT_FOUND, NOT_OWNER, PASSWORD_ALREADY_EXISTS, IN_USE,
-        QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED,
-        AWS_UNAVAILABLE.
+        QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, CREDENTIAL_USED,
+        THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
         iam:CreateAccessKey, iam:DeleteAccessKey, iam:CreateLoginProfile, iam:DeleteLoginProfile, iam:AttachUserPolicy,
-        iam:DetachUserPolicy; where a reset is required, also iam:GetPolicy, iam:GetPolicyVersion, iam:GetGroup,
-        iam:ListAttachedGroupPolicies, iam:ListGroupPolicies; for an MFA device, also those of CreateMfaDevice.
+        iam:DetachUserPolicy; where a reset is required, also iam:GetPolicy, iam:GetPolicyVersion,
+        iam:ListAttachedGroupPolicies, iam:ListGroupPolicies, iam:GetGroupPolicy; for an MFA device, also those of
+        CreateMfaDevice.
         """
 
     @_abc_1.abstractmethod
@@ -349,14 +380,16 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_credential_service_pb2.CreateMfaDeviceResponse, _abc.Awaitable[_credential_service_pb2.CreateMfaDeviceResponse]]:
         """Makes a virtual MFA device, pending until it is enabled.
 
-        A device that bears the user's name and waits to be enabled is replaced; one in use, or one of another name that
-        waits and could be anybody's, is IN_USE. An absent user is USER_NOT_FOUND.
+        The device is tagged with the caller's team and the user's name in the call that makes it. One of its name that
+        waits to be enabled is replaced if it was made for this user, or if nothing says for whom and it bears the user's
+        name; any other of its name is IN_USE. An absent user is USER_NOT_FOUND.
         Not atomic in IAM; a permanent failure undoes what this call made, and a replaced device does not come back. The
         answer holds seed and QR code once.
         Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, IN_USE, QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED,
-        IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+        IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, CREDENTIAL_USED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
-        iam:ListVirtualMFADevices, iam:CreateVirtualMFADevice, iam:DeleteVirtualMFADevice.
+        iam:ListVirtualMFADevices, iam:ListMFADeviceTags, iam:CreateVirtualMFADevice, iam:TagMFADevice,
+        iam:DeleteVirtualMFADevice.
         """
 
     @_abc_1.abstractmethod
@@ -383,12 +416,30 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_credential_service_pb2.DeleteMfaDeviceResponse, _abc.Awaitable[_credential_service_pb2.DeleteMfaDeviceResponse]]:
         """Deactivates an MFA device and, if it is virtual, deletes it; one that waits to be enabled is only deleted.
 
-        A device that waits to be enabled is this user's if it bears the user's name. Any other device that is not enabled
-        for the user is MFA_DEVICE_NOT_FOUND; an absent user is USER_NOT_FOUND. Not atomic in IAM; never undone, and the error says what was not reached.
+        A device that this service made and that waits to be enabled is deleted for the team that owns it, whatever the
+        device's name, also if the user that it was made for is absent; another team's is NOT_OWNER. One that waits and was
+        made elsewhere is this user's if it bears the user's name. Any other device that is not enabled for the user is
+        MFA_DEVICE_NOT_FOUND; an absent user is USER_NOT_FOUND. Not atomic in IAM; never undone, and the error says what
+        was not reached.
         Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, REQUEST_ID_REUSED,
         IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
-        IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:ListVirtualMFADevices, iam:DeactivateMFADevice,
+        IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:DeactivateMFADevice,
         iam:DeleteVirtualMFADevice.
+        """
+
+    @_abc_1.abstractmethod
+    def ListMfaDevices(
+        self,
+        request: _credential_service_pb2.ListMfaDevicesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_credential_service_pb2.ListMfaDevicesResponse, _abc.Awaitable[_credential_service_pb2.ListMfaDevicesResponse]]:
+        """Lists virtual MFA devices, with the ones that nobody enabled, and says which of those are abandoned.
+
+        Reads only, in IAM's order. Hardware devices and passkeys are not listed: IAM lists them by user, and GetUser
+        answers them. A page holds 100 devices at most; it may hold less than asked for, even nothing, and lead on to the
+        next one. A page token that no earlier page has answered is INVALID_FIELD.
+        Errors: INVALID_FIELD, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
+        IAM permissions: iam:ListVirtualMFADevices, iam:ListMFADeviceTags, iam:GetUser, iam:ListMFADevices.
         """
 
 def add_CredentialServiceServicer_to_server(servicer: CredentialServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

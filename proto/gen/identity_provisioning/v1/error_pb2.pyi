@@ -107,14 +107,15 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     failed. FAILED_PRECONDITION.
     """
     ERROR_REASON_INTERRUPTED: _ErrorReason.ValueType  # 40
-    """An earlier attempt with this request_id was cut off with its server; what it came to is not known, so look at what
-    is there and ask again with a new request_id. FAILED_PRECONDITION.
+    """An earlier attempt was cut off by the end of its server, and only its caller could have gone on with it; it is
+    undone, ask again. ABORTED.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, or why a plan cannot run: the `reason` of every `google.rpc.ErrorInfo` of this service
     (the name without its prefix), under the domain `identity-provisioning`. The gRPC status says how to react,
-    the reason says what happened, the metadata holds the values; messages are for people and may change.
+    the reason says what happened, the metadata holds the values; messages are for people and may change. Metadata
+    `answer_lost` tells that the request may be done all the same, and its secrets went to nobody.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
@@ -202,7 +203,7 @@ ERROR_REASON_UNDO_INCOMPLETE: ErrorReason.ValueType  # 39
 failed. FAILED_PRECONDITION.
 """
 ERROR_REASON_INTERRUPTED: ErrorReason.ValueType  # 40
-"""An earlier attempt with this request_id was cut off with its server; what it came to is not known, so look at what
-is there and ask again with a new request_id. FAILED_PRECONDITION.
+"""An earlier attempt was cut off by the end of its server, and only its caller could have gone on with it; it is
+undone, ask again. ABORTED.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -45,14 +45,17 @@ class PermissionServiceStub:
     an absent user to copy; whoever copies a user must be allowed to read it. An inline policy of the same name, and a
     boundary, are replaced. A group or policy that is to be made and whose name is taken is GROUP_ALREADY_EXISTS or
     POLICY_ALREADY_EXISTS. Not atomic in IAM; a permanent failure undoes what this call changed.
+    The plan warns of what the policies, those of groups included, allow too widely, and of what would keep a user who
+    has yet to reset the password from doing so.
     Errors: INVALID_FIELD, MALFORMED_POLICY_DOCUMENT, USER_NOT_FOUND, NOT_OWNER, GROUP_NOT_FOUND, POLICY_NOT_FOUND,
     POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE, GROUP_ALREADY_EXISTS, POLICY_ALREADY_EXISTS, QUOTA_EXCEEDED, PLAN_CHANGED,
     REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
     iam:GetPolicy, iam:GetPolicyVersion, iam:ListPolicies, iam:GetGroup, iam:ListAttachedGroupPolicies,
-    iam:ListGroupPolicies, iam:AddUserToGroup, iam:RemoveUserFromGroup, iam:AttachUserPolicy, iam:DetachUserPolicy,
-    iam:PutUserPolicy, iam:DeleteUserPolicy, iam:PutUserPermissionsBoundary, iam:DeleteUserPermissionsBoundary; where
-    groups or policies are made on the way, also those of CreateGroup and CreatePolicy.
+    iam:ListGroupPolicies, iam:GetGroupPolicy, iam:AddUserToGroup, iam:RemoveUserFromGroup, iam:AttachUserPolicy,
+    iam:DetachUserPolicy, iam:PutUserPolicy, iam:DeleteUserPolicy, iam:PutUserPermissionsBoundary,
+    iam:DeleteUserPermissionsBoundary; where groups or policies are made on the way, also those of CreateGroup and
+    CreatePolicy.
     """
     RevokePermissions: _grpc.UnaryUnaryMultiCallable[_permission_service_pb2.RevokePermissionsRequest, _permission_service_pb2.RevokePermissionsResponse]
     """Takes permissions from a user.
@@ -149,14 +152,17 @@ class PermissionServiceAsyncStub(PermissionServiceStub):
     an absent user to copy; whoever copies a user must be allowed to read it. An inline policy of the same name, and a
     boundary, are replaced. A group or policy that is to be made and whose name is taken is GROUP_ALREADY_EXISTS or
     POLICY_ALREADY_EXISTS. Not atomic in IAM; a permanent failure undoes what this call changed.
+    The plan warns of what the policies, those of groups included, allow too widely, and of what would keep a user who
+    has yet to reset the password from doing so.
     Errors: INVALID_FIELD, MALFORMED_POLICY_DOCUMENT, USER_NOT_FOUND, NOT_OWNER, GROUP_NOT_FOUND, POLICY_NOT_FOUND,
     POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE, GROUP_ALREADY_EXISTS, POLICY_ALREADY_EXISTS, QUOTA_EXCEEDED, PLAN_CHANGED,
     REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
     iam:GetPolicy, iam:GetPolicyVersion, iam:ListPolicies, iam:GetGroup, iam:ListAttachedGroupPolicies,
-    iam:ListGroupPolicies, iam:AddUserToGroup, iam:RemoveUserFromGroup, iam:AttachUserPolicy, iam:DetachUserPolicy,
-    iam:PutUserPolicy, iam:DeleteUserPolicy, iam:PutUserPermissionsBoundary, iam:DeleteUserPermissionsBoundary; where
-    groups or policies are made on the way, also those of CreateGroup and CreatePolicy.
+    iam:ListGroupPolicies, iam:GetGroupPolicy, iam:AddUserToGroup, iam:RemoveUserFromGroup, iam:AttachUserPolicy,
+    iam:DetachUserPolicy, iam:PutUserPolicy, iam:DeleteUserPolicy, iam:PutUserPermissionsBoundary,
+    iam:DeleteUserPermissionsBoundary; where groups or policies are made on the way, also those of CreateGroup and
+    CreatePolicy.
     """
     RevokePermissions: _aio.UnaryUnaryMultiCallable[_permission_service_pb2.RevokePermissionsRequest, _permission_service_pb2.RevokePermissionsResponse]  # type: ignore[assignment]
     """Takes permissions from a user.
@@ -256,14 +262,17 @@ class PermissionServiceServicer(metaclass=_abc_1.ABCMeta):
         an absent user to copy; whoever copies a user must be allowed to read it. An inline policy of the same name, and a
         boundary, are replaced. A group or policy that is to be made and whose name is taken is GROUP_ALREADY_EXISTS or
         POLICY_ALREADY_EXISTS. Not atomic in IAM; a permanent failure undoes what this call changed.
+        The plan warns of what the policies, those of groups included, allow too widely, and of what would keep a user who
+        has yet to reset the password from doing so.
         Errors: INVALID_FIELD, MALFORMED_POLICY_DOCUMENT, USER_NOT_FOUND, NOT_OWNER, GROUP_NOT_FOUND, POLICY_NOT_FOUND,
         POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE, GROUP_ALREADY_EXISTS, POLICY_ALREADY_EXISTS, QUOTA_EXCEEDED, PLAN_CHANGED,
         REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:GetAccountPasswordPolicy, iam:ListAccountAliases,
         iam:GetPolicy, iam:GetPolicyVersion, iam:ListPolicies, iam:GetGroup, iam:ListAttachedGroupPolicies,
-        iam:ListGroupPolicies, iam:AddUserToGroup, iam:RemoveUserFromGroup, iam:AttachUserPolicy, iam:DetachUserPolicy,
-        iam:PutUserPolicy, iam:DeleteUserPolicy, iam:PutUserPermissionsBoundary, iam:DeleteUserPermissionsBoundary; where
-        groups or policies are made on the way, also those of CreateGroup and CreatePolicy.
+        iam:ListGroupPolicies, iam:GetGroupPolicy, iam:AddUserToGroup, iam:RemoveUserFromGroup, iam:AttachUserPolicy,
+        iam:DetachUserPolicy, iam:PutUserPolicy, iam:DeleteUserPolicy, iam:PutUserPermissionsBoundary,
+        iam:DeleteUserPermissionsBoundary; where groups or policies are made on the way, also those of CreateGroup and
+        CreatePolicy.
         """
 
     @_abc_1.abstractmethod

@@ -236,7 +236,7 @@ class PlanWarning(_message.Message):
         KIND_UNSPECIFIED: PlanWarning._Kind.ValueType  # 0
         """Never sent."""
         KIND_RESET_DEADLOCK: PlanWarning._Kind.ValueType  # 1
-        """The user must reset the password at first sign-in, but nothing known allows it: a deadlock."""
+        """The user must reset the password at first sign-in, but the boundary or a denial forbids it: a deadlock."""
         KIND_EMPTY_GROUP: PlanWarning._Kind.ValueType  # 2
         """A group grants nothing."""
         KIND_DIRECT_ATTACHMENT: PlanWarning._Kind.ValueType  # 3
@@ -244,15 +244,15 @@ class PlanWarning(_message.Message):
         KIND_BOTH_CREDENTIALS: PlanWarning._Kind.ValueType  # 4
         """Both an access key and a console password were asked for."""
         KIND_WILDCARD: PlanWarning._Kind.ValueType  # 5
-        """An inline document allows every action or every resource."""
+        """A document of the request allows every action or every resource, or another policy that is given, directly or by
+        a group, allows everything.
+        """
         KIND_NO_PERMISSIONS: PlanWarning._Kind.ValueType  # 6
         """The user gets credentials, but no permissions that this plan knows of."""
         KIND_MFA_DEADLOCK: PlanWarning._Kind.ValueType  # 7
         """MFA is needed before the password may be changed: a deadlock at first sign-in."""
         KIND_QUOTA_NEARLY_USED: PlanWarning._Kind.ValueType  # 8
         """A quota is nearly used up."""
-        KIND_ALREADY_SO: PlanWarning._Kind.ValueType  # 9
-        """What was planned is so already and is left as it is."""
         KIND_ESCALATION: PlanWarning._Kind.ValueType  # 10
         """A document allows actions with which a user can gain more rights."""
         KIND_ABANDONED_MFA_DEVICE: PlanWarning._Kind.ValueType  # 11
@@ -266,7 +266,7 @@ class PlanWarning(_message.Message):
     KIND_UNSPECIFIED: PlanWarning.Kind.ValueType  # 0
     """Never sent."""
     KIND_RESET_DEADLOCK: PlanWarning.Kind.ValueType  # 1
-    """The user must reset the password at first sign-in, but nothing known allows it: a deadlock."""
+    """The user must reset the password at first sign-in, but the boundary or a denial forbids it: a deadlock."""
     KIND_EMPTY_GROUP: PlanWarning.Kind.ValueType  # 2
     """A group grants nothing."""
     KIND_DIRECT_ATTACHMENT: PlanWarning.Kind.ValueType  # 3
@@ -274,15 +274,15 @@ class PlanWarning(_message.Message):
     KIND_BOTH_CREDENTIALS: PlanWarning.Kind.ValueType  # 4
     """Both an access key and a console password were asked for."""
     KIND_WILDCARD: PlanWarning.Kind.ValueType  # 5
-    """An inline document allows every action or every resource."""
+    """A document of the request allows every action or every resource, or another policy that is given, directly or by
+    a group, allows everything.
+    """
     KIND_NO_PERMISSIONS: PlanWarning.Kind.ValueType  # 6
     """The user gets credentials, but no permissions that this plan knows of."""
     KIND_MFA_DEADLOCK: PlanWarning.Kind.ValueType  # 7
     """MFA is needed before the password may be changed: a deadlock at first sign-in."""
     KIND_QUOTA_NEARLY_USED: PlanWarning.Kind.ValueType  # 8
     """A quota is nearly used up."""
-    KIND_ALREADY_SO: PlanWarning.Kind.ValueType  # 9
-    """What was planned is so already and is left as it is."""
     KIND_ESCALATION: PlanWarning.Kind.ValueType  # 10
     """A document allows actions with which a user can gain more rights."""
     KIND_ABANDONED_MFA_DEVICE: PlanWarning.Kind.ValueType  # 11

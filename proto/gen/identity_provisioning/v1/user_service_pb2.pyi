@@ -44,7 +44,10 @@ class ProvisionUserRequest(_message.Message):
     expected_plan_digest: _builtins.str
     """Run only if the plan has this digest, the one that was reviewed."""
     reissue_secrets: _builtins.bool
-    """The answer of an earlier attempt was lost: revoke the secrets that it made and make new ones."""
+    """The answer of an earlier attempt was lost: revoke the secrets that it made and make new ones. Within the retry
+    window, 15 minutes unless the server is set otherwise, and not where they were used (CREDENTIAL_USED); later the
+    secrets stay withheld. With recipients there is no need: a sealed answer is given again.
+    """
     @_builtins.property
     def user(self) -> _user_pb2.UserSpec:
         """The user to make."""
@@ -253,6 +256,12 @@ class GetUserResponse(_message.Message):
     ATTACHED_POLICIES_FIELD_NUMBER: _builtins.int
     INLINE_POLICIES_FIELD_NUMBER: _builtins.int
     MFA_DEVICES_FIELD_NUMBER: _builtins.int
+    PENDING_MFA_DEVICES_FIELD_NUMBER: _builtins.int
+    PENDING_MFA_DEVICES_TRUNCATED_FIELD_NUMBER: _builtins.int
+    pending_mfa_devices_truncated: _builtins.bool
+    """True if the account has more devices that wait to be enabled than one read looks at, so that some of this user's
+    may be missing here.
+    """
     @_builtins.property
     def user(self) -> _user_pb2.User:
         """The user."""
@@ -281,6 +290,12 @@ class GetUserResponse(_message.Message):
     def mfa_devices(self) -> _containers.RepeatedCompositeFieldContainer[_credential_pb2.MfaDevice]:
         """The MFA devices enabled for the user."""
 
+    @_builtins.property
+    def pending_mfa_devices(self) -> _containers.RepeatedCompositeFieldContainer[_credential_pb2.VirtualMfaDevice]:
+        """The virtual MFA devices that wait to be enabled by this user: those that this service made for it, and one that was
+        made elsewhere and bears the user's name.
+        """
+
     def __init__(
         self,
         *,
@@ -291,10 +306,12 @@ class GetUserResponse(_message.Message):
         attached_policies: _abc.Iterable[_permission_pb2.AttachedPolicy] | None = ...,
         inline_policies: _abc.Iterable[_permission_pb2.InlinePolicy] | None = ...,
         mfa_devices: _abc.Iterable[_credential_pb2.MfaDevice] | None = ...,
+        pending_mfa_devices: _abc.Iterable[_credential_pb2.VirtualMfaDevice] | None = ...,
+        pending_mfa_devices_truncated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["login_profile", b"login_profile", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_keys", b"access_keys", "attached_policies", b"attached_policies", "group_names", b"group_names", "inline_policies", b"inline_policies", "login_profile", b"login_profile", "mfa_devices", b"mfa_devices", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_keys", b"access_keys", "attached_policies", b"attached_policies", "group_names", b"group_names", "inline_policies", b"inline_policies", "login_profile", b"login_profile", "mfa_devices", b"mfa_devices", "pending_mfa_devices", b"pending_mfa_devices", "pending_mfa_devices_truncated", b"pending_mfa_devices_truncated", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

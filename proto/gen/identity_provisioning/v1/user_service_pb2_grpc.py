@@ -91,11 +91,12 @@ class UserServiceServicer(object):
         boundary in one atomic call, then all permissions, credentials last. Not atomic in IAM; a permanent failure undoes
         what this call made, and the error says which step failed, why, and what remains. A user, group or policy of a name
         that is to be made is USER_ALREADY_EXISTS, GROUP_ALREADY_EXISTS or POLICY_ALREADY_EXISTS and is not touched. The
-        answer holds each secret once.
+        answer holds each secret once; sealed to recipients, each time. Where the server dies, another replica goes on; who
+        asks again with the same request_id gets the same outcome.
         Errors: INVALID_FIELD, MALFORMED_POLICY_DOCUMENT, PASSWORD_POLICY_VIOLATION, USER_ALREADY_EXISTS,
         GROUP_ALREADY_EXISTS, POLICY_ALREADY_EXISTS, USER_NOT_FOUND (the user to copy), GROUP_NOT_FOUND, POLICY_NOT_FOUND,
         POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE, IN_USE (the MFA device), QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED,
-        IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, BOUNDARY_NOT_KEPT, THROTTLED, AWS_UNAVAILABLE.
+        IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, BOUNDARY_NOT_KEPT, CREDENTIAL_USED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: those of CreateUser, CreateCredentials and AssignPermissions.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -126,7 +127,7 @@ class UserServiceServicer(object):
         Errors: INVALID_FIELD, USER_NOT_FOUND, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: iam:GetUser, iam:GetLoginProfile, iam:ListAccessKeys, iam:GetAccessKeyLastUsed,
         iam:ListGroupsForUser, iam:ListAttachedUserPolicies, iam:ListUserPolicies, iam:GetUserPolicy,
-        iam:ListMFADevices.
+        iam:ListMFADevices, iam:ListVirtualMFADevices, iam:ListMFADeviceTags.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -149,13 +150,14 @@ class UserServiceServicer(object):
 
         Converges: what is so already is left and reported as unchanged. With a new name or path all that belongs to the
         user moves along, and self-management is granted anew on the new ARN; documents elsewhere that name the old ARN do
-        not follow. An absent user is USER_NOT_FOUND, a new
-        name that another user has, in any letter case, USER_ALREADY_EXISTS. Not atomic in IAM, tags come first; goes
-        forward only, and the error says what was not reached.
+        not follow. An absent user is USER_NOT_FOUND, a new name that another user has, in any letter case,
+        USER_ALREADY_EXISTS. Not atomic in IAM, tags come first; goes forward only, and the error says what was not
+        reached.
         Errors: INVALID_FIELD, USER_NOT_FOUND, USER_ALREADY_EXISTS, NOT_OWNER, QUOTA_EXCEEDED, PLAN_CHANGED,
         REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:UpdateUser, iam:TagUser, iam:UntagUser,
-        iam:PutUserPolicy.
+        iam:PutUserPolicy; to find what names the old ARN, iam:GetPolicy, iam:GetPolicyVersion,
+        iam:ListAttachedGroupPolicies, iam:ListGroupPolicies, iam:GetGroupPolicy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -177,15 +179,14 @@ class UserServiceServicer(object):
         """Deletes a user with everything on it, in the order that IAM demands.
 
         An absent user is USER_NOT_FOUND. Not atomic and never undone: a call that fails half-way is repeated and
-        goes on. An MFA device that waits to be enabled and bears the user's name goes as well; groups and managed policies
-        themselves stay.
+        goes on. The virtual MFA devices that GetUser shows as pending go as well; groups and managed policies themselves
+        stay.
         Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT,
         CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: those of GetUser, and iam:DeleteLoginProfile, iam:DeleteAccessKey,
         iam:ListSigningCertificates, iam:DeleteSigningCertificate, iam:ListSSHPublicKeys, iam:DeleteSSHPublicKey,
-        iam:ListServiceSpecificCredentials, iam:DeleteServiceSpecificCredential, iam:ListVirtualMFADevices,
-        iam:DeactivateMFADevice, iam:DeleteVirtualMFADevice, iam:DeleteUserPolicy, iam:DetachUserPolicy, iam:RemoveUserFromGroup,
-        iam:DeleteUser.
+        iam:ListServiceSpecificCredentials, iam:DeleteServiceSpecificCredential, iam:DeactivateMFADevice,
+        iam:DeleteVirtualMFADevice, iam:DeleteUserPolicy, iam:DetachUserPolicy, iam:RemoveUserFromGroup, iam:DeleteUser.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -45,11 +45,12 @@ class UserServiceStub:
     boundary in one atomic call, then all permissions, credentials last. Not atomic in IAM; a permanent failure undoes
     what this call made, and the error says which step failed, why, and what remains. A user, group or policy of a name
     that is to be made is USER_ALREADY_EXISTS, GROUP_ALREADY_EXISTS or POLICY_ALREADY_EXISTS and is not touched. The
-    answer holds each secret once.
+    answer holds each secret once; sealed to recipients, each time. Where the server dies, another replica goes on; who
+    asks again with the same request_id gets the same outcome.
     Errors: INVALID_FIELD, MALFORMED_POLICY_DOCUMENT, PASSWORD_POLICY_VIOLATION, USER_ALREADY_EXISTS,
     GROUP_ALREADY_EXISTS, POLICY_ALREADY_EXISTS, USER_NOT_FOUND (the user to copy), GROUP_NOT_FOUND, POLICY_NOT_FOUND,
     POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE, IN_USE (the MFA device), QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED,
-    IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, BOUNDARY_NOT_KEPT, THROTTLED, AWS_UNAVAILABLE.
+    IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, BOUNDARY_NOT_KEPT, CREDENTIAL_USED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: those of CreateUser, CreateCredentials and AssignPermissions.
     """
     CreateUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.CreateUserRequest, _user_service_pb2.CreateUserResponse]
@@ -72,7 +73,7 @@ class UserServiceStub:
     Errors: INVALID_FIELD, USER_NOT_FOUND, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: iam:GetUser, iam:GetLoginProfile, iam:ListAccessKeys, iam:GetAccessKeyLastUsed,
     iam:ListGroupsForUser, iam:ListAttachedUserPolicies, iam:ListUserPolicies, iam:GetUserPolicy,
-    iam:ListMFADevices.
+    iam:ListMFADevices, iam:ListVirtualMFADevices, iam:ListMFADeviceTags.
     """
     ListUsers: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]
     """Lists users, by path, name prefix, tag or owner.
@@ -87,13 +88,14 @@ class UserServiceStub:
 
     Converges: what is so already is left and reported as unchanged. With a new name or path all that belongs to the
     user moves along, and self-management is granted anew on the new ARN; documents elsewhere that name the old ARN do
-    not follow. An absent user is USER_NOT_FOUND, a new
-    name that another user has, in any letter case, USER_ALREADY_EXISTS. Not atomic in IAM, tags come first; goes
-    forward only, and the error says what was not reached.
+    not follow. An absent user is USER_NOT_FOUND, a new name that another user has, in any letter case,
+    USER_ALREADY_EXISTS. Not atomic in IAM, tags come first; goes forward only, and the error says what was not
+    reached.
     Errors: INVALID_FIELD, USER_NOT_FOUND, USER_ALREADY_EXISTS, NOT_OWNER, QUOTA_EXCEEDED, PLAN_CHANGED,
     REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:UpdateUser, iam:TagUser, iam:UntagUser,
-    iam:PutUserPolicy.
+    iam:PutUserPolicy; to find what names the old ARN, iam:GetPolicy, iam:GetPolicyVersion,
+    iam:ListAttachedGroupPolicies, iam:ListGroupPolicies, iam:GetGroupPolicy.
     """
     AdoptUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.AdoptUserRequest, _user_service_pb2.AdoptUserResponse]
     """Takes a user that this service did not make into the ownership of the caller's team.
@@ -107,15 +109,14 @@ class UserServiceStub:
     """Deletes a user with everything on it, in the order that IAM demands.
 
     An absent user is USER_NOT_FOUND. Not atomic and never undone: a call that fails half-way is repeated and
-    goes on. An MFA device that waits to be enabled and bears the user's name goes as well; groups and managed policies
-    themselves stay.
+    goes on. The virtual MFA devices that GetUser shows as pending go as well; groups and managed policies themselves
+    stay.
     Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT,
     CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: those of GetUser, and iam:DeleteLoginProfile, iam:DeleteAccessKey,
     iam:ListSigningCertificates, iam:DeleteSigningCertificate, iam:ListSSHPublicKeys, iam:DeleteSSHPublicKey,
-    iam:ListServiceSpecificCredentials, iam:DeleteServiceSpecificCredential, iam:ListVirtualMFADevices,
-    iam:DeactivateMFADevice, iam:DeleteVirtualMFADevice, iam:DeleteUserPolicy, iam:DetachUserPolicy, iam:RemoveUserFromGroup,
-    iam:DeleteUser.
+    iam:ListServiceSpecificCredentials, iam:DeleteServiceSpecificCredential, iam:DeactivateMFADevice,
+    iam:DeleteVirtualMFADevice, iam:DeleteUserPolicy, iam:DetachUserPolicy, iam:RemoveUserFromGroup, iam:DeleteUser.
     """
 
 @_typing.type_check_only
@@ -135,11 +136,12 @@ class UserServiceAsyncStub(UserServiceStub):
     boundary in one atomic call, then all permissions, credentials last. Not atomic in IAM; a permanent failure undoes
     what this call made, and the error says which step failed, why, and what remains. A user, group or policy of a name
     that is to be made is USER_ALREADY_EXISTS, GROUP_ALREADY_EXISTS or POLICY_ALREADY_EXISTS and is not touched. The
-    answer holds each secret once.
+    answer holds each secret once; sealed to recipients, each time. Where the server dies, another replica goes on; who
+    asks again with the same request_id gets the same outcome.
     Errors: INVALID_FIELD, MALFORMED_POLICY_DOCUMENT, PASSWORD_POLICY_VIOLATION, USER_ALREADY_EXISTS,
     GROUP_ALREADY_EXISTS, POLICY_ALREADY_EXISTS, USER_NOT_FOUND (the user to copy), GROUP_NOT_FOUND, POLICY_NOT_FOUND,
     POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE, IN_USE (the MFA device), QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED,
-    IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, BOUNDARY_NOT_KEPT, THROTTLED, AWS_UNAVAILABLE.
+    IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, BOUNDARY_NOT_KEPT, CREDENTIAL_USED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: those of CreateUser, CreateCredentials and AssignPermissions.
     """
     CreateUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.CreateUserRequest, _user_service_pb2.CreateUserResponse]  # type: ignore[assignment]
@@ -162,7 +164,7 @@ class UserServiceAsyncStub(UserServiceStub):
     Errors: INVALID_FIELD, USER_NOT_FOUND, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: iam:GetUser, iam:GetLoginProfile, iam:ListAccessKeys, iam:GetAccessKeyLastUsed,
     iam:ListGroupsForUser, iam:ListAttachedUserPolicies, iam:ListUserPolicies, iam:GetUserPolicy,
-    iam:ListMFADevices.
+    iam:ListMFADevices, iam:ListVirtualMFADevices, iam:ListMFADeviceTags.
     """
     ListUsers: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]  # type: ignore[assignment]
     """Lists users, by path, name prefix, tag or owner.
@@ -177,13 +179,14 @@ class UserServiceAsyncStub(UserServiceStub):
 
     Converges: what is so already is left and reported as unchanged. With a new name or path all that belongs to the
     user moves along, and self-management is granted anew on the new ARN; documents elsewhere that name the old ARN do
-    not follow. An absent user is USER_NOT_FOUND, a new
-    name that another user has, in any letter case, USER_ALREADY_EXISTS. Not atomic in IAM, tags come first; goes
-    forward only, and the error says what was not reached.
+    not follow. An absent user is USER_NOT_FOUND, a new name that another user has, in any letter case,
+    USER_ALREADY_EXISTS. Not atomic in IAM, tags come first; goes forward only, and the error says what was not
+    reached.
     Errors: INVALID_FIELD, USER_NOT_FOUND, USER_ALREADY_EXISTS, NOT_OWNER, QUOTA_EXCEEDED, PLAN_CHANGED,
     REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:UpdateUser, iam:TagUser, iam:UntagUser,
-    iam:PutUserPolicy.
+    iam:PutUserPolicy; to find what names the old ARN, iam:GetPolicy, iam:GetPolicyVersion,
+    iam:ListAttachedGroupPolicies, iam:ListGroupPolicies, iam:GetGroupPolicy.
     """
     AdoptUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.AdoptUserRequest, _user_service_pb2.AdoptUserResponse]  # type: ignore[assignment]
     """Takes a user that this service did not make into the ownership of the caller's team.
@@ -197,15 +200,14 @@ class UserServiceAsyncStub(UserServiceStub):
     """Deletes a user with everything on it, in the order that IAM demands.
 
     An absent user is USER_NOT_FOUND. Not atomic and never undone: a call that fails half-way is repeated and
-    goes on. An MFA device that waits to be enabled and bears the user's name goes as well; groups and managed policies
-    themselves stay.
+    goes on. The virtual MFA devices that GetUser shows as pending go as well; groups and managed policies themselves
+    stay.
     Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT,
     CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: those of GetUser, and iam:DeleteLoginProfile, iam:DeleteAccessKey,
     iam:ListSigningCertificates, iam:DeleteSigningCertificate, iam:ListSSHPublicKeys, iam:DeleteSSHPublicKey,
-    iam:ListServiceSpecificCredentials, iam:DeleteServiceSpecificCredential, iam:ListVirtualMFADevices,
-    iam:DeactivateMFADevice, iam:DeleteVirtualMFADevice, iam:DeleteUserPolicy, iam:DetachUserPolicy, iam:RemoveUserFromGroup,
-    iam:DeleteUser.
+    iam:ListServiceSpecificCredentials, iam:DeleteServiceSpecificCredential, iam:DeactivateMFADevice,
+    iam:DeleteVirtualMFADevice, iam:DeleteUserPolicy, iam:DetachUserPolicy, iam:RemoveUserFromGroup, iam:DeleteUser.
     """
 
 class UserServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -228,11 +230,12 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         boundary in one atomic call, then all permissions, credentials last. Not atomic in IAM; a permanent failure undoes
         what this call made, and the error says which step failed, why, and what remains. A user, group or policy of a name
         that is to be made is USER_ALREADY_EXISTS, GROUP_ALREADY_EXISTS or POLICY_ALREADY_EXISTS and is not touched. The
-        answer holds each secret once.
+        answer holds each secret once; sealed to recipients, each time. Where the server dies, another replica goes on; who
+        asks again with the same request_id gets the same outcome.
         Errors: INVALID_FIELD, MALFORMED_POLICY_DOCUMENT, PASSWORD_POLICY_VIOLATION, USER_ALREADY_EXISTS,
         GROUP_ALREADY_EXISTS, POLICY_ALREADY_EXISTS, USER_NOT_FOUND (the user to copy), GROUP_NOT_FOUND, POLICY_NOT_FOUND,
         POLICY_AMBIGUOUS, POLICY_NOT_ATTACHABLE, IN_USE (the MFA device), QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED,
-        IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, BOUNDARY_NOT_KEPT, THROTTLED, AWS_UNAVAILABLE.
+        IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, BOUNDARY_NOT_KEPT, CREDENTIAL_USED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: those of CreateUser, CreateCredentials and AssignPermissions.
         """
 
@@ -267,7 +270,7 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: INVALID_FIELD, USER_NOT_FOUND, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: iam:GetUser, iam:GetLoginProfile, iam:ListAccessKeys, iam:GetAccessKeyLastUsed,
         iam:ListGroupsForUser, iam:ListAttachedUserPolicies, iam:ListUserPolicies, iam:GetUserPolicy,
-        iam:ListMFADevices.
+        iam:ListMFADevices, iam:ListVirtualMFADevices, iam:ListMFADeviceTags.
         """
 
     @_abc_1.abstractmethod
@@ -294,13 +297,14 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Converges: what is so already is left and reported as unchanged. With a new name or path all that belongs to the
         user moves along, and self-management is granted anew on the new ARN; documents elsewhere that name the old ARN do
-        not follow. An absent user is USER_NOT_FOUND, a new
-        name that another user has, in any letter case, USER_ALREADY_EXISTS. Not atomic in IAM, tags come first; goes
-        forward only, and the error says what was not reached.
+        not follow. An absent user is USER_NOT_FOUND, a new name that another user has, in any letter case,
+        USER_ALREADY_EXISTS. Not atomic in IAM, tags come first; goes forward only, and the error says what was not
+        reached.
         Errors: INVALID_FIELD, USER_NOT_FOUND, USER_ALREADY_EXISTS, NOT_OWNER, QUOTA_EXCEEDED, PLAN_CHANGED,
         REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:UpdateUser, iam:TagUser, iam:UntagUser,
-        iam:PutUserPolicy.
+        iam:PutUserPolicy; to find what names the old ARN, iam:GetPolicy, iam:GetPolicyVersion,
+        iam:ListAttachedGroupPolicies, iam:ListGroupPolicies, iam:GetGroupPolicy.
         """
 
     @_abc_1.abstractmethod
@@ -326,15 +330,14 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         """Deletes a user with everything on it, in the order that IAM demands.
 
         An absent user is USER_NOT_FOUND. Not atomic and never undone: a call that fails half-way is repeated and
-        goes on. An MFA device that waits to be enabled and bears the user's name goes as well; groups and managed policies
-        themselves stay.
+        goes on. The virtual MFA devices that GetUser shows as pending go as well; groups and managed policies themselves
+        stay.
         Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT,
         CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: those of GetUser, and iam:DeleteLoginProfile, iam:DeleteAccessKey,
         iam:ListSigningCertificates, iam:DeleteSigningCertificate, iam:ListSSHPublicKeys, iam:DeleteSSHPublicKey,
-        iam:ListServiceSpecificCredentials, iam:DeleteServiceSpecificCredential, iam:ListVirtualMFADevices,
-        iam:DeactivateMFADevice, iam:DeleteVirtualMFADevice, iam:DeleteUserPolicy, iam:DetachUserPolicy, iam:RemoveUserFromGroup,
-        iam:DeleteUser.
+        iam:ListServiceSpecificCredentials, iam:DeleteServiceSpecificCredential, iam:DeactivateMFADevice,
+        iam:DeleteVirtualMFADevice, iam:DeleteUserPolicy, iam:DetachUserPolicy, iam:RemoveUserFromGroup, iam:DeleteUser.
         """
 
 def add_UserServiceServicer_to_server(servicer: UserServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -13,6 +13,7 @@ from identity_service.adapters.aws_iam.account import BotoIamAccount
 from identity_service.adapters.aws_iam.aws_policies import AwsPolicyIndex
 from identity_service.adapters.aws_iam.calls import AwsCalls
 from identity_service.adapters.aws_iam.clients import AccountClients
+from identity_service.adapters.aws_iam.fence import fence
 from identity_service.adapters.aws_iam.recent_entities import RecentEntities
 from identity_service.adapters.aws_iam.retry import Clock, Retrier
 from identity_service.adapters.aws_iam.settings import AwsAccountSettings, AwsSettings, AwsSettingsError
@@ -126,6 +127,7 @@ class _Builder:
     def connect(self, account: AwsAccountSettings) -> _Connection:
         clients = AccountClients(account, self._settings)
         iam, sts = clients.iam(), clients.sts()
+        fence(iam, self._settings.connect_timeout + self._settings.read_timeout)
         partition = clients.place.partition
         aws_policies = self._aws_policies.setdefault(partition, AwsPolicyIndex(self._clock.now))
         recent = RecentEntities(self._settings.new_entity_window, self._clock.now)

@@ -41,7 +41,7 @@ def user(fields: Fields) -> UserRecord:
         path=fields["Path"],
         created_at=in_utc(fields["CreateDate"]),
         boundary_arn=fields.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
-        tags=_tags(fields),
+        tags=tags(fields),
         password_last_used_at=in_utc(last_used) if last_used else None,
     )
 
@@ -133,7 +133,7 @@ def policy_details(fields: Fields) -> PolicyDetails:
         created_at=in_utc(fields["CreateDate"]),
         updated_at=in_utc(fields["UpdateDate"]),
         description=fields.get("Description", ""),
-        tags=_tags(fields),
+        tags=tags(fields),
     )
 
 
@@ -175,7 +175,8 @@ def in_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _tags(fields: Fields) -> Mapping[str, str]:
+def tags(fields: Fields) -> Mapping[str, str]:
+    """Read Tags; none where the answer has none."""
     return {tag["Key"]: tag["Value"] for tag in fields.get("Tags", [])}
 
 

@@ -12,10 +12,12 @@ from botocore.client import BaseClient
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from identity_service.adapters.aws_iam.errors import to_iam_error
+from identity_service.adapters.aws_iam.fence import sending_under
 from identity_service.adapters.aws_iam.needs import entities_needed_by
-from identity_service.adapters.aws_iam.operations import EFFECTS
+from identity_service.adapters.aws_iam.operations import EFFECTS, Effect
 from identity_service.adapters.aws_iam.recent_entities import Entity
 from identity_service.adapters.aws_iam.retry import Reply, Retrier
+from identity_service.application.lease import Lease, LeaseLostError, current_lease
 from identity_service.application.ports import Receipt
 from identity_service.domain.errors import IamError, IamErrorKind
 from identity_service.domain.secret import Secret
@@ -76,19 +78,28 @@ class AwsCalls:
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
-            send = partial(self._send_on_thread, operation, params)
+            lease = current_lease() if EFFECTS[operation] is not Effect.READ else None
+            send = partial(self._send_on_thread, operation, params, lease)
             answer = await asyncio.get_running_loop().run_in_executor(self._pool, send)
+            if isinstance(answer, LeaseLostError):
+                span.set_attribute("error.type", "lease_lost")
+                raise answer
             self._record(span, operation, answer)
             if isinstance(answer, IamError):
                 raise answer
             metadata = answer.pop("ResponseMetadata")
             return Reply(answer, Receipt(metadata["RequestId"], datetime.now(UTC)))
 
-    def _send_on_thread(self, operation: str, params: Mapping[str, object]) -> dict[str, Any] | IamError:
+    def _send_on_thread(
+        self, operation: str, params: Mapping[str, object], lease: Lease | None
+    ) -> dict[str, Any] | IamError | LeaseLostError:
         """Send. A failure is returned: raised here, it would carry boto3's own exception along as its context."""
         revealed = {name: value.reveal() if isinstance(value, Secret) else value for name, value in params.items()}
         try:
-            answer: dict[str, Any] = getattr(self._client, xform_name(operation))(**revealed)
+            with sending_under(lease):
+                answer: dict[str, Any] = getattr(self._client, xform_name(operation))(**revealed)
+        except LeaseLostError as lost:
+            return lost
         except Exception as failure:  # noqa: BLE001 - no failure of boto3, whatever its type, may pass unconverted
             return to_iam_error(self._action(operation), failure)
         if not answer["ResponseMetadata"].get("RequestId"):

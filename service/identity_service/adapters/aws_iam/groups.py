@@ -6,7 +6,7 @@ from identity_service.adapters.aws_iam import answers
 from identity_service.adapters.aws_iam.iam_part import IamPart, none_if_absent
 from identity_service.adapters.aws_iam.recent_entities import Entity
 from identity_service.application.ports import Answer, Receipt
-from identity_service.domain.entities import GroupDetails, GroupRecord, Page
+from identity_service.domain.entities import AttachedPolicyRecord, GroupDetails, GroupPolicies, GroupRecord, Page
 
 
 class Groups(IamPart):
@@ -17,13 +17,12 @@ class Groups(IamPart):
         value = await self._found("GetGroup", GroupName=group_name)
         return None if value is None else answers.group(value["Group"])
 
-    async def group_grants_nothing(self, group_name: str) -> bool:
-        """Tell whether ListAttachedGroupPolicies and ListGroupPolicies are both empty."""
-        attached, inline = await asyncio.gather(
-            self._iam.items("ListAttachedGroupPolicies", "AttachedPolicies", GroupName=group_name),
-            self._iam.items("ListGroupPolicies", "PolicyNames", GroupName=group_name),
-        )
-        return not attached and not inline
+    async def get_group_policies(self, group_name: str) -> GroupPolicies | None:
+        """ListAttachedGroupPolicies, ListGroupPolicies, all pages, and GetGroupPolicy of each inline policy.
+
+        An inline policy that was deleted between the two is left out.
+        """
+        return await none_if_absent(self._group_policies(group_name))
 
     async def get_group_details(self, group_name: str) -> GroupDetails | None:
         """GetGroup with all members, ListAttachedGroupPolicies and ListGroupPolicies, all pages."""
@@ -56,6 +55,21 @@ class Groups(IamPart):
     async def delete_group_policy(self, group_name: str, policy_name: str) -> Receipt:
         """DeleteGroupPolicy."""
         return await self._done("DeleteGroupPolicy", GroupName=group_name, PolicyName=policy_name)
+
+    async def _group_policies(self, group_name: str) -> GroupPolicies:
+        attached, inline = await asyncio.gather(self._attached_to(group_name), self._inline_policies_of(group_name))
+        return GroupPolicies(attached, inline)
+
+    async def _attached_to(self, group_name: str) -> tuple[AttachedPolicyRecord, ...]:
+        found = await self._iam.items("ListAttachedGroupPolicies", "AttachedPolicies", GroupName=group_name)
+        return tuple(answers.attached_policy(fields) for fields in found)
+
+    async def _inline_policies_of(self, group_name: str) -> dict[str, str]:
+        names = await self._iam.items("ListGroupPolicies", "PolicyNames", GroupName=group_name)
+        values = await asyncio.gather(
+            *(self._found("GetGroupPolicy", GroupName=group_name, PolicyName=name) for name in names)
+        )
+        return {value["PolicyName"]: answers.document(value["PolicyDocument"]) for value in values if value}
 
     async def _group_details(self, group_name: str) -> GroupDetails:
         pages = [page async for page in self._iam.pages("GetGroup", GroupName=group_name)]

@@ -1,6 +1,10 @@
-"""The store: request ledger, user locks and audit log in one database, written in one unit of work."""
+"""The store: request ledger, locks, mints and audit log in one database, written in one unit of work.
 
-from identity_service.adapters.store.database import StoreError
+Whoever writes holds a lease, which a heartbeat renews, and an epoch, which fences off what comes too late.
+"""
+
+from identity_service.adapters.store.errors import StoreError
 from identity_service.adapters.store.ledger import SqlLedger
+from identity_service.adapters.store.migration import migrate
 
-__all__ = ["SqlLedger", "StoreError"]
+__all__ = ["SqlLedger", "StoreError", "migrate"]

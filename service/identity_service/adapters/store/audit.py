@@ -1,15 +1,14 @@
-"""The audit log: what is told of an intent, an outcome, a failure and a denial, and reading it back.
+"""The audit log: what is told of each event, and reading it back.
 
 Details name things and never hold their content: no policy document, no tag, no word of an error.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
-
 import sqlalchemy as sa
 
+from identity_service.adapters.store.rows import Row
 from identity_service.adapters.store.schema import AuditEventName, audit_log
-from identity_service.application.ports import AuditEvent, Denial, Failure, Intent
+from identity_service.adapters.store.units import Unit
+from identity_service.application.ledger import AuditEvent, Denial, Failure, Intent
 from identity_service.domain.outcome import ExecutedStep, Outcome
 from identity_service.domain.steps import Step
 
@@ -71,11 +70,10 @@ def failure_details(failure: Failure) -> Details:
     return {"reason": failure.error.reason.name, "retryable": failure.retryable}
 
 
-def append_intent(connection: sa.Connection, at: datetime, intent: Intent) -> None:
+def append_intent(unit: Unit, intent: Intent) -> None:
     """Write that a mutation begins."""
     _append(
-        connection,
-        at=at,
+        unit,
         event=AuditEventName.INTENT,
         caller_id=intent.key.caller_id,
         team=intent.team,
@@ -88,19 +86,16 @@ def append_intent(connection: sa.Connection, at: datetime, intent: Intent) -> No
     )
 
 
-def append_end(
-    connection: sa.Connection, at: datetime, event: AuditEventName, row: Mapping[str, object], details: Details
-) -> None:
-    """Write how a mutation ended; who asked for what is in its ledger row."""
+def append(unit: Unit, event: AuditEventName, row: Row, details: Details) -> None:
+    """Write what became of a mutation; who asked for what is in its ledger row."""
     about = ("caller_id", "team", "action", "account_id", "target", "request_id", "row_id")
-    _append(connection, at=at, event=event, details=details, **{name: row[name] for name in about})
+    _append(unit, event=event, details=details, **{name: row[name] for name in about})
 
 
-def append_denial(connection: sa.Connection, at: datetime, denial: Denial) -> None:
+def append_denial(unit: Unit, denial: Denial) -> None:
     """Write that a request was refused."""
     _append(
-        connection,
-        at=at,
+        unit,
         event=AuditEventName.DENIED,
         caller_id=denial.caller_id,
         team=denial.team,
@@ -113,8 +108,8 @@ def append_denial(connection: sa.Connection, at: datetime, denial: Denial) -> No
     )
 
 
-def _append(connection: sa.Connection, **values: object) -> None:
-    connection.execute(audit_log.insert().values(values))
+def _append(unit: Unit, **values: object) -> None:
+    unit.connection.execute(audit_log.insert().values(at=unit.now, **values))
 
 
 def read(connection: sa.Connection, limit: int, after: int) -> tuple[AuditEvent, ...]:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from identity_service.application.ports import Failure
+from identity_service.application.ledger import Failure
 from identity_service.domain.entities import UserSnapshot
 from identity_service.domain.errors import Reason
 from identity_service.domain.outcome import Outcome

@@ -1,273 +1,242 @@
 """The request ledger on SQL."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+import time
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import sqlalchemy as sa
-import structlog
 
-from identity_service.adapters.store import audit, codec, database
-from identity_service.adapters.store.database import StoreError
-from identity_service.adapters.store.schema import UNFINISHED, AuditEventName, RequestState, locks, requests
-from identity_service.application.ports import AuditEvent, Denial, Failure, Intent, LedgerRow, RequestKey
-from identity_service.domain.errors import IdentityError, Reason
+from identity_service.adapters.store import attempts, audit, claims, codec, inventory, rows
+from identity_service.adapters.store.claims import Claims, Terms
+from identity_service.adapters.store.engines import database_of, utc_now
+from identity_service.adapters.store.heartbeat import Heartbeat
+from identity_service.adapters.store.schema import requests
+from identity_service.adapters.store.units import Unit, UnitsOfWork, Work
+from identity_service.application.lease import Lease, LeaseLostError
+from identity_service.application.ledger import (
+    UNFINISHED,
+    AuditEvent,
+    Claim,
+    Denial,
+    Failure,
+    Intent,
+    LedgerRow,
+    RequestKey,
+    RequestState,
+    UnfinishedRequest,
+)
+from identity_service.domain.minting import Mint, MintKind
 from identity_service.domain.outcome import Outcome
 
 T = TypeVar("T")
 
-RETRY_AFTER_SECONDS = 1.0
-"""When a caller that met a running request may ask again."""
-
-BROKEN_STORE = (sa.exc.SQLAlchemyError, OSError, ValueError)
-"""What comes out of a database that cannot be used; ValueError for what cannot be read back."""
-
-_log = structlog.stdlib.get_logger(__name__)
-
-
-def utc_now() -> datetime:
-    """Return the time, aware, in UTC."""
-    return datetime.now(UTC)
+REMOVAL_BATCH = 1000
+"""How many old requests are removed at once, so that nobody has to wait for it."""
 
 
 class SqlLedger:
-    """The `Ledger` of the application, in one SQLite file that one thread of its own reads and writes.
-
-    A unit of work is a transaction that holds the write lock from its first statement, so what it has read stays
-    true until it commits, also against another process on the same file.
+    """The `Ledger` of the application, in a SQLite file or in a PostgreSQL database.
 
     Args:
-        database_url: `sqlite:///PATH`; a relative path starts at the working directory.
-        lease_seconds: how long a request and its target stay claimed if the process dies.
-        clock: tells the time, aware.
-        busy_timeout_seconds: how long to wait for another process that writes.
+        database_url: `sqlite:///PATH`, a relative path starting at the working directory, or
+            `postgresql+psycopg://USER@HOST/DATABASE`.
+        lease_seconds: how long a request stays claimed if its process dies.
+        settle_seconds: how much later than by its signature's validity a call may take effect.
+        signature_validity_seconds: how long AWS carries out a call that was signed and is on its way.
+        retry_window_seconds: for how long a caller may come back for secrets, or with them.
+        retention_seconds: how long requests are kept after they ended.
+        clock: tells SQLite the time, aware; PostgreSQL tells its own.
+        monotonic: tells the time that leases are counted by in this process.
+        busy_timeout_seconds: how long SQLite waits for another process that writes.
+        threads: how many connections PostgreSQL gets, beside the heartbeat's.
 
     Raises:
-        StoreError: the URL names no SQLite file.
+        StoreError: the URL names no such database.
     """
 
     def __init__(
         self,
         database_url: str,
         *,
-        lease_seconds: float = 300,
+        lease_seconds: float = 30,
+        settle_seconds: float = 15,
+        signature_validity_seconds: float = 900,
+        retry_window_seconds: float = 900,
+        retention_seconds: float = 30 * 86400,
         clock: Callable[[], datetime] = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
         busy_timeout_seconds: float = 5,
+        threads: int = 8,
     ) -> None:
-        self._file = database.file_of(database_url)
-        self._lease = timedelta(seconds=lease_seconds)
-        self._clock = clock
-        self._busy_timeout_seconds = busy_timeout_seconds
-        self._engine: sa.Engine | None = None
-        self._identity = (0, 0)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        database = database_of(database_url, clock, busy_timeout_seconds)
+        self._terms = Terms(
+            lease=timedelta(seconds=lease_seconds),
+            second_look_after=timedelta(seconds=signature_validity_seconds + settle_seconds),
+            retry_window=timedelta(seconds=retry_window_seconds),
+        )
+        self._retention = timedelta(seconds=retention_seconds)
+        self._claims = Claims(self._terms, monotonic)
+        self._units = UnitsOfWork(database, threads, monotonic)
+        self.heartbeat = Heartbeat(database, lease_seconds, monotonic)
 
     async def open(self) -> None:
-        """Open the file, creating it and its schema if it is new.
+        """Connect; a new SQLite file gets its tables.
 
         Raises:
-            StoreError: the file cannot be used, with words for the operator.
+            StoreError: the database cannot be used, or needs `identity-service migrate`, in words for the operator.
         """
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._open)
-
-    def _open(self) -> None:
-        database.prepare_file(self._file)
-        engine = database.create_engine(self._file, self._busy_timeout_seconds)
-        try:
-            database.ensure_schema(engine, self._file)
-        except sa.exc.SQLAlchemyError as error:
-            engine.dispose()
-            cause = _name_of(error)
-            raise StoreError(f"the store {self._file} cannot be used as a SQLite database ({cause})") from None
-        except StoreError:
-            engine.dispose()
-            raise
-        self._identity = self._identify_file()
-        self._engine = engine
+        await self._units.open()
+        self.heartbeat.start()
 
     async def close(self) -> None:
-        """Finish what was begun and close the file. Closing twice is no mistake."""
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            await asyncio.get_running_loop().run_in_executor(self._thread, engine.dispose)
-        self._thread.shutdown()
-
-    async def end_unfinished(self, failure: Failure) -> int:
-        """Fail every request that a process before this one has left unfinished; return how many there were.
-
-        A SQLite file has one server, so whatever runs when it starts has nobody who runs it.
-        """
-        return await self._run("end_unfinished", lambda connection: self._end_unfinished(connection, failure))
-
-    def _end_unfinished(self, connection: sa.Connection, failure: Failure) -> int:
-        unfinished = sa.select(requests.c.row_id).where(requests.c.state.in_(UNFINISHED))
-        row_ids = connection.execute(unfinished).scalars().all()
-        for row_id in row_ids:
-            values = {"state": RequestState.FAILED, "failure": codec.encode_failure(failure)}
-            self._end(connection, row_id, values, AuditEventName.FAILURE, audit.failure_details(failure))
-        return len(row_ids)
+        """Finish what was begun and disconnect; leases run out by themselves. Closing twice is no mistake."""
+        await asyncio.to_thread(self.heartbeat.stop)
+        await self._units.close()
 
     async def find(self, key: RequestKey) -> LedgerRow | None:
-        """Return what is known of a mutation."""
-        return await self._run("find", lambda connection: self._find(connection, key))
+        """Return what is known of a request."""
 
-    def _find(self, connection: sa.Connection, key: RequestKey) -> LedgerRow | None:
-        row = connection.execute(sa.select(requests).where(*_is(key))).one_or_none()
-        if row is None:
-            return None
-        return LedgerRow(
-            row_id=row.row_id,
-            fingerprint=row.fingerprint,
-            lease_expired=row.state in UNFINISHED and row.lease_expires_at <= self._clock(),
-            plan=codec.decode_plan(row.plan),
-            before=codec.decode_snapshot(row.snapshot),
-            outcome=None if row.outcome is None else codec.decode_outcome(row.outcome),
-            failure=None if row.failure is None else codec.decode_failure(row.failure),
+        def find(unit: Unit) -> LedgerRow | None:
+            row = unit.connection.execute(sa.select(requests).where(claims.of_key(key))).mappings().one_or_none()
+            return None if row is None else rows.ledger_row(row, abandoned=claims.is_abandoned(unit, row))
+
+        return await self._units.run("find", find)
+
+    async def begin(self, intent: Intent) -> Claim:
+        """Write row, lock and audit intent, or nothing.
+
+        Raises:
+            IdentityError: IN_PROGRESS.
+        """
+        columns = rows.encode_intent(intent)
+        return self._hold(await self._units.run("begin", lambda unit: self._claims.begin(unit, intent, columns)))
+
+    async def take_over(self, key: RequestKey) -> Claim | None:
+        """Claim an abandoned request; None if it is not abandoned any more. A second look is scheduled with it."""
+        return self._hold_if(await self._units.run("take_over", lambda unit: self._claims.take_over(unit, key)))
+
+    async def take_over_abandoned(self, limit: int) -> tuple[Claim, ...]:
+        """Claim abandoned requests, the oldest first; those that need their caller only after the retry window."""
+        taken = await self._units.run("take_over_abandoned", lambda unit: self._claims.take_over_abandoned(unit, limit))
+        return tuple(map(self._hold, taken))
+
+    async def reopen(self, key: RequestKey) -> Claim | None:
+        """Claim a DONE request whose secrets shall be issued again, and audit that."""
+        return self._hold_if(await self._units.run("reopen", lambda unit: self._claims.reopen(unit, key)))
+
+    async def claim_second_look(self) -> Claim | None:
+        """Claim a request that has ended and whose second look is due, if no other request works on its target."""
+        return self._hold_if(await self._units.run("claim_second_look", self._claims.claim_second_look))
+
+    async def begin_mint(self, lease: Lease, kind: MintKind) -> Mint:
+        """Write down that a credential is about to be asked of IAM."""
+        return await self._fenced("begin_mint", lease, lambda unit: attempts.begin_mint(unit, lease, kind))
+
+    async def record_mint(self, lease: Lease, mint: Mint, credential_id: str) -> None:
+        """Write down what IAM has made."""
+        await self._fenced("record_mint", lease, lambda unit: attempts.record_mint(unit, lease, mint, credential_id))
+
+    async def void_mints(self, lease: Lease, mints: tuple[Mint, ...]) -> None:
+        """Write down that nothing is there of these any more."""
+        await self._fenced("void_mints", lease, lambda unit: attempts.void_mints(unit, lease, mints))
+
+    async def begin_undo(self, lease: Lease, failure: Failure) -> None:
+        """Turn a request round: from now on, whoever takes it over undoes it."""
+        encoded = codec.encode_failure(failure)
+        await self._fenced("begin_undo", lease, lambda unit: attempts.begin_undo(unit, lease, encoded))
+
+    async def succeed(self, lease: Lease, outcome: Outcome) -> None:
+        """Store the outcome without its secrets, release lock and lease, and audit it."""
+        encoded, details = codec.encode_outcome(outcome), audit.outcome_details(outcome)
+        await self._fenced("succeed", lease, lambda unit: attempts.succeed(unit, lease, encoded, details))
+        self.heartbeat.drop(lease)
+
+    async def fail(self, lease: Lease, failure: Failure, *, look_again: bool = False) -> None:
+        """Store the failure, release lock and lease, and audit it."""
+        encoded = codec.encode_failure(failure)
+        terms = self._terms if look_again else None
+        await self._fenced("fail", lease, lambda unit: attempts.fail(unit, lease, failure, encoded, terms))
+        self.heartbeat.drop(lease)
+
+    async def release(self, lease: Lease, rest_seconds: float = 0.0) -> None:
+        """Give a request up: after a rest, whoever comes next may claim it."""
+        # First, and whatever comes of the rest: a lease that is not renewed ends by itself.
+        self.heartbeat.drop(lease)
+        rest = timedelta(seconds=rest_seconds)
+        await self._fenced("release", lease, lambda unit: attempts.release(unit, lease, rest))
+
+    async def end_second_look(self, lease: Lease, unattributed: tuple[str, ...]) -> None:
+        """Write down that the second look is over, and what it found and could not tell whose it is."""
+        await self._fenced("end_second_look", lease, lambda unit: attempts.end_second_look(unit, lease, unattributed))
+        self.heartbeat.drop(lease)
+
+    async def remove_old(self) -> int:
+        """Remove requests that ended longer ago than the retention, but not their audit; return how many."""
+        removed = batch = await self._units.run("remove_old", self._remove_batch)
+        while batch == REMOVAL_BATCH:
+            batch = await self._units.run("remove_old", self._remove_batch)
+            removed += batch
+        return removed
+
+    def _remove_batch(self, unit: Unit) -> int:
+        old = (
+            sa.select(requests.c.row_id)
+            .where(
+                requests.c.state.not_in(UNFINISHED),
+                requests.c.updated_at < unit.now - self._retention,
+                requests.c.recheck_at.is_(None),
+                requests.c.lease_expires_at.is_(None),
+            )
+            .limit(REMOVAL_BATCH)
+            .with_for_update(skip_locked=True)
         )
-
-    async def begin(self, intent: Intent) -> None:
-        """Write row, lock and audit intent in one unit of work, or nothing."""
-        row = {
-            "row_id": intent.row_id,
-            "team": intent.team,
-            "action": intent.action,
-            "account_id": intent.plan.account_id,
-            "target": str(intent.plan.target),
-            "fingerprint": intent.fingerprint,
-            "plan": codec.encode_plan(intent.plan),
-            "snapshot": codec.encode_snapshot(intent.snapshot),
-        }
-        await self._run("begin", lambda connection: self._begin(connection, intent, row))
-
-    def _begin(self, connection: sa.Connection, intent: Intent, row: Mapping[str, object]) -> None:
-        now = self._clock()
-        _claim_request(connection, intent.key, row, now, now + self._lease)
-        _claim_target(connection, intent, now, now + self._lease)
-        audit.append_intent(connection, now, intent)
-
-    async def succeed(self, row_id: str, outcome: Outcome) -> None:
-        """Store the outcome without its secrets, release the lock, and audit it, in one unit of work."""
-        values = {"state": RequestState.DONE, "outcome": codec.encode_outcome(outcome)}
-        details = audit.outcome_details(outcome)
-        await self._run(
-            "succeed", lambda connection: self._end(connection, row_id, values, AuditEventName.OUTCOME, details)
-        )
-
-    async def fail(self, row_id: str, failure: Failure) -> None:
-        """Store the failure, release the lock, and audit it, in one unit of work."""
-        state = RequestState.UNDONE_RETRYABLE if failure.retryable else RequestState.FAILED
-        values = {"state": state, "failure": codec.encode_failure(failure)}
-        details = audit.failure_details(failure)
-        await self._run(
-            "fail", lambda connection: self._end(connection, row_id, values, AuditEventName.FAILURE, details)
-        )
-
-    def _end(
-        self,
-        connection: sa.Connection,
-        row_id: str,
-        values: Mapping[str, object],
-        event: AuditEventName,
-        details: audit.Details,
-    ) -> None:
-        now = self._clock()
-        mine = requests.c.row_id == row_id
-        row = connection.execute(sa.select(requests).where(mine, requests.c.state.in_(UNFINISHED))).mappings().first()
-        if row is None:
-            raise IdentityError(Reason.CONFLICT, "the request does not run any more, or another attempt runs it")
-        connection.execute(requests.update().where(mine).values(**values, updated_at=now))
-        # By row and not by target: a lock whose lease ran out may be somebody else's by now.
-        connection.execute(locks.delete().where(locks.c.row_id == row_id))
-        audit.append_end(connection, now, event, dict(row), details)
+        # In two statements: as part of the deletion, PostgreSQL may look for the batch more than once.
+        row_ids = unit.connection.execute(old).scalars().all()
+        unit.connection.execute(requests.delete().where(requests.c.row_id.in_(row_ids)))
+        return len(row_ids)
 
     async def record_denial(self, denial: Denial) -> None:
         """Audit a refusal."""
-        await self._run("record_denial", lambda connection: audit.append_denial(connection, self._clock(), denial))
+        await self._units.run("record_denial", lambda unit: audit.append_denial(unit, denial))
+
+    async def known_rows(self, row_ids: Collection[str]) -> Mapping[str, RequestState]:
+        """Tell of each row that is known where its request stands, or of what is removed by now, how it ended."""
+        return await self._units.run("known_rows", lambda unit: inventory.known_rows(unit, row_ids))
+
+    async def known_key_ids(self) -> frozenset[str]:
+        """Return the access keys that requests have made, and those that requests have found there."""
+        return await self._units.run("known_key_ids", inventory.known_key_ids)
+
+    async def unfinished(self) -> tuple[UnfinishedRequest, ...]:
+        """Return the requests that have not ended, the oldest first."""
+        return await self._units.run("unfinished", inventory.unfinished)
+
+    async def end_abandoned(self, failure: Failure) -> int:
+        """End every abandoned request with a failure and cancel every second look; return how many were ended."""
+        encoded = codec.encode_failure(failure)
+        return await self._units.run("end_abandoned", lambda unit: inventory.end_abandoned(unit, failure, encoded))
 
     async def read_audit(self, limit: int = 100, after: int = 0) -> tuple[AuditEvent, ...]:
-        """Return up to `limit` lines of the audit log, oldest first.
+        """Return up to `limit` lines of the audit log, oldest first, that follow the one numbered `after`.
 
-        Lines are numbered from 1 without a gap; `after` is the number of the last line that was read, 0 at first.
+        In SQLite they are numbered from 1 without a gap.
         """
-        return await self._run("read_audit", lambda connection: audit.read(connection, limit, after))
+        return await self._units.run("read_audit", lambda unit: audit.read(unit.connection, limit, after))
 
-    async def _run(self, operation: str, work: Callable[[sa.Connection], T]) -> T:
-        """Do some work as one unit on the store's own thread.
+    def _hold(self, claim: Claim) -> Claim:
+        # Not in the unit of work: a claim whose caller was cancelled meanwhile is nobody's, and has to run out.
+        self.heartbeat.hold(claim.lease)
+        return claim
 
-        Raises:
-            IdentityError: STORE_UNAVAILABLE if the store cannot be used, or what the work itself raised.
-        """
-        engine = self._engine
-        if engine is None:
-            raise _unavailable()
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._attempt, engine, operation, work)
+    def _hold_if(self, claim: Claim | None) -> Claim | None:
+        return None if claim is None else self._hold(claim)
 
-    def _attempt(self, engine: sa.Engine, operation: str, work: Callable[[sa.Connection], T]) -> T:
+    async def _fenced(self, operation: str, lease: Lease, work: Work[T]) -> T:
         try:
-            self._check_file()
-            with engine.begin() as connection:
-                return work(connection)
-        except BROKEN_STORE as error:
-            # By name alone: the error's text, which a traceback shows too, may hold what was to be written.
-            _log.error("store_unavailable", operation=operation, cause=_name_of(error))
-        # Outside of the handler, so that the driver's error does not travel along as the context.
-        raise _unavailable()
-
-    def _check_file(self) -> None:
-        """Notice that the file was removed or replaced: SQLite would go on writing to the one that nobody sees."""
-        if self._identify_file() != self._identity:
-            raise FileNotFoundError
-
-    def _identify_file(self) -> tuple[int, int]:
-        status = self._file.stat()
-        return status.st_dev, status.st_ino
-
-
-def _claim_request(
-    connection: sa.Connection, key: RequestKey, row: Mapping[str, object], now: datetime, lease_expires_at: datetime
-) -> None:
-    """Write the row of a new key, or put it in the place of a failure that may be tried again."""
-    known = connection.execute(sa.select(requests.c.state, requests.c.epoch).where(*_is(key))).one_or_none()
-    values = {**row, "state": RequestState.RUNNING, "lease_expires_at": lease_expires_at, "updated_at": now}
-    if known is None:
-        created = {"caller_id": key.caller_id, "request_id": key.request_id, "epoch": 1, "created_at": now}
-        connection.execute(requests.insert().values({**values, **created}))
-    elif known.state == RequestState.UNDONE_RETRYABLE:
-        taken_over = {"epoch": known.epoch + 1, "outcome": None, "failure": None}
-        connection.execute(requests.update().where(*_is(key)).values({**values, **taken_over}))
-    else:
-        raise _in_progress("the same request is running")
-
-
-def _claim_target(connection: sa.Connection, intent: Intent, now: datetime, lease_expires_at: datetime) -> None:
-    """Lock the target for a row, or take over a lock whose lease has run out."""
-    target = {"account_id": intent.plan.account_id, "target_key": intent.plan.target.key}
-    holder = {"row_id": intent.row_id, "lease_expires_at": lease_expires_at}
-    is_target = [locks.c[name] == value for name, value in target.items()]
-    held_until = connection.execute(sa.select(locks.c.lease_expires_at).where(*is_target)).scalar_one_or_none()
-    if held_until is None:
-        connection.execute(locks.insert().values({**target, **holder}))
-    elif held_until <= now:
-        connection.execute(locks.update().where(*is_target).values(holder))
-    else:
-        raise _in_progress("another change of this user, group or policy is running")
-
-
-def _is(key: RequestKey) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
-    return requests.c.caller_id == key.caller_id, requests.c.request_id == key.request_id
-
-
-def _in_progress(message: str) -> IdentityError:
-    return IdentityError(Reason.IN_PROGRESS, message, retry_after=RETRY_AFTER_SECONDS)
-
-
-def _unavailable() -> IdentityError:
-    return IdentityError(Reason.STORE_UNAVAILABLE, "the service's store cannot be used now")
-
-
-def _name_of(error: BaseException) -> str:
-    """Name an error without its text: SQLite's own name of it, such as SQLITE_FULL, or its class."""
-    name = getattr(getattr(error, "orig", None), "sqlite_errorname", None)
-    return str(name) if name else type(error).__name__
+            return await self._units.run(operation, work)
+        except LeaseLostError:
+            lease.lose()
+            self.heartbeat.drop(lease)
+            raise

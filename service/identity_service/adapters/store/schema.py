@@ -1,26 +1,13 @@
-"""The tables of the store."""
+"""The tables of the store, as queries need them; `migrations/` makes them, and a test holds the two together."""
 
 import enum
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 1
-"""Counts up with each change of the tables; it stands in the database, and an unknown one is refused."""
-
-
-class RequestState(enum.StrEnum):
-    """Where a mutation stands."""
-
-    RUNNING = "running"
-    UNDOING = "undoing"
-    DONE = "done"
-    FAILED = "failed"
-    UNDONE_RETRYABLE = "undone-retryable"
-
-
-UNFINISHED = (RequestState.RUNNING, RequestState.UNDOING)
-"""States of a mutation that somebody works on, or that a dead process has left."""
+from identity_service.application.ledger import RequestState
+from identity_service.domain.minting import MintKind, MintState
 
 
 class AuditEventName(enum.StrEnum):
@@ -30,30 +17,40 @@ class AuditEventName(enum.StrEnum):
     OUTCOME = "outcome"
     FAILURE = "failure"
     DENIED = "denied"
+    TAKEOVER = "takeover"
+    REISSUE = "reissue"
+    SECOND_LOOK = "second-look"
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
-    """An aware time. SQLite knows no time zones, so it holds UTC, as text that sorts like the times."""
+    """An aware time. SQLite knows no time zones, so it holds UTC there, as text that sorts like the times."""
 
     impl = sa.DateTime
     cache_ok = True
 
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """Let PostgreSQL keep points in time."""
+        return dialect.type_descriptor(sa.DateTime(timezone=dialect.name == "postgresql"))
+
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        """Turn an aware time into UTC without a zone; a naive one is a mistake."""
+        """Turn an aware time into UTC, without a zone for SQLite; a naive one is a mistake."""
         if value is None:
             return None
         if value.tzinfo is None:
             raise TypeError("the store takes aware times only")
-        return value.astimezone(UTC).replace(tzinfo=None)
+        utc = value.astimezone(UTC)
+        return utc if dialect.name == "postgresql" else utc.replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         """Say that a stored time is UTC."""
-        return None if value is None else value.replace(tzinfo=UTC)
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _one_of(column: str, values: type[enum.StrEnum]) -> sa.CheckConstraint:
+def _one_of(table: str, column: str, values: type[enum.StrEnum]) -> sa.CheckConstraint:
     listed = ", ".join(f"'{value}'" for value in values)
-    return sa.CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+    return sa.CheckConstraint(f"{column} IN ({listed})", name=f"{table}_{column}_known")
 
 
 metadata = sa.MetaData()
@@ -68,28 +65,73 @@ requests = sa.Table(
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("account_id", sa.Text, nullable=False),
     sa.Column("target", sa.Text, nullable=False),
+    sa.Column("target_key", sa.Text, nullable=False),
     sa.Column("fingerprint", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("epoch", sa.Integer, nullable=False),
-    sa.Column("lease_expires_at", UtcDateTime, nullable=False),
-    sa.Column("plan", sa.JSON(none_as_null=True), nullable=False),
+    sa.Column("forward_only", sa.Boolean, nullable=False),
+    sa.Column("needs_caller", sa.Boolean, nullable=False),
+    sa.Column("recipients", sa.JSON, nullable=False),
+    sa.Column("sign_in_url", sa.Text, nullable=False),
+    sa.Column("plan", sa.JSON, nullable=False),
     sa.Column("snapshot", sa.JSON(none_as_null=True)),
+    sa.Column("state", sa.Text, nullable=False),
+    # Counts the attempts: whoever claims the request counts it up, and what an earlier attempt writes is refused.
+    sa.Column("epoch", sa.Integer, nullable=False),
+    # NULL where nobody has a lease and nobody needs one: the request has ended, and no second look is going on.
+    sa.Column("lease_expires_at", UtcDateTime),
+    sa.Column("recheck_at", UtcDateTime),
     sa.Column("outcome", sa.JSON(none_as_null=True)),
     sa.Column("failure", sa.JSON(none_as_null=True)),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
-    sa.UniqueConstraint("caller_id", "request_id"),
-    _one_of("state", RequestState),
+    sa.UniqueConstraint("caller_id", "request_id", name="requests_once_per_caller"),
+    _one_of("requests", "state", RequestState),
 )
+
+_IS_UNFINISHED = sa.text("state IN ('running', 'undoing')")
+_IS_TO_BE_SEEN_AGAIN = sa.text("recheck_at IS NOT NULL")
+sa.Index(
+    "requests_unfinished",
+    requests.c.lease_expires_at,
+    sqlite_where=_IS_UNFINISHED,
+    postgresql_where=_IS_UNFINISHED,
+)
+sa.Index(
+    "requests_second_look",
+    requests.c.recheck_at,
+    sqlite_where=_IS_TO_BE_SEEN_AGAIN,
+    postgresql_where=_IS_TO_BE_SEEN_AGAIN,
+)
+sa.Index("requests_updated_at", requests.c.updated_at)
 
 locks = sa.Table(
     "locks",
     metadata,
     sa.Column("account_id", sa.Text, primary_key=True),
     sa.Column("target_key", sa.Text, primary_key=True),
-    sa.Column("row_id", sa.Text, sa.ForeignKey("requests.row_id"), nullable=False),
-    sa.Column("lease_expires_at", UtcDateTime, nullable=False),
+    sa.Column("row_id", sa.Text, sa.ForeignKey("requests.row_id", name="locks_request"), nullable=False),
     sa.Index("locks_row_id", "row_id"),
+)
+
+mints = sa.Table(
+    "mints",
+    metadata,
+    sa.Column("mint_id", sa.Text, primary_key=True),
+    sa.Column(
+        "row_id", sa.Text, sa.ForeignKey("requests.row_id", name="mints_request", ondelete="CASCADE"), nullable=False
+    ),
+    # Counts the mints of a request; times are not fine enough to tell which was first.
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("account_id", sa.Text, nullable=False),
+    sa.Column("target_key", sa.Text, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("credential_id", sa.Text, nullable=False),
+    sa.Column("begun_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("row_id", "number", name="mints_in_order"),
+    _one_of("mints", "kind", MintKind),
+    _one_of("mints", "state", MintState),
+    sa.Index("mints_target", "account_id", "target_key"),
 )
 
 audit_log = sa.Table(
@@ -104,28 +146,10 @@ audit_log = sa.Table(
     sa.Column("account_id", sa.Text, nullable=False),
     sa.Column("target", sa.Text, nullable=False),
     sa.Column("request_id", sa.Text, nullable=False),
-    # No foreign key: a retry gives its request another row id, and the log keeps the one that was.
+    # No foreign key: the log outlives the rows.
     sa.Column("row_id", sa.Text, nullable=False),
     sa.Column("details", sa.JSON, nullable=False),
-    _one_of("event", AuditEventName),
+    _one_of("audit_log", "event", AuditEventName),
     # Ids are never given twice, even if somebody empties the table behind the triggers' back.
     sqlite_autoincrement=True,
 )
-
-_APPEND_ONLY = (
-    """CREATE TRIGGER audit_log_refuses_update BEFORE UPDATE ON audit_log
-    BEGIN SELECT RAISE(ABORT, 'audit_log is append-only'); END""",
-    """CREATE TRIGGER audit_log_refuses_delete BEFORE DELETE ON audit_log
-    BEGIN SELECT RAISE(ABORT, 'audit_log is append-only'); END""",
-    # INSERT OR REPLACE deletes without firing the delete trigger, unless recursive_triggers is on.
-    """CREATE TRIGGER audit_log_refuses_replace BEFORE INSERT ON audit_log
-    WHEN EXISTS (SELECT 1 FROM audit_log WHERE id = NEW.id)
-    BEGIN SELECT RAISE(ABORT, 'audit_log is append-only'); END""",
-)
-
-
-def create_all(connection: sa.Connection) -> None:
-    """Create the tables and the triggers that keep the audit log append-only."""
-    metadata.create_all(connection, checkfirst=False)
-    for trigger in _APPEND_ONLY:
-        connection.exec_driver_sql(trigger)

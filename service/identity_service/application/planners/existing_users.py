@@ -1,7 +1,8 @@
-"""Plans mutations of users who have to be there: update, revocation, console access, MFA devices, deletion."""
+"""Plans mutations of users who have to be there: update, revocation, console access, deletion."""
 
 import asyncio
 
+from identity_service.application.planners.held_documents import read_held_documents
 from identity_service.application.planners.planned import PlannedMutation
 from identity_service.application.ports import IamAccount
 from identity_service.application.reading import read_user, read_user_for_deletion
@@ -11,13 +12,11 @@ from identity_service.domain.names import name_key
 from identity_service.domain.plan import Plan, Problem
 from identity_service.domain.planning.console import plan_console_disabling
 from identity_service.domain.planning.deletion import plan_deletion
-from identity_service.domain.planning.mfa import plan_mfa_deletion, plan_mfa_enabling
 from identity_service.domain.planning.revocation import plan_revocation
+from identity_service.domain.planning.user_move import is_moved
 from identity_service.domain.planning.user_update import plan_user_update
 from identity_service.domain.request import (
     ConsoleDisabling,
-    MfaDeviceDeletion,
-    MfaDeviceEnabling,
     PermissionRevocation,
     UserDeletion,
     UserUpdate,
@@ -31,7 +30,10 @@ async def plan_update(account: IamAccount, update: UserUpdate) -> PlannedMutatio
         _read_facts(account, update.user_name),
         account.get_user(update.new_user_name) if renames and update.new_user_name else _nobody(),
     )
-    return _planned(plan_user_update(update, facts, new_name_taken=namesake is not None), facts)
+    held = facts.snapshot
+    documents = await read_held_documents(account, held) if held and is_moved(update, held.user) else {}
+    plan = plan_user_update(update, facts, new_name_taken=namesake is not None, held_documents=documents)
+    return _planned(plan, facts)
 
 
 async def _nobody() -> None:
@@ -50,18 +52,6 @@ async def plan_disabling(account: IamAccount, disabling: ConsoleDisabling) -> Pl
     return _planned(plan_console_disabling(disabling, facts), facts)
 
 
-async def plan_enabling(account: IamAccount, enabling: MfaDeviceEnabling) -> PlannedMutation:
-    """Plan the enabling of an MFA device. Raises IamError."""
-    facts = await _read_facts(account, enabling.user_name, devices=True)
-    return _planned(plan_mfa_enabling(enabling, facts), facts)
-
-
-async def plan_device_deletion(account: IamAccount, deletion: MfaDeviceDeletion) -> PlannedMutation:
-    """Plan the deletion of an MFA device. Raises IamError."""
-    facts = await _read_facts(account, deletion.user_name, devices=True)
-    return _planned(plan_mfa_deletion(deletion, facts), facts)
-
-
 async def plan_user_deletion(account: IamAccount, deletion: UserDeletion) -> PlannedMutation:
     """Plan a teardown. Raises IamError."""
     snapshot = await read_user_for_deletion(account, deletion.user_name)
@@ -74,19 +64,15 @@ async def plan_user_deletion(account: IamAccount, deletion: UserDeletion) -> Pla
     return PlannedMutation(Plan(account.account_id, deletion.target, problems=(missing,)))
 
 
-async def _read_facts(account: IamAccount, user_name: str, *, devices: bool = False) -> UserFacts:
+async def _read_facts(account: IamAccount, user_name: str) -> UserFacts:
     summary, snapshot = await asyncio.gather(
         account.get_account_summary(), read_user(account, user_name, expected=True)
     )
-    listed = await account.list_virtual_mfa_devices() if devices else ()
-    pending = frozenset(device.serial_number for device in listed if device.user_name is None)
     return UserFacts(
         account_id=account.account_id,
         partition=account.partition,
         summary=summary,
         snapshot=snapshot,
-        pending_mfa_devices=pending,
-        used_mfa_devices=frozenset(device.serial_number for device in listed) - pending,
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from identity_service.application.planners.planned import PlannedMutation
-from identity_service.application.planners.references import read_groups, resolve_policies, taken_names
+from identity_service.application.planners.references import find_groups, resolve_policies, taken_names
 from identity_service.application.ports import IamAccount
 from identity_service.domain.entities import PolicyUsage
 from identity_service.domain.facts import AccountFacts
@@ -16,7 +16,7 @@ async def plan_creation_of_group(account: IamAccount, creation: GroupCreation) -
     """Plan a group. Raises IamError."""
     summary, groups, policies = await asyncio.gather(
         account.get_account_summary(),
-        read_groups(account, [creation.group.group_name]),
+        find_groups(account, [creation.group.group_name]),
         resolve_policies(account, creation.group.managed_policies),
     )
     facts = AccountFacts(

@@ -1,9 +1,7 @@
 """One planner for every mutation."""
 
 from identity_service.application.planners.existing_users import (
-    plan_device_deletion,
     plan_disabling,
-    plan_enabling,
     plan_permission_revocation,
     plan_update,
     plan_user_deletion,
@@ -14,6 +12,7 @@ from identity_service.application.planners.groups_and_policies import (
     plan_deletion_of_group,
     plan_deletion_of_policy,
 )
+from identity_service.application.planners.mfa_devices import plan_device_deletion, plan_enabling
 from identity_service.application.planners.planned import PlannedMutation
 from identity_service.application.planners.user_changes import plan_user_change
 from identity_service.application.ports import IamAccount

@@ -5,7 +5,7 @@ Source: AWS, "Remove or deactivate an IAM user": DeleteUser is refused until eve
 
 from identity_service.domain import target
 from identity_service.domain.entities import UserSnapshot
-from identity_service.domain.plan import Plan, in_rounds
+from identity_service.domain.plan import Plan, PlanWarning, WarningKind, in_rounds
 from identity_service.domain.steps import (
     DeactivateMfaDevice,
     DeleteAccessKey,
@@ -29,7 +29,18 @@ def plan_deletion(account_id: str, snapshot: UserSnapshot) -> Plan:
         target.user(snapshot.user.user_name),
         snapshot.user.user_id,
         steps=in_rounds(deletion_steps(snapshot)),
+        warnings=_warnings(snapshot),
     )
+
+
+def _warnings(snapshot: UserSnapshot) -> tuple[PlanWarning, ...]:
+    if not snapshot.pending_mfa_truncated:
+        return ()
+    message = (
+        "the account has so many MFA devices that wait to be enabled that not all were looked at; "
+        "some of this user's may stay, and are listed as abandoned afterwards"
+    )
+    return (PlanWarning(WarningKind.REMAINS, message),)
 
 
 def deletion_steps(snapshot: UserSnapshot) -> tuple[Step, ...]:
@@ -61,7 +72,7 @@ def deletion_steps(snapshot: UserSnapshot) -> tuple[Step, ...]:
         ],
         [
             DeleteVirtualMfaDevice(user_name=name, user_arn=arn, round=7, serial_number=serial_number)
-            for serial_number in (*virtual, *snapshot.pending_mfa_serials)
+            for serial_number in (*virtual, *(device.serial_number for device in snapshot.pending_mfa_devices))
         ],
         [
             DeleteUserPolicy(user_name=name, user_arn=arn, round=8, policy_name=policy_name)

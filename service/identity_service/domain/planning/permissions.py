@@ -13,7 +13,7 @@ from identity_service.domain.errors import Reason, Resource
 from identity_service.domain.names import group_arn, name_key
 from identity_service.domain.plan import WarningKind
 from identity_service.domain.planning.draft import GRANT
-from identity_service.domain.planning.new_entities import NAME_TWICE, check_document, warn_of_escalation
+from identity_service.domain.planning.new_entities import NAME_TWICE, check_document
 from identity_service.domain.planning.self_management import (
     INLINE_POLICY_NAME,
     RESERVED_POLICY_PREFIX,
@@ -66,9 +66,13 @@ def _gather_groups(draft: UserDraft, grants: Grants) -> None:
         elif name_key(fact.group.group_name) in _group_keys(grants):
             draft.stop(Reason.INVALID_FIELD, f"group {name} is named twice; letter case does not count", at)
         else:
-            grants.groups.append((fact.group, at))
-            if fact.grants_nothing:
-                _warn_of_empty_group(draft, fact.group, at)
+            _add_group(draft, grants, fact.group, at)
+
+
+def _add_group(draft: UserDraft, grants: Grants, group: GroupRecord, at: At) -> None:
+    grants.groups.append((group, at))
+    if draft.user_facts.policies_of(group).grants_nothing:
+        draft.warn(WarningKind.EMPTY_GROUP, f"group {group.group_name} has no policies: it grants nothing", at)
 
 
 def _group_keys(grants: Grants) -> set[str]:
@@ -85,22 +89,11 @@ def _gather_policies(draft: UserDraft, grants: Grants) -> None:
             draft.stop(Reason.INVALID_FIELD, f"policy {policy.arn} is named twice", at)
         else:
             grants.policy_arns.append((policy.arn, at))
-            _warn_of_rights(draft, policy.arn, at)
             draft.warn(
                 WarningKind.DIRECT_ATTACHMENT,
                 f"policy {policy.policy_name} is attached to the user; a group would serve the next user as well",
                 at,
             )
-
-
-def _warn_of_rights(draft: UserDraft, policy_arn: str, at: At) -> None:
-    """Warn of a managed policy that allows everything, or that leads to more rights."""
-    document = draft.user_facts.granted_documents.get(policy_arn)
-    if document is None:
-        return
-    if policy_documents.allows_every_action(document):
-        draft.warn(WarningKind.WILDCARD, f"policy {policy_arn} allows every action", at)
-    warn_of_escalation(draft, document, f"policy {policy_arn}", at)
 
 
 def _gather_inline(draft: UserDraft, grants: Grants) -> None:
@@ -136,26 +129,15 @@ def _gather_copied(draft: UserDraft, grants: Grants) -> None:
         return
     for group in source.groups:
         if name_key(group.group_name) not in _group_keys(grants):
-            _copy_group(draft, grants, group, at)
+            _add_group(draft, grants, group, at)
     explicit = dict(grants.policy_arns)
     for policy in source.attached_policies:
         if policy.policy_arn not in explicit:
             grants.policy_arns.append((policy.policy_arn, at))
-            _warn_of_rights(draft, policy.policy_arn, at)
     explicit_names = {name_key(name) for name in grants.inline}
     for name, document in source.inline_policies.items():
         if name_key(name) not in explicit_names:
             _copy_inline(draft, grants, source, name, document, at)
-
-
-def _copy_group(draft: UserDraft, grants: Grants, group: GroupRecord, at: At) -> None:
-    grants.groups.append((group, at))
-    if draft.facts.groups[group.group_name].grants_nothing:
-        _warn_of_empty_group(draft, group, at)
-
-
-def _warn_of_empty_group(draft: UserDraft, group: GroupRecord, at: At) -> None:
-    draft.warn(WarningKind.EMPTY_GROUP, f"group {group.group_name} has no policies: it grants nothing", at)
 
 
 def _copy_inline(draft: UserDraft, grants: Grants, source: UserSnapshot, name: str, document: str, at: At) -> None:

@@ -9,6 +9,8 @@ from identity_service.domain.facts import UserFacts
 from identity_service.domain.plan import Plan, WarningKind
 from identity_service.domain.planning.credentials import plan_credentials
 from identity_service.domain.planning.draft import BOUND, ENTITIES
+from identity_service.domain.planning.first_sign_in import warn_of_deadlocks
+from identity_service.domain.planning.granted_documents import warn_of_rights
 from identity_service.domain.planning.new_entities import plan_new_groups, plan_new_policies
 from identity_service.domain.planning.permissions import Grants, boundary_of, gather_grants, plan_grants
 from identity_service.domain.planning.user_draft import UserDraft
@@ -30,6 +32,8 @@ def plan_change(change: UserChange, facts: UserFacts, row_id: str, team: str) ->
         draft, [(group, f"{at}.new_groups[{index}]") for index, group in enumerate(change.permissions.new_groups)]
     )
     plan_grants(draft, grants, plan_credentials(draft))
+    warn_of_rights(draft, grants)
+    warn_of_deadlocks(draft, grants)
     _warn_of_combinations(draft, grants)
     return draft.finish()
 

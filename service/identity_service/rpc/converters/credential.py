@@ -1,22 +1,24 @@
-"""Credentials: the one place where a secret that was made is revealed, into the answer."""
+"""Credentials: the one place where a secret that was made and not sealed is revealed, into the answer."""
 
 import base64
 
 from identity_provisioning.v1 import credential_pb2
-from identity_service.domain.entities import AccessKeyRecord, LoginProfileRecord, MfaDeviceRecord
+from identity_service.domain import tags
+from identity_service.domain.entities import AccessKeyRecord, LoginProfileRecord, MfaDeviceDetails, MfaDeviceRecord
 from identity_service.domain.outcome import IssuedAccessKey, IssuedCredentials, IssuedMfaDevice, IssuedPassword
 from identity_service.domain.secret import Secret
 from identity_service.rpc.converters.times import to_optional_timestamp, to_timestamp
 
 
 def to_issued_credentials(issued: IssuedCredentials | None) -> credential_pb2.IssuedCredentials | None:
-    """Convert credentials that were just made, secrets included."""
+    """Convert credentials that were just made, secrets included, sealed or not."""
     if issued is None:
         return None
     return credential_pb2.IssuedCredentials(
         access_key=_issued_access_key(issued.access_key) if issued.access_key else None,
         console_password=_issued_password(issued.password) if issued.password else None,
         mfa_device=_issued_mfa_device(issued.mfa_device) if issued.mfa_device else None,
+        sealed_secrets=issued.sealed_secrets,
         secrets_withheld=issued.secrets_withheld,
     )
 
@@ -44,6 +46,18 @@ def to_login_profile(profile: LoginProfileRecord | None) -> credential_pb2.Login
 def to_mfa_device(device: MfaDeviceRecord) -> credential_pb2.MfaDevice:
     """Convert an MFA device."""
     return credential_pb2.MfaDevice(serial_number=device.serial_number, enable_time=to_timestamp(device.enabled_at))
+
+
+def to_virtual_mfa_device(found: MfaDeviceDetails) -> credential_pb2.VirtualMfaDevice:
+    """Convert a virtual MFA device, pending or enabled."""
+    device = found.device
+    return credential_pb2.VirtualMfaDevice(
+        serial_number=device.serial_number,
+        user_name=device.user_name or "",
+        made_for_user_name=tags.user_of(device.tags),
+        owner_team=tags.owner_of(device.tags),
+        abandoned=found.abandoned,
+    )
 
 
 def _issued_access_key(key: IssuedAccessKey) -> credential_pb2.IssuedAccessKey:

@@ -1,4 +1,4 @@
-"""Requests of CredentialService: from the contract's messages to `Mutation`.
+"""Requests of CredentialService: from the contract's messages to the service's own terms.
 
 The codes of an MFA device become `Secret`s here and are plain strings nowhere behind.
 """
@@ -9,7 +9,10 @@ from identity_provisioning.v1.credential_service_pb2 import (
     DeleteMfaDeviceRequest,
     DisableConsoleAccessRequest,
     EnableMfaDeviceRequest,
+    ListMfaDevicesRequest,
 )
+from identity_service.application.listing import MfaDeviceFilter
+from identity_service.application.ports import MfaAssignment
 from identity_service.domain.request import (
     ConsoleDisabling,
     Credentials,
@@ -21,13 +24,20 @@ from identity_service.domain.request import (
 )
 from identity_service.domain.secret import Secret
 from identity_service.rpc.converters import specs
-from identity_service.rpc.converters.mutation import to_mutation
+from identity_service.rpc.converters.mutation import to_minting_mutation, to_mutation
+
+ASSIGNMENTS = {
+    ListMfaDevicesRequest.ASSIGNMENT_UNSPECIFIED: MfaAssignment.ANY,
+    ListMfaDevicesRequest.ASSIGNMENT_ENABLED: MfaAssignment.ENABLED,
+    ListMfaDevicesRequest.ASSIGNMENT_PENDING: MfaAssignment.PENDING,
+    ListMfaDevicesRequest.ASSIGNMENT_ABANDONED: MfaAssignment.PENDING,
+}
 
 
 def create_credentials(request: CreateCredentialsRequest) -> Mutation:
     """Convert a request for credentials of a user that is there."""
     change = UserChange(user_name=request.user_name, credentials=specs.credentials(request.credentials))
-    return to_mutation("CreateCredentials", request, change)
+    return to_minting_mutation("CreateCredentials", request, change)
 
 
 def disable_console_access(request: DisableConsoleAccessRequest) -> Mutation:
@@ -42,7 +52,7 @@ def create_mfa_device(request: CreateMfaDeviceRequest) -> Mutation:
         credentials=Credentials(mfa_device=specs.mfa_device(request.mfa_device)),
         fields=RequestFields(credentials=""),
     )
-    return to_mutation("CreateMfaDevice", request, change)
+    return to_minting_mutation("CreateMfaDevice", request, change)
 
 
 def enable_mfa_device(request: EnableMfaDeviceRequest) -> Mutation:
@@ -59,3 +69,12 @@ def enable_mfa_device(request: EnableMfaDeviceRequest) -> Mutation:
 def delete_mfa_device(request: DeleteMfaDeviceRequest) -> Mutation:
     """Convert a request to delete an MFA device."""
     return to_mutation("DeleteMfaDevice", request, MfaDeviceDeletion(request.user_name, request.serial_number))
+
+
+def mfa_device_filter(request: ListMfaDevicesRequest) -> MfaDeviceFilter:
+    """Convert which MFA devices are asked for; abandoned ones are some of those that are pending."""
+    return MfaDeviceFilter(
+        assignment=ASSIGNMENTS[request.assignment],
+        abandoned_only=request.assignment == ListMfaDevicesRequest.ASSIGNMENT_ABANDONED,
+        user_name=request.user_name,
+    )

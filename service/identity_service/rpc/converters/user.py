@@ -2,8 +2,14 @@
 
 from identity_provisioning.v1 import permission_pb2, user_pb2, user_service_pb2
 from identity_service.domain import tags
-from identity_service.domain.entities import UserRecord, UserSnapshot
-from identity_service.rpc.converters.credential import to_access_key, to_login_profile, to_mfa_device
+from identity_service.domain.entities import MfaDeviceDetails, UserRecord, UserSnapshot
+from identity_service.domain.mfa_devices import is_abandoned
+from identity_service.rpc.converters.credential import (
+    to_access_key,
+    to_login_profile,
+    to_mfa_device,
+    to_virtual_mfa_device,
+)
 from identity_service.rpc.converters.permission import to_attached_policies
 from identity_service.rpc.converters.times import to_optional_timestamp, to_timestamp
 
@@ -41,4 +47,9 @@ def to_get_user_response(snapshot: UserSnapshot) -> user_service_pb2.GetUserResp
             for name, document in sorted(snapshot.inline_policies.items())
         ],
         mfa_devices=[to_mfa_device(device) for device in snapshot.mfa_devices],
+        pending_mfa_devices=[
+            to_virtual_mfa_device(MfaDeviceDetails(device, is_abandoned(device, snapshot.user, snapshot.mfa_devices)))
+            for device in snapshot.pending_mfa_devices
+        ],
+        pending_mfa_devices_truncated=snapshot.pending_mfa_truncated,
     )

@@ -17,7 +17,7 @@ from identity_service.domain.request import (
     UserUpdate,
 )
 from identity_service.rpc.converters import specs
-from identity_service.rpc.converters.mutation import to_mutation
+from identity_service.rpc.converters.mutation import to_minting_mutation, to_mutation
 
 
 def provision_user(request: ProvisionUserRequest) -> Mutation:
@@ -36,7 +36,7 @@ def provision_user(request: ProvisionUserRequest) -> Mutation:
             credentials="user.credentials",
         ),
     )
-    return to_mutation("ProvisionUser", request, change)
+    return to_minting_mutation("ProvisionUser", request, change)
 
 
 def create_user(request: CreateUserRequest) -> Mutation:

@@ -1,4 +1,4 @@
-"""Refuses what is not well formed or not built, before the application sees it and after the caller is known."""
+"""Refuses what is not well formed, before the application sees it and after the caller is known."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError, Message
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.rpc.call import current_call
 from identity_service.rpc.interceptors.around import Behaviour, Context, Continuation, Handler
-from identity_service.rpc.not_built import check_built, is_built
+from identity_service.rpc.not_built import is_built
 from identity_service.rpc.validation import RequestValidator
 
 Deserializer = Callable[[bytes], Message]
@@ -44,7 +44,6 @@ class WellFormedness(grpc.aio.ServerInterceptor):
             request = _read(data, deserialize)
             _note(request, self._only_account_id)
             self._validator.check(request)
-            check_built(request)
             return await inner(request, context)
 
         return behaviour

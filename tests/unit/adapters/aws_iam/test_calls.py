@@ -274,13 +274,13 @@ async def test_mint_whose_answer_was_lost_is_sent_once(iam: BotoIamAccount, aws:
 async def test_device_whose_answer_was_lost_is_sent_once(iam: BotoIamAccount, aws: EmbeddedAws, effect: Effect) -> None:
     """Neither the making of a seed is repeated nor an enabling, whose codes may be used up."""
     await iam.create_user("maria", "/", None, {})
-    device = (await iam.create_virtual_mfa_device("maria-phone")).value
+    device = (await iam.create_virtual_mfa_device("maria-phone", {})).value
     first, second = map(Secret, consecutive_codes(device.seed.reveal()))
     for operation in ("CreateVirtualMFADevice", "EnableMFADevice"):
         aws.inject(Fault(operation, effect, times=None))
     aws.clear_calls()
     for mint in (
-        iam.create_virtual_mfa_device("maria-tablet"),
+        iam.create_virtual_mfa_device("maria-tablet", {}),
         iam.enable_mfa_device("maria", device.serial_number, first, second),
     ):
         with pytest.raises(IamError) as caught:
@@ -294,7 +294,7 @@ async def test_device_whose_answer_was_lost_is_sent_once(iam: BotoIamAccount, aw
 async def test_refused_enabling_is_sent_again(iam: BotoIamAccount, aws: EmbeddedAws, refusal: AnswerError) -> None:
     """Codes that were not looked at can be sent again."""
     await iam.create_user("maria", "/", None, {})
-    device = (await iam.create_virtual_mfa_device("maria-phone")).value
+    device = (await iam.create_virtual_mfa_device("maria-phone", {})).value
     first, second = map(Secret, consecutive_codes(device.seed.reveal()))
     aws.inject(Fault("EnableMFADevice", refusal))
     await iam.enable_mfa_device("maria", device.serial_number, first, second)
@@ -304,7 +304,7 @@ async def test_refused_enabling_is_sent_again(iam: BotoIamAccount, aws: Embedded
 async def test_wrong_codes_are_sent_once(iam: BotoIamAccount, aws: EmbeddedAws) -> None:
     """Wrong codes do not become right; the error does not hold them."""
     await iam.create_user("maria", "/", None, {})
-    device = (await iam.create_virtual_mfa_device("maria-phone")).value
+    device = (await iam.create_virtual_mfa_device("maria-phone", {})).value
     second, first = consecutive_codes(device.seed.reveal())
     with pytest.raises(IamError) as caught:
         await iam.enable_mfa_device("maria", device.serial_number, Secret(first), Secret(second))
@@ -424,7 +424,7 @@ async def test_no_secret_in_spans_and_logs(
     await iam.create_user("maria", "/", None, {})
     await iam.create_login_profile("maria", Secret(PASSWORD), reset_required=False)
     secret = (await iam.create_access_key("maria")).value.secret.reveal()
-    device = (await iam.create_virtual_mfa_device("maria-phone")).value
+    device = (await iam.create_virtual_mfa_device("maria-phone", {})).value
     first, second = consecutive_codes(device.seed.reveal())
     await iam.enable_mfa_device("maria", device.serial_number, Secret(first), Secret(second))
     ended = spans.get_finished_spans()

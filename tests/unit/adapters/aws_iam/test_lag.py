@@ -45,14 +45,14 @@ async def new_policy(iam: BotoIamAccount) -> None:
 
 async def new_device_enabled(iam: BotoIamAccount) -> None:
     """Make an MFA device and enable it."""
-    device = (await iam.create_virtual_mfa_device("phone")).value
+    device = (await iam.create_virtual_mfa_device("phone", {})).value
     first, second = map(Secret, consecutive_codes(device.seed.reveal()))
     await iam.enable_mfa_device("ana", device.serial_number, first, second)
 
 
 async def new_device_deleted(iam: BotoIamAccount) -> None:
     """Make an MFA device and delete it."""
-    await iam.delete_virtual_mfa_device((await iam.create_virtual_mfa_device("phone")).value.serial_number)
+    await iam.delete_virtual_mfa_device((await iam.create_virtual_mfa_device("phone", {})).value.serial_number)
 
 
 def after(make: Calls, call: Calls) -> Calls:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from embedded_aws import DropParameter, EmbeddedAws, Fault
+from embedded_aws.faults import AnswerError
 from identity_service.adapters.aws_iam.account import BotoIamAccount
 
 DOCUMENT = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}'
@@ -50,6 +51,19 @@ async def test_all_members_of_a_group(iam: BotoIamAccount, admin: Any) -> None:
     group = await iam.get_group_details("everybody")
     assert group is not None
     assert list(group.member_names) == names
+
+
+async def test_group_that_goes_while_it_is_read(iam: BotoIamAccount, aws: EmbeddedAws, admin: Any) -> None:
+    """What a group grants is None if the group goes meanwhile, and leaves out a policy that does."""
+    admin.create_group(GroupName="ops")
+    for name in ("first", "second"):
+        admin.put_group_policy(GroupName="ops", PolicyName=name, PolicyDocument=DOCUMENT)
+    aws.inject(Fault("ListGroupPolicies", AnswerError("NoSuchEntity", 404)))
+    assert await iam.get_group_policies("ops") is None
+    aws.inject(Fault("GetGroupPolicy", AnswerError("NoSuchEntity", 404)))
+    policies = await iam.get_group_policies("ops")
+    assert policies is not None
+    assert len(policies.inline_policies) == 1
 
 
 async def test_all_users_of_a_policy(iam: BotoIamAccount, admin: Any) -> None:

@@ -1,74 +1,82 @@
-"""What the store's tests share: a clock that stands still, a store on a new file, and intents."""
+"""What the store's tests share: a store on a new database of each engine, and intents."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from identity_service.adapters.store import SqlLedger
-from identity_service.application.ports import Intent, RequestKey
+from identity_service.adapters.store import SqlLedger, migrate
+from identity_service.application.ledger import Intent, RequestKey
 from identity_service.domain import target
 from identity_service.domain.entities import UserRecord, UserSnapshot
 from identity_service.domain.plan import Plan, PlanWarning, WarningKind
 from identity_service.domain.steps import AttachUserPolicy, CreateUser, PutUserPolicy
+from tests.support.postgres import new_database, start_postgres
+from tests.unit.adapters.store.worlds import World
 
 ACCOUNT = "123456789012"
-LEASE_SECONDS = 300
 
 
-class StandingClock:
-    """A clock that only a test moves."""
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server for all tests."""
+    with tempfile.TemporaryDirectory(prefix="pg-") as directory, start_postgres(Path(directory)) as url:
+        yield url
 
-    def __init__(self) -> None:
-        self.now = datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
 
-    def __call__(self) -> datetime:
-        """Tell the time."""
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass."""
-        self.now += timedelta(seconds=seconds)
+@pytest.fixture(scope="session")
+def migrated_url(postgres_url: str) -> Iterator[str]:
+    """A database with the store's tables, to make others from."""
+    with new_database(postgres_url) as url:
+        migrate(url)
+        yield url
 
 
 @pytest.fixture
-def clock() -> StandingClock:
-    """The clock of every store of a test."""
-    return StandingClock()
+def empty_postgres_url(postgres_url: str) -> Iterator[str]:
+    """A new database without tables."""
+    with new_database(postgres_url) as url:
+        yield url
 
 
 @pytest.fixture
 def database_file(tmp_path: Path) -> Path:
-    """The file of the test's store; not there yet."""
+    """The file of a store on SQLite; not there yet."""
     return tmp_path / "ledger.db"
 
 
 @pytest.fixture
-async def open_ledger(clock: StandingClock, database_file: Path) -> AsyncIterator[Callable[..., Awaitable[SqlLedger]]]:
-    """Open stores on the test's file, as processes of their own would; all are closed in the end."""
-    opened: list[SqlLedger] = []
-
-    async def open_one(busy_timeout_seconds: float = 5) -> SqlLedger:
-        ledger = SqlLedger(
-            f"sqlite:///{database_file}",
-            lease_seconds=LEASE_SECONDS,
-            clock=clock,
-            busy_timeout_seconds=busy_timeout_seconds,
-        )
-        opened.append(ledger)
-        await ledger.open()
-        return ledger
-
-    yield open_one
-    for ledger in opened:
+async def sqlite_world(database_file: Path) -> AsyncIterator[World]:
+    """A store on a new SQLite file."""
+    world = World(f"sqlite:///{database_file}")
+    yield world
+    for ledger in world.opened:
         await ledger.close()
 
 
 @pytest.fixture
-async def ledger(open_ledger: Callable[..., Awaitable[SqlLedger]]) -> SqlLedger:
-    """An open store on a new file."""
-    return await open_ledger()
+async def postgres_world(migrated_url: str) -> AsyncIterator[World]:
+    """A store in a new PostgreSQL database."""
+    with new_database(migrated_url, template=migrated_url) as url:
+        world = World(url)
+        yield world
+        for ledger in world.opened:
+            await ledger.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def world(request: pytest.FixtureRequest) -> World:
+    """A store on each engine in turn."""
+    found: World = request.getfixturevalue("sqlite_world" if request.param == "sqlite" else "postgres_world")
+    return found
+
+
+@pytest.fixture
+async def ledger(world: World) -> SqlLedger:
+    """An open store on a new database."""
+    return await world.open()
 
 
 @pytest.fixture
@@ -84,6 +92,7 @@ def make_intent() -> Callable[..., Intent]:
         fingerprint: str = "fingerprint-1",
         document: str = '{"Version":"2012-10-17"}',
         snapshot: UserSnapshot | None = None,
+        needs_caller: bool = False,
     ) -> Intent:
         arn = f"arn:aws:iam::{account_id}:user/{user_name}"
         steps = (
@@ -99,9 +108,18 @@ def make_intent() -> Callable[..., Intent]:
             PutUserPolicy(user_name=user_name, user_arn=arn, round=2, policy_name="inline-1", document=document),
         )
         warnings = (PlanWarning(WarningKind.DIRECT_ATTACHMENT, "words for people"),)
-        plan = Plan(account_id, target.user(user_name), steps=steps, warnings=warnings)
-        key = RequestKey(caller_id=caller_id, request_id=request_id)
-        return Intent(row_id, key, "people-team", "ProvisionUser", fingerprint, plan, snapshot)
+        return Intent(
+            row_id=row_id,
+            key=RequestKey(caller_id=caller_id, request_id=request_id),
+            team="people-team",
+            action="ProvisionUser",
+            fingerprint=fingerprint,
+            plan=Plan(account_id, target.user(user_name), steps=steps, warnings=warnings),
+            snapshot=snapshot,
+            needs_caller=needs_caller,
+            recipients=("age1recipient",),
+            sign_in_url="https://example.signin.aws.amazon.com/console",
+        )
 
     return make
 

@@ -1,20 +1,21 @@
 """What the audit log tells, what it keeps to itself, and that it only grows."""
 
 import json
-import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from identity_service.adapters.store import SqlLedger
-from identity_service.application.ports import AuditEvent, Denial, Failure, Intent
+from identity_service.application.ledger import AuditEvent, Denial, Failure, Intent
 from identity_service.domain import target
 from identity_service.domain.entities import UserRecord
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.outcome import ExecutedStep, IssuedAccessKey, IssuedCredentials, Outcome
 from identity_service.domain.secret import Secret
+from tests.unit.adapters.store.worlds import World
 
 MakeIntent = Callable[..., Intent]
 NOW = datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
@@ -37,6 +38,18 @@ def line(event: str, row_id: str = "row-1", **details: object) -> AuditEvent:
     )
 
 
+async def read(ledger: SqlLedger, after: int = 0) -> list[AuditEvent]:
+    """Read the log, with one time in every line: PostgreSQL's clock does not stand still."""
+    return [replace(event, at=NOW) for event in await ledger.read_audit(after=after)]
+
+
+async def test_lines_have_the_time_of_the_database(sqlite_world: World, make_intent: MakeIntent) -> None:
+    """A line's time is that of the unit of work it was written in."""
+    ledger = await sqlite_world.open()
+    await ledger.begin(make_intent())
+    assert [event.at for event in await ledger.read_audit()] == [NOW]
+
+
 async def test_an_intent_names_what_will_be_done(ledger: SqlLedger, make_intent: MakeIntent) -> None:
     """The intent's line has each step's action, resource and what it gives, the plan's digest and the warnings."""
     intent = make_intent()
@@ -51,7 +64,7 @@ async def test_an_intent_names_what_will_be_done(ledger: SqlLedger, make_intent:
         {"action": "iam:PutUserPolicy", "resource": ANN, "policy_name": "inline-1"},
     ]
     expected = line("intent", plan_digest=intent.plan.digest, steps=steps, warnings=["DIRECT_ATTACHMENT"])
-    assert await ledger.read_audit() == (expected,)
+    assert await read(ledger) == [expected]
 
 
 async def test_contents_stay_out_of_the_audit(ledger: SqlLedger, make_intent: MakeIntent) -> None:
@@ -64,20 +77,20 @@ async def test_contents_stay_out_of_the_audit(ledger: SqlLedger, make_intent: Ma
 
 async def test_an_outcome_names_what_was_made(ledger: SqlLedger, make_intent: MakeIntent, user: UserRecord) -> None:
     """The outcome's line has the user's id, the key's id and AWS's id of each call."""
-    await ledger.begin(make_intent())
+    claim = await ledger.begin(make_intent())
     key = IssuedAccessKey("AKIAEXAMPLE", NOW, Secret("not told"))
     step = ExecutedStep("iam:CreateUser", ANN, "aws-request-1", NOW)
-    await ledger.succeed("row-1", Outcome(user=user, credentials=IssuedCredentials(access_key=key), steps=(step,)))
+    await ledger.succeed(claim.lease, Outcome(user=user, credentials=IssuedCredentials(access_key=key), steps=(step,)))
     executed = {"action": "iam:CreateUser", "resource": ANN, "aws_request_id": "aws-request-1", "unchanged": False}
     expected = line("outcome", user_id="AIDAEXAMPLE", access_key_id="AKIAEXAMPLE", steps=[executed])
-    assert (await ledger.read_audit(after=1)) == (expected,)
+    assert await read(ledger, after=1) == [expected]
 
 
 async def test_a_failure_names_its_reason(ledger: SqlLedger, make_intent: MakeIntent) -> None:
     """The failure's line has the reason and whether it may be tried again, and none of the words."""
-    await ledger.begin(make_intent())
-    await ledger.fail("row-1", Failure(IdentityError(Reason.THROTTLED, "words"), retryable=True))
-    assert (await ledger.read_audit(after=1)) == (line("failure", reason="THROTTLED", retryable=True),)
+    claim = await ledger.begin(make_intent())
+    await ledger.fail(claim.lease, Failure(IdentityError(Reason.THROTTLED, "words"), retryable=True))
+    assert await read(ledger, after=1) == [line("failure", reason="THROTTLED", retryable=True)]
 
 
 async def test_a_denial_is_kept(ledger: SqlLedger) -> None:
@@ -105,33 +118,38 @@ async def test_a_denial_is_kept(ledger: SqlLedger) -> None:
         row_id="",
         details={"reason": "CALLER_NOT_ALLOWED"},
     )
-    assert await ledger.read_audit() == (expected,)
+    assert await read(ledger) == [expected]
 
 
-async def test_each_attempt_keeps_its_row_id(ledger: SqlLedger, make_intent: MakeIntent) -> None:
-    """The lines of an attempt keep its row id after another attempt took the request over."""
-    await ledger.begin(make_intent())
-    await ledger.fail("row-1", Failure(IdentityError(Reason.THROTTLED, "words"), retryable=True))
-    await ledger.begin(make_intent(row_id="row-2"))
-    await ledger.succeed("row-2", Outcome())
+async def test_each_attempt_is_audited(ledger: SqlLedger, make_intent: MakeIntent) -> None:
+    """A request that runs again has an intent and an end of each attempt, all of one row."""
+    claim = await ledger.begin(make_intent())
+    await ledger.fail(claim.lease, Failure(IdentityError(Reason.THROTTLED, "words"), retryable=True))
+    again = await ledger.begin(make_intent())
+    await ledger.release(again.lease)
+    taken = await ledger.take_over(again.intent.key)
+    assert taken is not None
+    await ledger.succeed(taken.lease, Outcome())
     assert [(event.event, event.row_id) for event in await ledger.read_audit()] == [
         ("intent", "row-1"),
         ("failure", "row-1"),
-        ("intent", "row-2"),
-        ("outcome", "row-2"),
+        ("intent", "row-1"),
+        ("takeover", "row-1"),
+        ("outcome", "row-1"),
     ]
 
 
-async def test_the_log_is_read_in_pages(ledger: SqlLedger, make_intent: MakeIntent) -> None:
-    """Pages follow one another without gap or overlap, also where a unit of work was rolled back between."""
+async def test_the_log_is_read_in_pages(ledger: SqlLedger, world: World, make_intent: MakeIntent) -> None:
+    """Pages follow one another without overlap, also where a unit of work was rolled back between."""
     await ledger.begin(make_intent())
     with pytest.raises(IdentityError):
         await ledger.begin(make_intent(row_id="row-2", request_id="request-2"))
     for number in range(3, 6):
         await ledger.begin(make_intent(f"row-{number}", request_id=f"request-{number}", user_name=f"user-{number}"))
+    numbers = [row["id"] for row in world.execute("SELECT id FROM audit_log ORDER BY id")]
     assert [event.row_id for event in await ledger.read_audit(limit=2)] == ["row-1", "row-3"]
-    assert [event.row_id for event in await ledger.read_audit(limit=2, after=2)] == ["row-4", "row-5"]
-    assert await ledger.read_audit(limit=2, after=4) == ()
+    assert [event.row_id for event in await ledger.read_audit(limit=2, after=numbers[1])] == ["row-4", "row-5"]
+    assert await ledger.read_audit(limit=2, after=numbers[3]) == ()
 
 
 @pytest.mark.parametrize(
@@ -142,14 +160,11 @@ async def test_the_log_is_read_in_pages(ledger: SqlLedger, make_intent: MakeInte
         "INSERT OR REPLACE INTO audit_log SELECT * FROM audit_log",
     ],
 )
-async def test_the_log_only_grows(
-    ledger: SqlLedger, make_intent: MakeIntent, database_file: Path, statement: str
-) -> None:
-    """The database itself refuses to change, delete or replace a line, whoever asks."""
+async def test_the_log_only_grows(sqlite_world: World, make_intent: MakeIntent, statement: str) -> None:
+    """SQLite itself refuses to change, delete or replace a line, whoever asks; for PostgreSQL see its own tests."""
+    ledger = await sqlite_world.open()
     await ledger.begin(make_intent())
     before = await ledger.read_audit()
-    connection = sqlite3.connect(database_file)
-    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-        connection.execute(statement)
-    connection.close()
+    with pytest.raises(sa.exc.IntegrityError, match="append-only"):
+        sqlite_world.execute(statement)
     assert await ledger.read_audit() == before

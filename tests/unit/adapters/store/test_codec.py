@@ -1,9 +1,10 @@
 """What is stored comes back as it was, and what must not be stored raises."""
 
+import dataclasses
 from collections import ChainMap
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 import pytest
@@ -11,14 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from identity_service.adapters.store import codec
-from identity_service.application.ports import Failure
+from identity_service.application.ledger import Failure
 from identity_service.domain import target
 from identity_service.domain.entities import UserRecord
 from identity_service.domain.errors import FieldViolation, IdentityError, QuotaViolation, Reason, Resource
-from identity_service.domain.outcome import ExecutedStep, IssuedAccessKey, IssuedCredentials, IssuedPassword, Outcome
+from identity_service.domain.outcome import (
+    ExecutedStep,
+    IssuedAccessKey,
+    IssuedCredentials,
+    IssuedMfaDevice,
+    IssuedPassword,
+    Outcome,
+)
 from identity_service.domain.plan import Plan
 from identity_service.domain.secret import Secret
-from identity_service.domain.steps import AddUserToGroup
+from identity_service.domain.steps import STEPS_BY_ACTION, AddUserToGroup, Step
 
 T = TypeVar("T")
 
@@ -48,6 +56,8 @@ CREDENTIALS = st.builds(
     IssuedCredentials,
     access_key=st.none() | st.builds(IssuedAccessKey, TEXT, TIMES, SECRETS),
     password=st.none() | st.builds(IssuedPassword, st.booleans(), st.booleans(), SECRETS),
+    mfa_device=st.none() | st.builds(IssuedMfaDevice, TEXT, SECRETS, SECRETS),
+    sealed_secrets=TEXT,
 )
 OUTCOMES = st.builds(
     Outcome,
@@ -112,6 +122,26 @@ def test_a_step_is_stored_with_its_action() -> None:
         "group_name": "Staff",
         "group_arn": "arn:staff",
     }
+
+
+@settings(deadline=None, max_examples=10)
+@given(data=st.data())
+@pytest.mark.parametrize("kind", STEPS_BY_ACTION.values())
+def test_every_step_comes_back(kind: type[Step], data: st.DataObject) -> None:
+    """A plan read back has each kind of step with all of its fields, those with a default included."""
+    fields: dict[str, Any] = {field.name: ... for field in dataclasses.fields(kind)}
+    step = data.draw(st.builds(kind, **{**fields, "round": st.integers(1, 9)}))
+    plan = Plan("123456789012", target.user("Ann"), user_id="AIDAEXAMPLE", steps=(step,), satisfied=(step,))
+    assert codec.decode_plan(through_json(codec.encode_plan(plan))) == plan
+
+
+def test_sealed_secrets_are_stored_as_they_are() -> None:
+    """What only the caller can open is answered byte for byte, however often it is asked for."""
+    sealed = IssuedCredentials(
+        access_key=IssuedAccessKey("AKIAEXAMPLE", datetime.now(UTC)), sealed_secrets="-----BEGIN"
+    )
+    read = codec.decode_outcome(through_json(codec.encode_outcome(Outcome(credentials=sealed))))
+    assert read.credentials == sealed
 
 
 @pytest.mark.parametrize("mapping", [MappingProxyType({"a": "b"}), ChainMap({"a": "b"})])

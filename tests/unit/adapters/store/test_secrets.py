@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from identity_service.adapters.store import SqlLedger
-from identity_service.application.ports import Failure, Intent
+from identity_service.application.ledger import Failure, Intent
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.outcome import IssuedAccessKey, IssuedCredentials, IssuedPassword, Outcome
 from identity_service.domain.secret import Secret
+from tests.unit.adapters.store.worlds import World
 
 MakeIntent = Callable[..., Intent]
 CANARY = "canary/secret+value"
@@ -25,13 +26,19 @@ def bytes_on_disk(directory: Path) -> bytes:
     return b"".join(file.read_bytes() for file in directory.iterdir())
 
 
+@pytest.fixture
+async def ledger(sqlite_world: World) -> SqlLedger:
+    """A store whose bytes can be read."""
+    return await sqlite_world.open()
+
+
 async def test_an_outcomes_secrets_are_not_stored(
     ledger: SqlLedger, make_intent: MakeIntent, database_file: Path
 ) -> None:
     """An outcome that still holds its secrets is stored without them, in the open store and in the closed one."""
     intent = make_intent()
-    await ledger.begin(intent)
-    await ledger.succeed("row-1", Outcome(credentials=WITH_SECRETS))
+    claim = await ledger.begin(intent)
+    await ledger.succeed(claim.lease, Outcome(credentials=WITH_SECRETS))
     row = await ledger.find(intent.key)
     assert row is not None
     assert row.outcome == Outcome(credentials=WITH_SECRETS.without_secrets())
@@ -49,11 +56,11 @@ async def test_a_secret_in_the_wrong_place_raises(
 ) -> None:
     """A secret where none belongs stops the write as the programming error that it is; the row runs on."""
     intent = make_intent()
-    await ledger.begin(intent)
+    claim = await ledger.begin(intent)
     misplaced = {"password": Secret(CANARY)}
     error = IdentityError(Reason.INTERNAL, "words", metadata=misplaced)  # type: ignore[arg-type]  # the mistake under test
     with pytest.raises(TypeError) as caught:
-        await ledger.fail("row-1", Failure(error, retryable=False))
+        await ledger.fail(claim.lease, Failure(error, retryable=False))
     assert CANARY not in str(caught.value)
     assert CANARY.encode() not in bytes_on_disk(database_file.parent)
     row = await ledger.find(intent.key)

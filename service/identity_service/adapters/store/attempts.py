@@ -1,0 +1,127 @@
+"""What an attempt writes under its lease. All of it is fenced: an attempt that was overtaken changes nothing."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from identity_service.adapters.store import audit, rows
+from identity_service.adapters.store.claims import Terms
+from identity_service.adapters.store.rows import Row
+from identity_service.adapters.store.schema import AuditEventName, locks, mints, requests
+from identity_service.adapters.store.units import Unit
+from identity_service.application.lease import Lease, LeaseLostError
+from identity_service.application.ledger import UNFINISHED, Failure, RequestState
+from identity_service.domain.minting import Mint, MintKind, MintState
+
+IS_UNFINISHED = requests.c.state.in_(UNFINISHED)
+HAS_ENDED = requests.c.state.not_in(UNFINISHED)
+
+
+def begin_mint(unit: Unit, lease: Lease, kind: MintKind) -> Mint:
+    """Write down that a credential is about to be asked of IAM."""
+    row = _held(unit, lease, IS_UNFINISHED)
+    mint = Mint(mint_id=uuid.uuid4().hex, kind=kind, epoch=lease.epoch, begun_at=unit.now)
+    rows.insert_mint(unit.connection, row, lease, mint)
+    return mint
+
+
+def record_mint(unit: Unit, lease: Lease, mint: Mint, credential_id: str) -> None:
+    """Write down what IAM has made."""
+    _held(unit, lease)
+    _change_mint(unit, lease, mint, {"state": MintState.MADE, "credential_id": credential_id})
+
+
+def void_mints(unit: Unit, lease: Lease, void: tuple[Mint, ...]) -> None:
+    """Write down that nothing is there of these any more; the ids of those that were made are kept."""
+    _held(unit, lease)
+    for mint in void:
+        _change_mint(unit, lease, mint, {"state": MintState.VOID})
+
+
+def begin_undo(unit: Unit, lease: Lease, failure: Mapping[str, object]) -> None:
+    """Turn a request round. `failure` is the encoded one that it will end with."""
+    _held(unit, lease, IS_UNFINISHED)
+    _change(unit, lease, {"state": RequestState.UNDOING, "failure": failure, "updated_at": unit.now})
+
+
+def succeed(unit: Unit, lease: Lease, outcome: Mapping[str, object], details: audit.Details) -> None:
+    """Store the encoded outcome and let the target go."""
+    row = _held(unit, lease, IS_UNFINISHED)
+    _end(unit, lease, {"state": RequestState.DONE, "outcome": outcome, "failure": None})
+    audit.append(unit, AuditEventName.OUTCOME, row, details)
+
+
+def fail(unit: Unit, lease: Lease, failure: Failure, encoded: Mapping[str, object], second_look: Terms | None) -> None:
+    """Store the failure and let the target go; with terms, look again later."""
+    row = _held(unit, lease, IS_UNFINISHED)
+    values: dict[str, object] = {
+        "state": RequestState.UNDONE_RETRYABLE if failure.retryable else RequestState.FAILED,
+        "failure": encoded,
+        # Of a request that was opened again: what it had come to is not what it came to in the end.
+        "outcome": None,
+    }
+    if second_look is not None:
+        values["recheck_at"] = second_look.second_look_at(unit, row)
+    _end(unit, lease, values)
+    audit.append(unit, AuditEventName.FAILURE, row, audit.failure_details(failure))
+
+
+def release(unit: Unit, lease: Lease, rest: timedelta) -> None:
+    """Let the lease end after a rest; the lock stays."""
+    _held(unit, lease)
+    _change(unit, lease, {"lease_expires_at": unit.now + rest})
+
+
+def end_second_look(unit: Unit, lease: Lease, unattributed: tuple[str, ...]) -> None:
+    """Write down that a second look is over, and let the target go."""
+    row = _held(unit, lease, HAS_ENDED)
+    # Not `updated_at`: secrets may be issued again for some time after the request's own end.
+    _change(unit, lease, {"recheck_at": None, "lease_expires_at": None})
+    _unlock(unit, lease)
+    details: audit.Details = {"unattributed": list(unattributed)} if unattributed else {}
+    audit.append(unit, AuditEventName.SECOND_LOOK, row, details)
+
+
+def _held(unit: Unit, lease: Lease, *conditions: sa.ColumnElement[bool]) -> Row:
+    """Return the row of a lease, locked until the unit ends; raise LeaseLostError if it is not the lease's any more.
+
+    A lease that has run out and that nobody has taken over still counts: the work is done, it may be written down.
+    """
+    query = sa.select(requests).where(of_lease(lease), *conditions).with_for_update()
+    row = unit.connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise LeaseLostError
+    return row
+
+
+def of_lease(lease: Lease) -> sa.ColumnElement[bool]:
+    """Select the row of a lease, as long as nobody else has claimed it and it has not ended."""
+    return sa.and_(
+        requests.c.row_id == lease.row_id,
+        requests.c.epoch == lease.epoch,
+        requests.c.lease_expires_at.is_not(None),
+    )
+
+
+def _change(unit: Unit, lease: Lease, values: Mapping[str, object]) -> None:
+    # The epoch once more, so that no change is possible that was not looked at.
+    if unit.connection.execute(requests.update().where(of_lease(lease)).values(values)).rowcount != 1:
+        raise LeaseLostError
+
+
+def _end(unit: Unit, lease: Lease, values: Mapping[str, object]) -> None:
+    _change(unit, lease, {**values, "lease_expires_at": None, "updated_at": unit.now})
+    _unlock(unit, lease)
+
+
+def _unlock(unit: Unit, lease: Lease) -> None:
+    # By row and not by target: the lock that a second look has left may be somebody else's by now.
+    unit.connection.execute(locks.delete().where(locks.c.row_id == lease.row_id))
+
+
+def _change_mint(unit: Unit, lease: Lease, mint: Mint, values: Mapping[str, object]) -> None:
+    mine = sa.and_(mints.c.mint_id == mint.mint_id, mints.c.row_id == lease.row_id)
+    if unit.connection.execute(mints.update().where(mine).values(values)).rowcount != 1:
+        raise LookupError("the request has no such mint")

@@ -1,0 +1,104 @@
+"""The version of the schema: brought up to date by a command, looked at by each start.
+
+A start never changes tables that hold something: with several replicas, some would still run the older release.
+"""
+
+import threading
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from identity_service.adapters.store.database import Database
+from identity_service.adapters.store.engines import database_of
+from identity_service.adapters.store.errors import StoreError, name_of
+
+FOLDER = Path(__file__).parent / "migrations"
+VERSION_TABLE = "alembic_version"
+_one_at_a_time = threading.Lock()  # Alembic keeps the migration that runs in a global
+
+
+def migrate(database_url: str) -> str:
+    """Bring a database to this release's schema, or create it; return the version. There is no way back.
+
+    Raises:
+        StoreError: the database cannot be used, is somebody else's, or of a newer release.
+    """
+    database = database_of(database_url)
+    database.prepare()
+    engine = database.create_engine(1)
+    try:
+        with engine.begin() as connection:
+            database.verify(connection)
+            database.lock_migrations(connection)
+            if _version_of(database, connection) != _newest():
+                _upgrade(connection)
+    except sa.exc.SQLAlchemyError as error:
+        raise _unusable(database, error) from None
+    finally:
+        engine.dispose()
+    return _newest()
+
+
+def ensure_schema(database: Database, engine: sa.Engine) -> None:
+    """Refuse a schema that is not this release's; create it where an empty database needs no command.
+
+    Raises:
+        StoreError: with words for the operator.
+    """
+    try:
+        with engine.begin() as connection:
+            database.verify(connection)
+            version = _version_of(database, connection)
+            if version is None and database.creates_schema:
+                _upgrade(connection)
+            elif version is None:
+                raise StoreError(f"{database.name} is empty: run `identity-service migrate`")
+            elif version != _newest():
+                raise StoreError(
+                    f"{database.name} has schema version {version}, this release needs {_newest()}: "
+                    "run `identity-service migrate`"
+                )
+    except sa.exc.SQLAlchemyError as error:
+        raise _unusable(database, error) from None
+
+
+def _version_of(database: Database, connection: sa.Connection) -> str | None:
+    """Return the version, None for an empty database; refuse what this release does not know."""
+    tables = sa.inspect(connection).get_table_names()
+    if not tables:
+        return None
+    if VERSION_TABLE not in tables:
+        raise StoreError(f"{database.name} holds tables of something else; the store needs a database of its own")
+    versions = MigrationContext.configure(connection).get_current_heads()
+    if len(versions) != 1 or versions[0] not in _known():
+        # Somebody else's version is not repeated: it may be anything.
+        raise StoreError(
+            f"{database.name} has a schema that this release does not know: "
+            "run the release that wrote it, or a newer one"
+        )
+    return versions[0]
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    with _one_at_a_time:
+        command.upgrade(config, "head")
+
+
+def _known() -> frozenset[str]:
+    return frozenset(script.revision for script in ScriptDirectory(str(FOLDER)).walk_revisions())
+
+
+def _newest() -> str:
+    (newest,) = ScriptDirectory(str(FOLDER)).get_heads()
+    return newest
+
+
+def _unusable(database: Database, error: BaseException) -> StoreError:
+    return StoreError(f"{database.name} cannot be used ({name_of(error)})")

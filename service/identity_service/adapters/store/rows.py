@@ -1,0 +1,127 @@
+"""How requests and mints stand in their tables, and how they come back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from identity_service.adapters.store import codec
+from identity_service.adapters.store.schema import mints
+from identity_service.application.lease import Lease
+from identity_service.application.ledger import UNFINISHED, Failure, Intent, LedgerRow, RequestKey, RequestState
+from identity_service.domain.minting import Mint, MintKind, MintState
+from identity_service.domain.outcome import Outcome
+
+Row = Mapping[Any, Any]
+"""A row of `requests` by the names of its columns; SQLAlchemy's own kind has more keys than names."""
+
+
+def encode_intent(intent: Intent) -> dict[str, object]:
+    """Return an intent's columns. Raises TypeError for a secret in it."""
+    return {
+        "row_id": intent.row_id,
+        "team": intent.team,
+        "action": intent.action,
+        "account_id": intent.plan.account_id,
+        "target": str(intent.plan.target),
+        "target_key": intent.plan.target.key,
+        "fingerprint": intent.fingerprint,
+        "forward_only": intent.forward_only,
+        "needs_caller": intent.needs_caller,
+        "recipients": list(intent.recipients),
+        "sign_in_url": intent.sign_in_url,
+        "plan": codec.encode_plan(intent.plan),
+        "snapshot": codec.encode_snapshot(intent.snapshot),
+    }
+
+
+def decode_intent(row: Row) -> Intent:
+    """Read an intent back. Raises StoredValueError."""
+    return Intent(
+        row_id=row["row_id"],
+        key=RequestKey(row["caller_id"], row["request_id"]),
+        team=row["team"],
+        action=row["action"],
+        fingerprint=row["fingerprint"],
+        plan=codec.decode_plan(row["plan"]),
+        snapshot=codec.decode_snapshot(row["snapshot"]),
+        forward_only=row["forward_only"],
+        needs_caller=row["needs_caller"],
+        recipients=tuple(row["recipients"]),
+        sign_in_url=row["sign_in_url"],
+    )
+
+
+def outcome_of(row: Row) -> Outcome | None:
+    """Read what came of a request, if something did. Raises StoredValueError."""
+    return None if row["outcome"] is None else codec.decode_outcome(row["outcome"])
+
+
+def failure_of(row: Row) -> Failure | None:
+    """Read why a request failed, if it did. Raises StoredValueError."""
+    return None if row["failure"] is None else codec.decode_failure(row["failure"])
+
+
+def ledger_row(row: Row, *, abandoned: bool) -> LedgerRow:
+    """Read a request back. Raises StoredValueError."""
+    return LedgerRow(
+        intent=decode_intent(row),
+        state=RequestState(row["state"]),
+        epoch=row["epoch"],
+        abandoned=abandoned,
+        look_again=row["recheck_at"] is not None,
+        outcome=outcome_of(row),
+        failure=failure_of(row),
+    )
+
+
+def is_unfinished(row: Row) -> bool:
+    """Tell whether a request has not ended."""
+    return row["state"] in UNFINISHED
+
+
+def insert_mint(connection: sa.Connection, row: Row, lease: Lease, mint: Mint) -> None:
+    """Write a mint down, numbered after the others of its request; the request's row has to be locked."""
+    of_request = mints.c.row_id == lease.row_id
+    number = connection.execute(sa.select(sa.func.count()).select_from(mints).where(of_request)).scalar_one() + 1
+    values = {
+        "mint_id": mint.mint_id,
+        "row_id": lease.row_id,
+        "number": number,
+        "account_id": row["account_id"],
+        "target_key": row["target_key"],
+        "epoch": mint.epoch,
+        "kind": mint.kind,
+        "state": mint.state,
+        "credential_id": mint.credential_id,
+        "begun_at": mint.begun_at,
+    }
+    connection.execute(mints.insert().values(values))
+
+
+def mints_of(connection: sa.Connection, row_id: str) -> tuple[Mint, ...]:
+    """Return the mints of a request, oldest first."""
+    query = sa.select(mints).where(mints.c.row_id == row_id).order_by(mints.c.number)
+    return tuple(
+        Mint(
+            mint_id=row.mint_id,
+            kind=MintKind(row.kind),
+            epoch=row.epoch,
+            begun_at=row.begun_at,
+            state=MintState(row.state),
+            credential_id=row.credential_id,
+        )
+        for row in connection.execute(query)
+    )
+
+
+def other_key_ids(connection: sa.Connection, row: Row) -> frozenset[str]:
+    """Return the access keys that other requests have made for the same target, those that are gone included."""
+    query = sa.select(mints.c.credential_id).where(
+        mints.c.account_id == row["account_id"],
+        mints.c.target_key == row["target_key"],
+        mints.c.row_id != row["row_id"],
+        mints.c.kind == MintKind.ACCESS_KEY,
+        mints.c.credential_id != "",
+    )
+    return frozenset(connection.execute(query).scalars())

@@ -1,0 +1,276 @@
+"""One attempt at a request: carries out what a claim gives the right to, in the direction that is stored."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import structlog
+
+from identity_service.application.executor import Executor
+from identity_service.application.failures import (
+    explain,
+    explain_step,
+    in_words,
+    interrupted,
+    not_reached,
+    taken_over,
+    undo_incomplete,
+    with_remaining,
+)
+from identity_service.application.journal import Journal, SecretInputs, StepFailedError
+from identity_service.application.lease import LeaseLostError, holding
+from identity_service.application.ledger import Claim, Failure, Ledger, RequestState, StoreUnavailableError
+from identity_service.application.mints import MINTING_STEPS, Mints, NotOursError
+from identity_service.application.ports import IamAccount
+from identity_service.application.results import describe_outcome
+from identity_service.application.sealing import Sealer, seal_outcome
+from identity_service.application.settling import Settling
+from identity_service.application.undoing import Undo, Undone
+from identity_service.application.use import was_used
+from identity_service.domain.errors import IamError, IdentityError, Reason
+from identity_service.domain.outcome import Outcome
+from identity_service.domain.plan import Plan
+
+T = TypeVar("T")
+
+REST_SECONDS = 15.0
+"""How long a request rests that could not be ended, until somebody tries again."""
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """Carries out claimed requests.
+
+    `is_stopping` tells that the server wants to end soon, so that work in progress is undone rather than gone on with.
+    """
+
+    ledger: Ledger
+    sealer: Sealer
+    settling: Settling
+    is_stopping: Callable[[], bool]
+
+    async def carry_out(
+        self, account: IamAccount, claim: Claim, secrets: SecretInputs | None, *, resumed: bool = True
+    ) -> Outcome:
+        """Go on with a request until it has ended; `secrets` is None where only its caller could bring them.
+
+        `resumed` tells that an earlier attempt may have done any of the plan's steps.
+        Raises IdentityError: what the request failed with, CREDENTIAL_USED where secrets were to be issued again that
+        somebody has used, or IN_PROGRESS if another attempt has taken it over.
+        """
+        return await self._under_lease(claim, _Attempt(self, account, claim, secrets, resumed=resumed).run())
+
+    async def undo_again(self, account: IamAccount, claim: Claim, failure: Failure) -> None:
+        """Undo what late calls of earlier attempts have made, before the request is planned anew.
+
+        Raises IdentityError: IN_PROGRESS, or the failure itself where something remains.
+        """
+        await self._under_lease(claim, _Attempt(self, account, claim, None, resumed=True).undo_again(failure))
+
+    async def _under_lease(self, claim: Claim, work: Awaitable[T]) -> T:
+        with holding(claim.lease):
+            try:
+                return await work
+            except LeaseLostError:
+                raise taken_over() from None
+            except IdentityError:
+                raise
+            except asyncio.CancelledError:
+                # Whoever comes next goes on at once. Threads that send for this attempt are refused from here on.
+                claim.lease.lose()
+                await self._release(claim, 0)
+                raise
+            except Exception:
+                await self._release(claim, REST_SECONDS)
+                raise
+
+    async def _release(self, claim: Claim, rest_seconds: float) -> None:
+        with suppress(LeaseLostError, IdentityError):
+            await self.ledger.release(claim.lease, rest_seconds)
+
+
+class _Attempt:
+    """One attempt at one request."""
+
+    def __init__(
+        self, attempts: Attempts, account: IamAccount, claim: Claim, secrets: SecretInputs | None, *, resumed: bool
+    ) -> None:
+        self._ledger = attempts.ledger
+        self._sealer = attempts.sealer
+        self._is_stopping = attempts.is_stopping
+        self._account = account
+        self._claim = claim
+        self._intent = claim.intent
+        self._lease = claim.lease
+        self._secrets = secrets
+        self._journal = Journal(begun_at=claim.begun_at, resumed=resumed)
+        self._mints = Mints(account, attempts.ledger, claim, attempts.settling)
+        self._undo = Undo(account, claim, self._journal, self._mints, attempts.settling)
+
+    async def run(self) -> Outcome:
+        """Go on in the stored direction."""
+        if self._claim.state is RequestState.UNDOING and self._claim.failure:
+            raise await self._end_undone(self._claim.failure.error)
+        await self._require_unused()
+        if self._secrets is None:
+            raise await self._give_up(interrupted())
+        try:
+            await self._clear_earlier_mints()
+            await self._execute(self._secrets)
+        except StepFailedError as failure:
+            raise await self._give_up(self._explained(failure)) from None
+        outcome = await describe_outcome(self._account, self._intent, self._journal, self._secrets)
+        sealed = seal_outcome(
+            self._sealer,
+            self._intent.recipients,
+            outcome,
+            row_id=self._intent.row_id,
+            account_id=self._intent.plan.account_id,
+        )
+        await self._store(sealed)
+        return sealed
+
+    async def _require_unused(self) -> None:
+        """Keep secrets from being issued again where something of what was minted was used; all is left as it was."""
+        done_before = self._claim.outcome
+        if done_before is None:
+            return
+        try:
+            gone = await self._is_user_gone(done_before)
+            used = not gone and await was_used(self._account, self._intent, self._claim.mints)
+        except IamError as error:
+            raise await self._give_up(explain(error)) from None
+        if gone:
+            raise await self._give_up(IdentityError(Reason.USER_NOT_FOUND, "the user of the credentials is gone"))
+        if used:
+            await self._ledger.succeed(self._lease, done_before)
+            raise IdentityError(
+                Reason.CREDENTIAL_USED,
+                "the credentials show signs of use, so somebody has them; they are left as they are",
+            )
+
+    async def _is_user_gone(self, done_before: Outcome) -> bool:
+        """Tell whether the user was deleted or renamed since: it is not made a second time."""
+        if done_before.user is None:
+            return False
+        user = self._journal.user = await self._account.get_user(done_before.user.user_name)
+        return user is None or user.user_id != done_before.user.user_id
+
+    async def undo_again(self, failure: Failure) -> None:
+        """Undo what is there by now, and leave the request as it was; raises its error where something remains."""
+        with suppress(IdentityError):
+            await self._ledger.begin_undo(self._lease, failure)
+        undone = await self._undo.run_again()
+        if undone.passing:
+            await self._rest(undone)
+            raise with_remaining(failure.error, undone.remaining)
+        await self._ledger.fail(self._lease, failure, look_again=True)
+
+    async def _execute(self, secrets: SecretInputs) -> None:
+        executor = Executor(
+            account=self._account,
+            lease=self._lease,
+            journal=self._journal,
+            mints=self._mints,
+            secrets=secrets,
+            is_stopping=self._is_stopping,
+        )
+        await executor.run(self._intent.plan if self._claim.outcome is None else only_mints(self._intent.plan))
+
+    async def _clear_earlier_mints(self) -> None:
+        """Delete what earlier attempts have minted: nobody has its secrets, or they shall be issued again.
+
+        Raises StepFailedError.
+        """
+        if not self._mints.left:
+            return
+        for step in self._intent.plan.steps:
+            if isinstance(step, MINTING_STEPS):
+                try:
+                    if await self._undo.may_touch(step):
+                        await self._mints.clear(step)
+                except IamError as error:
+                    raise StepFailedError(step, error) from None
+                except NotOursError as error:
+                    conflict = IdentityError(Reason.CONFLICT, str(error))
+                    raise StepFailedError(step, conflict) from None
+
+    def _explained(self, failure: StepFailedError) -> IdentityError:
+        if not isinstance(failure.cause, IamError | IdentityError):
+            log = structlog.get_logger()
+            log.error("step failed", step=failure.step.iam_action, exc_info=failure.cause)
+        return explain_step(failure, self._intent.plan)
+
+    async def _give_up(self, error: IdentityError) -> IdentityError:
+        """End what has failed: undo it, or say what it has not reached if it goes forward only.
+
+        What was done before, and has failed to issue its secrets again, stays done: they can be issued once more.
+        """
+        if self._claim.outcome is not None:
+            with suppress(IdentityError):
+                await self._ledger.succeed(self._lease, self._claim.outcome)
+            return with_remaining(error, ())
+        if not self._intent.forward_only:
+            return await self._turn_round(error)
+        error = with_remaining(error, not_reached(self._intent.plan, self._journal))
+        await self._fail(error, retryable=error.transient)
+        return error
+
+    async def _turn_round(self, error: IdentityError) -> IdentityError:
+        """Undo from now on, whoever goes on with it."""
+        # A store that is away now does not keep from undoing; what is told then is true all the same.
+        with suppress(IdentityError):
+            await self._ledger.begin_undo(self._lease, Failure(error, retryable=error.transient))
+        return await self._end_undone(error)
+
+    async def _end_undone(self, error: IdentityError) -> IdentityError:
+        undone = await self._undo.run()
+        error = with_remaining(error, undone.remaining)
+        if undone.passing:
+            await self._rest(undone)
+            return error
+        error = error if not undone.remaining else undo_incomplete(error)
+        await self._fail(error, retryable=error.transient and not undone.remaining)
+        return error
+
+    async def _rest(self, undone: Undone) -> None:
+        """Leave the rest of an undo to a later attempt, the worker's or the caller's."""
+        structlog.get_logger().warning("undo not finished", row_id=self._intent.row_id, remaining=undone.remaining)
+        with suppress(IdentityError):
+            await self._ledger.release(self._lease, REST_SECONDS)
+
+    async def _fail(self, error: IdentityError, *, retryable: bool) -> None:
+        look_again = bool(self._journal.uncertain or self._mints.unanswered)
+        # Where the failure cannot be stored, the lease runs out, and another attempt comes to the same end.
+        with suppress(IdentityError):
+            await self._ledger.fail(self._lease, Failure(error, retryable), look_again=look_again)
+
+    async def _store(self, outcome: Outcome) -> None:
+        """Store the outcome; what nobody could replay is undone."""
+        try:
+            await self._ledger.succeed(self._lease, outcome.without_secrets())
+        except StoreUnavailableError as error:
+            if error.maybe_written:
+                await self._await_fate(error)
+            else:
+                raise await self._give_up(error) from None
+
+    async def _await_fate(self, error: StoreUnavailableError) -> None:
+        """Look whether the outcome was stored after all; raise the error if that cannot be told, and touch nothing.
+
+        If it was, undoing would leave an outcome that is not true; if it was not, the lease runs out, and another
+        attempt deletes what was minted.
+        """
+        with suppress(IdentityError):
+            row = await self._ledger.find(self._intent.key)
+            if row and row.state is RequestState.DONE and row.epoch == self._lease.epoch:
+                return
+        error.metadata = {**error.metadata, "remaining": in_words(("what this request came to is not known yet",))}
+        raise error
+
+
+def only_mints(plan: Plan) -> Plan:
+    """Return what of a plan is done again to issue its secrets again: what was granted may be revoked by now."""
+    return replace(plan, steps=tuple(step for step in plan.steps if isinstance(step, MINTING_STEPS)))

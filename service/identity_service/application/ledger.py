@@ -1,0 +1,243 @@
+"""What the application needs of the store: the ledger of requests, the locks on their targets, and the audit log."""
+
+import enum
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from identity_service.application.lease import Lease
+from identity_service.domain.entities import UserSnapshot
+from identity_service.domain.errors import ANSWER_LOST, IdentityError, Reason
+from identity_service.domain.minting import Mint, MintKind
+from identity_service.domain.outcome import Outcome
+from identity_service.domain.plan import Plan
+from identity_service.domain.target import Target
+
+
+@dataclass(frozen=True)
+class RequestKey:
+    """What makes a mutation the same one: the caller's id and its request_id."""
+
+    caller_id: str
+    request_id: str
+
+
+class RequestState(enum.StrEnum):
+    """Where a request stands. An unfinished one goes on in its direction, whoever takes it over."""
+
+    RUNNING = "running"
+    UNDOING = "undoing"
+    DONE = "done"
+    FAILED = "failed"
+    UNDONE_RETRYABLE = "undone-retryable"
+
+
+UNFINISHED = (RequestState.RUNNING, RequestState.UNDOING)
+"""States of a request that somebody works on, or that a dead process has left."""
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What is written before the first IAM write; whoever takes the request over needs nothing else, but secrets.
+
+    `fingerprint` is the digest of the request without secrets; `snapshot` is the pre-image of the user, None where it
+    is absent. `forward_only` requests are never undone. `needs_caller` tells that a secret of the request itself is
+    needed, such as a custom password, which is not stored. Secrets are sealed to `recipients`, if there are any.
+    """
+
+    row_id: str
+    key: RequestKey
+    team: str
+    action: str
+    fingerprint: str
+    plan: Plan
+    snapshot: UserSnapshot | None
+    forward_only: bool = False
+    needs_caller: bool = False
+    recipients: tuple[str, ...] = ()
+    sign_in_url: str = ""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A stored failure; `retryable` tells that everything was undone and that the same request may run again."""
+
+    error: IdentityError
+    retryable: bool
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """A request that the ledger knows. `abandoned`: it is unfinished and its lease has run out.
+
+    `look_again`: its second look is still to come, since calls of earlier attempts may yet be carried out.
+    """
+
+    intent: Intent
+    state: RequestState
+    epoch: int
+    abandoned: bool
+    look_again: bool = False
+    outcome: Outcome | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to carry a request out, and what earlier attempts have left.
+
+    `state` is the direction: RUNNING or UNDOING (then `failure` says why), or the final state that a second look at
+    the request found it in. `begun_at` is when the request first began, by the database's clock. `mints` are those of
+    all attempts so far, oldest first. `other_key_ids` are the access keys that other requests have made for the same
+    target. `outcome` is what an earlier attempt came to, where its secrets are issued again.
+    """
+
+    intent: Intent
+    state: RequestState
+    lease: Lease
+    begun_at: datetime
+    mints: tuple[Mint, ...] = ()
+    other_key_ids: frozenset[str] = frozenset()
+    outcome: Outcome | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Denial:
+    """A request that was refused, for the audit log."""
+
+    caller_id: str
+    team: str
+    action: str
+    account_id: str
+    target: Target
+    request_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class AuditEvent:
+    """One line of the audit log, as it is read back."""
+
+    at: datetime
+    event: str
+    caller_id: str
+    team: str
+    action: str
+    account_id: str
+    target: str
+    request_id: str
+    row_id: str
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class UnfinishedRequest:
+    """A request that has not ended, for an operator. `abandoned`: its lease has run out."""
+
+    row_id: str
+    key: RequestKey
+    team: str
+    action: str
+    target: Target
+    state: RequestState
+    begun_at: datetime
+    abandoned: bool
+
+
+class StoreUnavailableError(IdentityError):
+    """The store cannot be used. `maybe_written` tells that the unit of work may have been written all the same."""
+
+    def __init__(self, *, maybe_written: bool = False) -> None:
+        super().__init__(
+            Reason.STORE_UNAVAILABLE,
+            "the service's store cannot be used now",
+            metadata=dict(ANSWER_LOST) if maybe_written else {},
+        )
+        self.maybe_written = maybe_written
+
+
+class Ledger(Protocol):
+    """The store. Each method is one unit of work, its audit line included, and raises StoreUnavailableError.
+
+    What takes a lease is fenced: where another attempt has taken the request over, it changes nothing and raises
+    LeaseLostError. A lease is renewed by a thread of the store's own from the claim until the request ends or is
+    released. A lock on (account, target) is held by an unfinished request until it ends, not until its lease runs out.
+    """
+
+    async def find(self, key: RequestKey) -> LedgerRow | None:
+        """Return what is known of a request."""
+
+    async def begin(self, intent: Intent) -> Claim:
+        """Write row, lock and audit intent, or nothing.
+
+        A row of the same key that is UNDONE_RETRYABLE and has the intent's row_id runs again with the new intent, its
+        mints kept. Raises IdentityError IN_PROGRESS if the row is another one, or in another state, or if another
+        request holds the lock on the target.
+        """
+
+    async def take_over(self, key: RequestKey) -> Claim | None:
+        """Claim an abandoned request; None if it is not abandoned any more. A second look is scheduled with it."""
+
+    async def take_over_abandoned(self, limit: int) -> tuple[Claim, ...]:
+        """Claim abandoned requests, the oldest first; those that need their caller only after the retry window."""
+
+    async def reopen(self, key: RequestKey) -> Claim | None:
+        """Claim a DONE request whose secrets shall be issued again, and audit that.
+
+        None if it is not DONE, or if it ended longer ago than the retry window. Raises IdentityError IN_PROGRESS if
+        another request holds the lock on the target.
+        """
+
+    async def begin_mint(self, lease: Lease, kind: MintKind) -> Mint:
+        """Write down that a credential is about to be asked of IAM."""
+
+    async def record_mint(self, lease: Lease, mint: Mint, credential_id: str) -> None:
+        """Write down what IAM has made: an access key's id, a device's serial number, a password's user."""
+
+    async def void_mints(self, lease: Lease, mints: tuple[Mint, ...]) -> None:
+        """Write down that nothing is there of these any more: IAM refused, or it was deleted again."""
+
+    async def begin_undo(self, lease: Lease, failure: Failure) -> None:
+        """Turn a request round: from now on, whoever takes it over undoes it. The failure is what it will end with."""
+
+    async def succeed(self, lease: Lease, outcome: Outcome) -> None:
+        """Store the outcome without its secrets, release lock and lease, and audit it."""
+
+    async def fail(self, lease: Lease, failure: Failure, *, look_again: bool = False) -> None:
+        """Store the failure, release lock and lease, and audit it.
+
+        `look_again` schedules a second look, after all that was sent can no longer be carried out.
+        """
+
+    async def release(self, lease: Lease, rest_seconds: float = 0.0) -> None:
+        """Give a request up that has not ended, or its second look: after a rest, whoever comes next may claim it."""
+
+    async def claim_second_look(self) -> Claim | None:
+        """Claim a request that has ended and whose second look is due, if no other request works on its target."""
+
+    async def end_second_look(self, lease: Lease, unattributed: tuple[str, ...]) -> None:
+        """Write down that the second look is over, and what it found and could not tell whose it is."""
+
+    async def remove_old(self) -> int:
+        """Remove requests that ended longer ago than the retention, but not their audit; return how many."""
+
+    async def record_denial(self, denial: Denial) -> None:
+        """Audit a refusal."""
+
+    # For an operator whose store was lost.
+    async def known_rows(self, row_ids: Collection[str]) -> Mapping[str, RequestState]:
+        """Tell of each row that is known where its request stands, or of what is removed by now, how it ended."""
+
+    async def known_key_ids(self) -> frozenset[str]:
+        """Return the access keys that requests have made, and those that requests have found there."""
+
+    async def unfinished(self) -> tuple[UnfinishedRequest, ...]:
+        """Return the requests that have not ended, the oldest first."""
+
+    async def end_abandoned(self, failure: Failure) -> int:
+        """End every abandoned request with a failure and cancel every second look; return how many were ended.
+
+        IAM is not asked: what the requests have made stays. Each end is audited.
+        """

@@ -1,0 +1,268 @@
+"""Mints a request's credentials, each written down before IAM is asked for it; finds and deletes lost ones."""
+
+from collections.abc import Awaitable
+from contextlib import suppress
+from dataclasses import replace
+from typing import TypeVar
+
+import structlog
+
+from identity_service.application.calls import call_for
+from identity_service.application.lease import LeaseLostError, unfenced
+from identity_service.application.ledger import Claim, Ledger
+from identity_service.application.ports import Answer, IamAccount, MintedAccessKey, MintedMfaDevice, Receipt
+from identity_service.application.settling import Settling
+from identity_service.domain import tags
+from identity_service.domain.errors import IamError, IamErrorKind, IdentityError
+from identity_service.domain.minting import AttributedKeys, Mint, MintKind, MintState, attribute_keys, could_have_made
+from identity_service.domain.secret import Secret
+from identity_service.domain.steps import (
+    CreateAccessKey,
+    CreateLoginProfile,
+    CreateVirtualMfaDevice,
+    DeleteAccessKey,
+    DeleteLoginProfile,
+    DeleteVirtualMfaDevice,
+    Step,
+    UserStep,
+)
+
+T = TypeVar("T")
+
+MINTING_STEPS = (CreateAccessKey, CreateLoginProfile, CreateVirtualMfaDevice)
+
+
+class Mints:
+    """The credentials of one request, of all its attempts.
+
+    No IAM call can be fenced, and a lost CreateAccessKey may be carried out as long as its signature is valid. So each
+    call is written down before it is sent; a later attempt knows how many keys may have been made that nobody holds
+    the secret of, and deletes those that can be no others.
+    """
+
+    def __init__(self, account: IamAccount, ledger: Ledger, claim: Claim, settling: Settling) -> None:
+        self._account = account
+        self._ledger = ledger
+        self._lease = claim.lease
+        self._settling = settling
+        self._mints = {mint.mint_id: mint for mint in claim.mints}
+        held = claim.intent.snapshot.access_keys if claim.intent.snapshot else ()
+        self._others = claim.other_key_ids | {key.access_key_id for key in held}
+        self._made_user = not claim.intent.plan.user_id
+
+    @property
+    def unanswered(self) -> tuple[Mint, ...]:
+        """The mints of which nobody knows what became."""
+        return tuple(mint for mint in self._mints.values() if mint.state is MintState.UNANSWERED)
+
+    @property
+    def left(self) -> tuple[Mint, ...]:
+        """The mints of which something may be there."""
+        return tuple(mint for mint in self._mints.values() if mint.state is not MintState.VOID)
+
+    # Minting.
+
+    async def create_access_key(self, step: CreateAccessKey) -> Answer[MintedAccessKey]:
+        """Make an access key. A key that cannot be written down is deleted again: nobody would ever know of it."""
+        mint = await self._begin(MintKind.ACCESS_KEY)
+        answer = await self._ask(mint, self._account.create_access_key(step.user_name))
+        try:
+            await self._record(mint, answer.value.access_key_id)
+        except (LeaseLostError, IdentityError):
+            await self._delete_at_once(_deletion(step, answer.value.access_key_id))
+            raise
+        return answer
+
+    async def create_login_profile(self, step: CreateLoginProfile, password: Secret) -> Receipt:
+        """Set the first console password; one that a lost call of this request has set meanwhile is replaced."""
+        mint = await self._begin(MintKind.CONSOLE_PASSWORD)
+        try:
+            receipt = await self._ask(mint, self._set_password(step, password))
+        except IamError as error:
+            if error.kind is not IamErrorKind.ALREADY_EXISTS or not await self._delete_lost_password(step):
+                raise
+            mint = await self._begin(MintKind.CONSOLE_PASSWORD)
+            receipt = await self._ask(mint, self._set_password(step, password))
+        await self._record(mint, step.user_name)
+        return receipt
+
+    async def create_mfa_device(self, step: CreateVirtualMfaDevice) -> Answer[MintedMfaDevice]:
+        """Make a virtual MFA device."""
+        mint = await self._begin(MintKind.MFA_DEVICE)
+        answer = await self._ask(mint, self._account.create_virtual_mfa_device(step.device_name, step.tags))
+        await self._record(mint, answer.value.serial_number)
+        return answer
+
+    def _set_password(self, step: CreateLoginProfile, password: Secret) -> Awaitable[Receipt]:
+        return self._account.create_login_profile(step.user_name, password, step.reset_required)
+
+    async def _begin(self, kind: MintKind) -> Mint:
+        mint = await self._ledger.begin_mint(self._lease, kind)
+        self._mints[mint.mint_id] = mint
+        return mint
+
+    async def _ask(self, mint: Mint, call: Awaitable[T]) -> T:
+        try:
+            return await call
+        except IamError as error:
+            if not error.outcome_unknown:
+                await self._void((mint,))
+            raise
+
+    async def _record(self, mint: Mint, credential_id: str) -> None:
+        await self._ledger.record_mint(self._lease, mint, credential_id)
+        self._mints[mint.mint_id] = replace(mint, state=MintState.MADE, credential_id=credential_id)
+
+    async def _delete_at_once(self, deletion: DeleteAccessKey) -> None:
+        """Delete our own key, by its id, whoever works on the request by now."""
+        try:
+            with unfenced():
+                await call_for(self._account, deletion)
+        except IamError as error:
+            # Its mint stays unanswered, so that a later attempt or the second look finds it.
+            log = structlog.get_logger()
+            log.warning("own key not deleted", access_key_id=deletion.access_key_id, cause=str(error))
+
+    # Finding and deleting.
+
+    async def clear(self, step: Step) -> None:
+        """Delete what a minting step of this request has made.
+
+        Raises IamError, and NotOursError where it cannot be told what is this request's.
+        """
+        match step:
+            case CreateAccessKey():
+                attributed = await self.clear_access_keys(step, all_unknown=self._made_user)
+                if attributed.unattributed:
+                    raise NotOursError("access keys are new, and it cannot be told which one is this request's")
+            case CreateLoginProfile():
+                await self._clear_password(step)
+            case CreateVirtualMfaDevice():
+                await self._clear_device(step)
+
+    async def clear_access_keys(
+        self, step: UserStep, *, all_unknown: bool = False, keep_made: bool = False
+    ) -> AttributedKeys:
+        """Delete the keys of this request; look twice, with time to settle between, while one may still be missing.
+
+        `all_unknown` takes every unknown key for ours, since this request made the user; `keep_made` leaves those
+        whose answer came. Returns what was deleted, and what may be somebody else's.
+        """
+        if not self._left(MintKind.ACCESS_KEY):
+            return AttributedKeys()
+        if not keep_made:
+            await self._delete_made_keys(step)
+        found = await self._delete_lost_keys(step, all_unknown)
+        if any(mint.kind is MintKind.ACCESS_KEY for mint in self.unanswered):
+            await self._settling.wait()
+            again = await self._delete_lost_keys(step, all_unknown)
+            found = AttributedKeys(found.ours + again.ours, again.unattributed)
+        return found
+
+    async def _delete_made_keys(self, step: UserStep) -> None:
+        for mint in self._left(MintKind.ACCESS_KEY):
+            if mint.state is MintState.MADE:
+                await self._take_back(_deletion(step, mint.credential_id))
+                await self._void((mint,))
+
+    async def find_lost_keys(self, step: UserStep) -> AttributedKeys:
+        """Find the keys of a user that nobody has recorded, while a call of this request has no answer."""
+        if not any(mint.kind is MintKind.ACCESS_KEY for mint in self.unanswered):
+            # Every key that this request has asked for is known: another one is somebody else's.
+            return AttributedKeys()
+        mints = tuple(self._mints.values())
+        known = self._others | {mint.credential_id for mint in mints if mint.credential_id}
+        keys = await none_if_gone(self._account.list_access_keys(step.user_name)) or ()
+        return attribute_keys(keys, known, mints, self._settling.validity)
+
+    async def _delete_lost_keys(self, step: UserStep, all_unknown: bool) -> AttributedKeys:
+        found = await self.find_lost_keys(step)
+        if all_unknown:
+            found = AttributedKeys(ours=found.ours + found.unattributed)
+        for key_id in found.ours:
+            await self._take_back(_deletion(step, key_id))
+        lost = [mint for mint in self.unanswered if mint.kind is MintKind.ACCESS_KEY]
+        await self._void(tuple(lost[: len(found.ours)]))
+        return found
+
+    async def _clear_password(self, step: CreateLoginProfile) -> None:
+        mints = self._left(MintKind.CONSOLE_PASSWORD)
+        if not mints:
+            return
+        deleted = await self._delete_lost_password(step)
+        if not deleted and any(mint.state is MintState.UNANSWERED for mint in mints):
+            await self._settling.wait()
+            await self._delete_lost_password(step)
+        # One without an answer may still land.
+        await self._void(tuple(mint for mint in mints if mint.state is MintState.MADE))
+
+    async def _delete_lost_password(self, step: CreateLoginProfile) -> bool:
+        """Delete a password that this request may have set; tell whether there was one."""
+        mints = self._left(MintKind.CONSOLE_PASSWORD)
+        profile = await self._account.get_login_profile(step.user_name)
+        if profile is None:
+            return False
+        if not any(could_have_made(mint, profile.created_at, self._settling.validity) for mint in mints):
+            return False
+        await self._take_back(DeleteLoginProfile(user_name=step.user_name, user_arn=step.user_arn, round=step.round))
+        return True
+
+    async def _clear_device(self, step: CreateVirtualMfaDevice) -> None:
+        mints = self._left(MintKind.MFA_DEVICE)
+        if not mints:
+            return
+        held = await self._account.get_mfa_device_tags(step.device_arn)
+        if held is None:
+            await self._settling.wait()
+            held = await self._account.get_mfa_device_tags(step.device_arn)
+        if held is not None and held.get(tags.ROW) == step.tags[tags.ROW]:
+            await self._take_back(
+                DeleteVirtualMfaDevice(
+                    user_name=step.user_name, user_arn=step.user_arn, round=step.round, serial_number=step.device_arn
+                )
+            )
+        await self._void(tuple(mint for mint in mints if mint.state is MintState.MADE))
+
+    async def _take_back(self, deletion: Step) -> None:
+        """Delete; what IAM does not find is looked for again once it has settled."""
+        if not await self._deleted(deletion):
+            await self._settling.wait()
+            await self._deleted(deletion)
+
+    async def _deleted(self, deletion: Step) -> bool:
+        try:
+            await call_for(self._account, deletion)
+        except IamError as error:
+            if error.kind is not IamErrorKind.NOT_FOUND:
+                raise
+            return False
+        return True
+
+    def _left(self, kind: MintKind) -> tuple[Mint, ...]:
+        return tuple(mint for mint in self.left if mint.kind is kind)
+
+    async def _void(self, mints: tuple[Mint, ...]) -> None:
+        """Note that nothing is there of some mints; that it cannot be stored makes later attempts look, no more."""
+        for mint in mints:
+            self._mints[mint.mint_id] = replace(mint, state=MintState.VOID)
+        if mints:
+            with suppress(IdentityError):
+                await self._ledger.void_mints(self._lease, mints)
+
+
+class NotOursError(Exception):
+    """What is there cannot be told to be this request's; it is left alone and reported."""
+
+
+async def none_if_gone(answer: Awaitable[T]) -> T | None:
+    """Wait for an answer; None if the user is gone meanwhile."""
+    try:
+        return await answer
+    except IamError as error:
+        if error.kind is IamErrorKind.NOT_FOUND:
+            return None
+        raise
+
+
+def _deletion(step: UserStep, key_id: str) -> DeleteAccessKey:
+    return DeleteAccessKey(user_name=step.user_name, user_arn=step.user_arn, round=step.round, access_key_id=key_id)

@@ -1,0 +1,80 @@
+"""What is known of the credentials that a request has asked of IAM, and whose a credential without an answer is."""
+
+import enum
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from identity_service.domain.entities import AccessKeyRecord
+
+CLOCK_TOLERANCE = timedelta(minutes=1)
+"""How far AWS's clock and ours may be apart when a creation time is judged."""
+
+
+class MintKind(enum.StrEnum):
+    """What is minted; none of these calls can be repeated without making another one."""
+
+    ACCESS_KEY = "access-key"
+    CONSOLE_PASSWORD = "console-password"  # noqa: S105 - a kind of credential, not one
+    MFA_DEVICE = "mfa-device"
+
+
+class MintState(enum.StrEnum):
+    """What is known of a mint: nothing yet, that it was made, or that nothing is there of it (any more)."""
+
+    UNANSWERED = "unanswered"
+    MADE = "made"
+    VOID = "void"
+
+
+@dataclass(frozen=True)
+class Mint:
+    """A credential that was asked of IAM: written down before the call is sent, completed after its answer.
+
+    `credential_id` is an access key's id, a device's serial number or a user's name; empty until it is MADE.
+    """
+
+    mint_id: str
+    kind: MintKind
+    epoch: int
+    begun_at: datetime
+    state: MintState = MintState.UNANSWERED
+    credential_id: str = ""
+
+
+@dataclass(frozen=True)
+class AttributedKeys:
+    """The access keys of a user that nobody has recorded: those that are a request's, and those that may not be."""
+
+    ours: tuple[str, ...] = ()
+    unattributed: tuple[str, ...] = ()
+
+
+def attribute_keys(
+    keys: Sequence[AccessKeyRecord],
+    known_ids: Collection[str],
+    mints: Sequence[Mint],
+    validity: timedelta,
+) -> AttributedKeys:
+    """Tell which unknown keys are those of mints without an answer.
+
+    They are if there are no more of them than such mints, and each was created while a call of one could be carried
+    out: from when it was begun until its signature's `validity` ended. Otherwise they may be somebody else's, and all
+    of them are unattributed: a key of somebody else is never deleted, so that one of ours may be left and reported.
+    """
+    unknown = [key for key in keys if key.access_key_id not in known_ids]
+    unanswered = [mint for mint in mints if mint.kind is MintKind.ACCESS_KEY and mint.state is MintState.UNANSWERED]
+    ids = tuple(key.access_key_id for key in unknown)
+    if len(unknown) > len(unanswered):
+        return AttributedKeys(unattributed=ids)
+    outside = tuple(
+        key.access_key_id
+        for key in unknown
+        if not any(could_have_made(mint, key.created_at, validity) for mint in unanswered)
+    )
+    return AttributedKeys(ours=tuple(key_id for key_id in ids if key_id not in outside), unattributed=outside)
+
+
+def could_have_made(mint: Mint, created_at: datetime, validity: timedelta) -> bool:
+    """Tell whether something was created while a mint's call could be carried out."""
+    return mint.begun_at - CLOCK_TOLERANCE <= created_at <= mint.begun_at + validity + CLOCK_TOLERANCE

