@@ -2,10 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import grpc
 import structlog
@@ -36,14 +37,15 @@ from identity_service.application.worker import Worker
 from identity_service.domain.errors import IamError, IdentityError
 from identity_service.domain.sweep import Finding
 from identity_service.observability.tracing import TracingSettingsError, open_tracing
+from identity_service.rpc.client_certificates import ClientCertificates
 from identity_service.rpc.interceptors import interceptor_chain
-from identity_service.rpc.interceptors.authentication import insecure_caller, spiffe_id
+from identity_service.rpc.interceptors.authentication import IdentifiesPeers, insecure_caller
 from identity_service.rpc.mutations import Mutations
 from identity_service.rpc.services import RPC_NAMES, Services
 from identity_service.server import BoundAddresses, HealthServer, bind, build_server, tls_credentials
 from identity_service.settings import Settings, SettingsError, explain
 from identity_service.start_check import StartCheck
-from identity_service.tls import read_tls_files
+from identity_service.tls_watch import TlsWatch
 
 AWS_EXAMPLES: Mapping[str, str] = {
     "AWS_PROFILE": "default",
@@ -65,6 +67,7 @@ class Running:
     work: OwnedWork
     worker: Worker
     addresses: BoundAddresses
+    tls: TlsWatch | None
 
 
 @asynccontextmanager
@@ -84,7 +87,10 @@ async def serve(
         # Also what is cut off halfway through its start is stopped in order.
         stack.push_async_callback(_drain, running, settings.drain_seconds)
         await _start(running)
-        async with _working(running.worker, settings.worker_poll_seconds):
+        loops = [running.worker.run(settings.worker_poll_seconds)]
+        if running.tls:
+            loops.append(running.tls.run())
+        async with _looping(loops):
             yield running.addresses
 
 
@@ -183,6 +189,7 @@ def _build(
     settings: Settings, insecure: bool, accounts: ConfiguredAccounts, ledger: SqlLedger, tracing: TracerProvider
 ) -> Running:
     authorizer = FileAuthorizer.from_file(settings.authorization_file, RPC_NAMES)
+    tls = None if insecure else TlsWatch(settings)
     work = OwnedWork(settings.maximum_mutations)
     settling = Settling(settings.settle_seconds, timedelta(seconds=settings.signature_validity_seconds))
     attempts = Attempts(ledger, AgeSealer(), settling, work.is_stopping)
@@ -197,19 +204,20 @@ def _build(
     interceptors = interceptor_chain(
         tracer=tracing.get_tracer("identity_service"),
         authorizer=authorizer,
-        identify_peer=insecure_caller if insecure else spiffe_id,
+        identify_peer=_identify_peers(tls, authorizer),
         default_deadline=settings.default_deadline,
         only_account_id=settings.aws_account_id,
     )
     server = build_server(services, interceptors, settings.maximum_concurrent_rpcs)
-    address = bind(server, settings.listen_address, None if insecure else _tls(settings))
+    address = bind(server, settings.listen_address, tls_credentials(tls.current) if tls else None)
     health = HealthServer(settings.health_address)
-    return Running(server, health, work, worker, BoundAddresses(address, health.address))
+    return Running(server, health, work, worker, BoundAddresses(address, health.address), tls)
 
 
-def _tls(settings: Settings) -> grpc.ServerCredentials:
-    files = read_tls_files(settings)
-    return tls_credentials(files.certificate, files.private_key, files.client_ca)
+def _identify_peers(tls: TlsWatch | None, authorizer: FileAuthorizer) -> IdentifiesPeers:
+    if tls is None:
+        return insecure_caller
+    return ClientCertificates(lambda: tls.current().authorities, authorizer.trust_domains)
 
 
 async def _start(running: Running) -> None:
@@ -219,15 +227,17 @@ async def _start(running: Running) -> None:
 
 
 @asynccontextmanager
-async def _working(worker: Worker, poll_seconds: float) -> AsyncIterator[None]:
-    """Let the worker claim while the block lasts; what it has begun is drained with the rest."""
-    loop = asyncio.create_task(worker.run(poll_seconds))
+async def _looping(loops: Sequence[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Let the worker claim and the TLS files be watched while the block lasts; what was begun is drained later."""
+    tasks = [asyncio.create_task(loop) for loop in loops]
     try:
         yield
     finally:
-        loop.cancel()
-        with suppress(asyncio.CancelledError):
-            await loop
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 async def _drain(running: Running, seconds: float) -> None:

@@ -1,6 +1,6 @@
 """The gRPC servers: one for the RPCs, one for health; how they start, and how they drain."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -9,6 +9,7 @@ from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped] #
 
 from identity_service.rpc.services import SERVICE_NAMES, Services
 from identity_service.settings import MAXIMUM_MESSAGE_BYTES, split_address
+from identity_service.tls import TlsFiles
 
 OVERALL_HEALTH = ""
 OPTIONS = (
@@ -82,9 +83,30 @@ def build_server(
     return server
 
 
-def tls_credentials(certificate: bytes, private_key: bytes, client_ca: bytes) -> grpc.ServerCredentials:
-    """Build credentials that ask every client for a certificate of the given authority."""
-    return grpc.ssl_server_credentials([(private_key, certificate)], client_ca, require_client_auth=True)
+def tls_credentials(current: Callable[[], TlsFiles]) -> grpc.ServerCredentials:
+    """Build credentials that ask every client for a certificate; each handshake asks for the current files.
+
+    `current` must not raise, and returns the same object until the files change.
+    """
+    in_use = current()
+
+    def fetch() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal in_use
+        files = current()
+        if files is in_use:
+            return None
+        in_use = files
+        return _certificate_configuration(files)
+
+    return grpc.dynamic_ssl_server_credentials(
+        _certificate_configuration(in_use),
+        fetch,  # type: ignore[arg-type] # the stubs do not know None, which says that nothing changed
+        require_client_authentication=True,
+    )
+
+
+def _certificate_configuration(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(files.private_key, files.certificate)], files.client_ca)
 
 
 def bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> str:

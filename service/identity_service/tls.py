@@ -1,33 +1,59 @@
-"""The TLS files: read and checked before the server starts, because gRPC would not say what is wrong with them."""
+"""The TLS files: read and checked before gRPC sees them, because gRPC would not say what is wrong with them."""
 
-import ssl
+import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from identity_service.settings import Settings, SettingsError, explain
 
-MISFITS = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH")
+_PRIVATE_KEY = re.compile(rb"-----BEGIN ([A-Z]+ )*PRIVATE KEY-----.+?-----END ([A-Z]+ )*PRIVATE KEY-----", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class TlsFiles:
-    """What the files hold, in PEM."""
+    """What the files hold, in PEM, and what was read out of it.
+
+    Attributes:
+        authorities: the certificates of `client_ca`, which sign the clients'.
+        not_after: when the server's own certificate expires.
+    """
 
     certificate: bytes
     private_key: bytes = field(repr=False)
     client_ca: bytes
+    authorities: tuple[Certificate, ...]
+    not_after: datetime
 
 
 def read_tls_files(settings: Settings) -> TlsFiles:
-    """Read the three files. Raises SettingsError that names the variable of the one that is no good."""
-    files = TlsFiles(
-        certificate=_read("tls_certificate_file", settings.tls_certificate_file),
-        private_key=_read("tls_private_key_file", settings.tls_private_key_file),
-        client_ca=_read("client_ca_file", settings.client_ca_file),
-    )
-    _check_authorities(settings.client_ca_file)
-    _check_identity(settings, files)
-    return files
+    """Read the three files. Raises SettingsError that names the variable of the one that is no good.
+
+    Each is read once, and what was read is what is checked: the files may be replaced at any moment.
+    """
+    certificate = _read("tls_certificate_file", settings.tls_certificate_file)
+    private_key = _read("tls_private_key_file", settings.tls_private_key_file)
+    client_ca = _read("client_ca_file", settings.client_ca_file)
+    authorities = _certificates(settings, "client_ca_file", client_ca)
+    own, *_ = _certificates(settings, "tls_certificate_file", certificate)
+    if _public_key(settings, private_key) != own.public_key():
+        raise _wrong(
+            settings,
+            "tls_private_key_file",
+            "is not the key of the certificate in IDENTITY_SERVICE_TLS_CERTIFICATE_FILE",
+        )
+    return TlsFiles(certificate, private_key, client_ca, authorities, own.not_valid_after_utc)
+
+
+def tls_paths(settings: Settings) -> tuple[Path, ...]:
+    """Return where the three files are."""
+    paths = (settings.tls_certificate_file, settings.tls_private_key_file, settings.client_ca_file)
+    return tuple(path for path in paths if path is not None)
 
 
 def _read(name: str, path: Path | None) -> bytes:
@@ -39,46 +65,25 @@ def _read(name: str, path: Path | None) -> bytes:
         raise SettingsError(explain(name, f"{path} cannot be read: {error.strerror}")) from None
 
 
-def _check_authorities(path: Path | None) -> None:
+def _certificates(settings: Settings, name: str, pem: bytes) -> tuple[Certificate, ...]:
+    if b"-----BEGIN CERTIFICATE-----" not in pem:
+        raise _wrong(settings, name, "holds no PEM certificate")
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cafile=path)
-    except ssl.SSLError:
-        raise SettingsError(explain("client_ca_file", f"{path} holds no PEM certificate")) from None
+        return tuple(load_pem_x509_certificates(pem))
+    except ValueError:
+        raise _wrong(settings, name, "holds a certificate that cannot be read") from None
 
 
-def _check_identity(settings: Settings, files: TlsFiles) -> None:
-    """Have OpenSSL load certificate and key together: it checks that they fit."""
-    certificate, key = settings.tls_certificate_file, settings.tls_private_key_file
-    if certificate is None or key is None:
-        return
+def _public_key(settings: Settings, pem: bytes) -> PublicKeyTypes:
+    found = _PRIVATE_KEY.search(pem)
+    if not found:
+        raise _wrong(settings, "tls_private_key_file", "holds no PEM private key")
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=_no_password)
-    except ssl.SSLError as error:
-        name, problem = _problem(files, error.reason)
-        raise SettingsError(explain(name, f"{getattr(settings, name)} {problem}")) from None
+        return load_pem_private_key(found[0], None).public_key()
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        problem = "holds no private key that can be read without a password"
+        raise _wrong(settings, "tls_private_key_file", problem) from None
 
 
-def _problem(files: TlsFiles, reason: str | None) -> tuple[str, str]:
-    """Find out which of certificate and key it is; OpenSSL's reason for files out of form is the same for both."""
-    if reason in MISFITS:
-        return "tls_private_key_file", "is not the key of the certificate in IDENTITY_SERVICE_TLS_CERTIFICATE_FILE"
-    if b"-----BEGIN CERTIFICATE-----" not in files.certificate:
-        return "tls_certificate_file", "holds no PEM certificate"
-    if b"PRIVATE KEY-----" not in files.private_key:
-        return "tls_private_key_file", "holds no PEM private key"
-    if _is_certificate(files.certificate):
-        return "tls_private_key_file", "holds no private key that can be read without a password"
-    return "tls_certificate_file", "holds a certificate that cannot be read"
-
-
-def _is_certificate(pem: bytes) -> bool:
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=pem.decode("ascii", "replace"))
-    except (ssl.SSLError, ValueError):
-        return False
-    return True
-
-
-def _no_password() -> str:
-    """Answer for whoever would be asked at the terminal: gRPC takes no password for a key."""
-    return ""
+def _wrong(settings: Settings, name: str, problem: str) -> SettingsError:
+    return SettingsError(explain(name, f"{getattr(settings, name)} {problem}"))

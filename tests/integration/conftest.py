@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from identity_provisioning.v1.credential_service_pb2_grpc import CredentialServi
 from identity_provisioning.v1.permission_service_pb2_grpc import PermissionServiceStub
 from identity_provisioning.v1.user_service_pb2_grpc import UserServiceStub
 
+INSECURE = ("--insecure",)
 CALLER = "spiffe://insecure.local/caller"
 TEAM = "try-out"
 AUTHORIZATION = f'teams:\n  {TEAM}:\n    rpcs: ["*"]\ncallers:\n  "{CALLER}": {TEAM}\n'
@@ -136,7 +137,7 @@ def server(embedded_account: Account, server_folder: Path) -> Iterator[str]:
 
 
 def start_server(
-    account: Account, folder: Path, variables: Mapping[str, str] | None = None
+    account: Account, folder: Path, variables: Mapping[str, str] | None = None, options: Sequence[str] = INSECURE
 ) -> tuple[subprocess.Popen[bytes], Path]:
     """Start a server that keeps its files in a folder; it writes its address to the second of what is returned."""
     (folder / "authorization.yaml").write_text(AUTHORIZATION)
@@ -158,7 +159,7 @@ def start_server(
         "IDENTITY_SERVICE_LOG_LEVEL": "DEBUG",
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "identity_service", "--insecure", "--ready-file", str(ready)],
+        [sys.executable, "-m", "identity_service", *options, "--ready-file", str(ready)],
         env={**os.environ, **settings, **(variables or {})},
     )
     return process, ready

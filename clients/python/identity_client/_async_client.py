@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -12,6 +14,7 @@ import grpc.aio
 
 from identity_client._call import Attempts, Call, CallDefaults
 from identity_client._channel import Endpoint, TlsFiles, endpoint
+from identity_client._channels import Channels
 from identity_client._client import DEFAULT_TIMEOUT
 from identity_client._contract import Response
 from identity_client._methods import AsyncCaller
@@ -38,7 +41,11 @@ class AsyncIdentityClient(ServiceMethods, AsyncCaller):
         self._defaults = CallDefaults(account_id or "", timeout, attempt_timeout, on_retry)
         self._pace = Pace()
         self._sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-        self._channel = _open(endpoint(target, tls=tls, credentials=credentials, insecure=insecure))
+        self._channels = Channels(
+            partial(endpoint, target, tls=tls, credentials=credentials, insecure=insecure),
+            _open,
+            tls.paths if tls else (),
+        )
 
     async def __aenter__(self) -> Self:
         """Answer the client itself."""
@@ -52,45 +59,58 @@ class AsyncIdentityClient(ServiceMethods, AsyncCaller):
 
     async def close(self) -> None:
         """Close the connection; calls under way are cut."""
-        await self._channel.close()
+        for channel in self._channels.end():
+            await channel.close()
 
     async def wait_until_connected(self, within: float) -> bool:
         """Connect now; tell whether that went well within so many seconds."""
-        try:
-            await asyncio.wait_for(self._channel.channel_ready(), within)
-        except TimeoutError:
-            return False
-        return True
+        async with self._lent() as channel:
+            try:
+                await asyncio.wait_for(channel.channel_ready(), within)
+            except TimeoutError:
+                return False
+            return True
 
     async def _run(self, call: Call[Response]) -> Response:
         attempts = Attempts(call, self._defaults, self._pace)
-        send = self._channel.unary_unary(
-            call.rpc.path,
-            request_serializer=call.rpc.request_type.SerializeToString,
-            response_deserializer=call.rpc.response_type.FromString,
-        )
         while True:
             try:
-                return await send(attempts.request, timeout=attempts.begin(), metadata=attempts.metadata)
+                async with self._lent() as channel:
+                    send = channel.unary_unary(
+                        call.rpc.path,
+                        request_serializer=call.rpc.request_type.SerializeToString,
+                        response_deserializer=call.rpc.response_type.FromString,
+                    )
+                    return await send(attempts.request, timeout=attempts.begin(), metadata=attempts.metadata)
             except grpc.RpcError as failure:
                 wait = attempts.wait_after(failure)
             await self._sleep(wait)
 
     async def _follow(self, call: Call[Response]) -> AsyncIterator[Response]:
         attempts = Attempts(call, self._defaults, self._pace)
-        send = self._channel.unary_stream(
-            call.rpc.path,
-            request_serializer=call.rpc.request_type.SerializeToString,
-            response_deserializer=call.rpc.response_type.FromString,
-        )
-        responses = send(attempts.request, timeout=call.timeout, metadata=attempts.metadata)
+        async with self._lent() as channel:
+            send = channel.unary_stream(
+                call.rpc.path,
+                request_serializer=call.rpc.request_type.SerializeToString,
+                response_deserializer=call.rpc.response_type.FromString,
+            )
+            responses = send(attempts.request, timeout=call.timeout, metadata=attempts.metadata)
+            try:
+                async for response in responses:
+                    yield response
+            except grpc.RpcError as failure:
+                raise attempts.final(failure) from None
+            finally:
+                responses.cancel()
+
+    @asynccontextmanager
+    async def _lent(self) -> AsyncIterator[grpc.aio.Channel]:
+        channel = self._channels.lend()
         try:
-            async for response in responses:
-                yield response
-        except grpc.RpcError as failure:
-            raise attempts.final(failure) from None
+            yield channel
         finally:
-            responses.cancel()
+            for unused in self._channels.take_back(channel):
+                await unused.close()
 
 
 def _open(where: Endpoint) -> grpc.aio.Channel:

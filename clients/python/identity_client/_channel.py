@@ -31,7 +31,7 @@ _LONGEST_RECONNECT_MS = 5_000
 
 @dataclass(frozen=True)
 class TlsFiles:
-    """The PEM files of a TLS connection.
+    """The PEM files of a TLS connection. When they change, a client connects anew with what they hold then.
 
     Attributes:
         ca: the authorities that sign the server's certificate; None for the public ones.
@@ -50,6 +50,11 @@ class TlsFiles:
         """Refuse half of a client identity."""
         if (self.certificate is None) != (self.key is None):
             raise ValueError("a client certificate and its key are only of use together")
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files that are named."""
+        return [Path(path) for path in (self.ca, self.certificate, self.key) if path is not None]
 
     def credentials(self) -> grpc.ChannelCredentials:
         """Read the files.

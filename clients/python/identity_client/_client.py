@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -11,6 +13,7 @@ import grpc
 
 from identity_client._call import Attempts, Call, CallDefaults
 from identity_client._channel import Endpoint, TlsFiles, endpoint
+from identity_client._channels import Channels
 from identity_client._contract import Response
 from identity_client._methods import BlockingCaller
 from identity_client._retry import Pace, Retry
@@ -45,7 +48,8 @@ class IdentityClient(ServiceMethods, BlockingCaller):
 
         Args:
             target: HOST:PORT, or any name that gRPC takes.
-            tls: the PEM files of the connection; without them the public authorities are trusted.
+            tls: the PEM files of the connection, read again when they change; without them the public authorities
+                are trusted.
             credentials: gRPC channel credentials, in the place of `tls`.
             insecure: speak in clear; taken for targets on this machine only.
             account_id: the AWS account for calls that name none.
@@ -61,7 +65,11 @@ class IdentityClient(ServiceMethods, BlockingCaller):
         self._defaults = CallDefaults(account_id or "", timeout, attempt_timeout, on_retry)
         self._pace = Pace()
         self._sleep: Callable[[float], None] = time.sleep
-        self._channel = _open(endpoint(target, tls=tls, credentials=credentials, insecure=insecure))
+        self._channels = Channels(
+            partial(endpoint, target, tls=tls, credentials=credentials, insecure=insecure),
+            _open,
+            tls.paths if tls else (),
+        )
 
     def __enter__(self) -> Self:
         """Answer the client itself."""
@@ -75,44 +83,57 @@ class IdentityClient(ServiceMethods, BlockingCaller):
 
     def close(self) -> None:
         """Close the connection; calls under way are cut."""
-        self._channel.close()
+        for channel in self._channels.end():
+            channel.close()
 
     def wait_until_connected(self, within: float) -> bool:
         """Connect now; tell whether that went well within so many seconds."""
-        try:
-            grpc.channel_ready_future(self._channel).result(within)
-        except grpc.FutureTimeoutError:
-            return False
-        return True
+        with self._lent() as channel:
+            try:
+                grpc.channel_ready_future(channel).result(within)
+            except grpc.FutureTimeoutError:
+                return False
+            return True
 
     def _run(self, call: Call[Response]) -> Response:
         attempts = Attempts(call, self._defaults, self._pace)
-        send = self._channel.unary_unary(
-            call.rpc.path,
-            request_serializer=call.rpc.request_type.SerializeToString,
-            response_deserializer=call.rpc.response_type.FromString,
-        )
         while True:
             try:
-                return send(attempts.request, timeout=attempts.begin(), metadata=attempts.metadata)
+                with self._lent() as channel:
+                    send = channel.unary_unary(
+                        call.rpc.path,
+                        request_serializer=call.rpc.request_type.SerializeToString,
+                        response_deserializer=call.rpc.response_type.FromString,
+                    )
+                    return send(attempts.request, timeout=attempts.begin(), metadata=attempts.metadata)
             except grpc.RpcError as failure:
                 wait = attempts.wait_after(failure)
             self._sleep(wait)
 
     def _follow(self, call: Call[Response]) -> Iterator[Response]:
         attempts = Attempts(call, self._defaults, self._pace)
-        send = self._channel.unary_stream(
-            call.rpc.path,
-            request_serializer=call.rpc.request_type.SerializeToString,
-            response_deserializer=call.rpc.response_type.FromString,
-        )
-        responses = send(attempts.request, timeout=call.timeout, metadata=attempts.metadata)
+        with self._lent() as channel:
+            send = channel.unary_stream(
+                call.rpc.path,
+                request_serializer=call.rpc.request_type.SerializeToString,
+                response_deserializer=call.rpc.response_type.FromString,
+            )
+            responses = send(attempts.request, timeout=call.timeout, metadata=attempts.metadata)
+            try:
+                yield from responses
+            except grpc.RpcError as failure:
+                raise attempts.final(failure) from None
+            finally:
+                responses.cancel()
+
+    @contextmanager
+    def _lent(self) -> Iterator[grpc.Channel]:
+        channel = self._channels.lend()
         try:
-            yield from responses
-        except grpc.RpcError as failure:
-            raise attempts.final(failure) from None
+            yield channel
         finally:
-            responses.cancel()
+            for unused in self._channels.take_back(channel):
+                unused.close()
 
 
 def _open(where: Endpoint) -> grpc.Channel:

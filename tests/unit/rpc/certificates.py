@@ -10,6 +10,20 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from identity_service.tls import TlsFiles
+
+_DIGITAL_SIGNATURE = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=False,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 URI = x509.UniformResourceIdentifier
 DNS = x509.DNSName
 
@@ -35,12 +49,20 @@ class Authority:
         """Issue a certificate for the given names."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(_name("leaf"), self._name, key.public_key(), is_authority=False)
+        builder = builder.add_extension(_DIGITAL_SIGNATURE, critical=True)
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         private_key = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         return Identity(_pem(builder.sign(self._key, hashes.SHA256())), private_key)
+
+    def server_files(self, identity: Identity) -> TlsFiles:
+        """Give a server its certificate, and this authority for its clients."""
+        own, authority = map(x509.load_pem_x509_certificate, (identity.certificate, self.certificate))
+        return TlsFiles(
+            identity.certificate, identity.private_key, self.certificate, (authority,), own.not_valid_after_utc
+        )
 
     def channel_credentials(self, identity: Identity | None) -> grpc.ChannelCredentials:
         """Build a client's credentials, with a certificate or without."""

@@ -1,9 +1,8 @@
 """Who calls, over real TLS."""
 
-import asyncio
 import ssl
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,10 @@ import pytest
 from cryptography.x509 import GeneralName
 
 from identity_provisioning.v1.user_service_pb2 import DeleteUserRequest
-from identity_service.rpc.interceptors.authentication import spiffe_id
+from identity_service.rpc.client_certificates import ClientCertificates
+from identity_service.rpc.interceptors.authentication import UNKNOWN
 from identity_service.server import tls_credentials
+from tests.support.tls_relay import tls_relay
 from tests.unit.rpc.certificates import DNS, URI, Authority, Identity
 from tests.unit.rpc.support import BOT_ID, REQUEST_ID, LogStream, RunningServer, failure, reason_of, running_server
 
@@ -33,8 +34,10 @@ def authority() -> Authority:
 async def server(authority: Authority, log: LogStream) -> AsyncIterator[RunningServer]:
     """Run a server with TLS."""
     own = authority.issue([DNS("localhost")])
-    credentials = tls_credentials(own.certificate, own.private_key, authority.certificate)
-    async with running_server(log, identify_peer=spiffe_id, server_credentials=credentials) as running:
+    files = authority.server_files(own)
+    peers = ClientCertificates(lambda: files.authorities, lambda: {"example.org"})
+    credentials = tls_credentials(lambda: files)
+    async with running_server(log, identify_peer=peers, server_credentials=credentials) as running:
         yield running
 
 
@@ -71,6 +74,9 @@ async def test_anything_but_one_spiffe_id_is_nobody(
     """Without exactly one URI name that is a SPIFFE id, the call is refused before the application sees it."""
     error = await failure(call(server, authority, authority.issue(names)))
     assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAUTHENTICATED, "CALLER_UNKNOWN")
+    assert error.details() == UNKNOWN
+    (line,) = server.log_lines("caller_unknown")
+    assert {key for key in line if key not in ("trace_id", "span_id")} == {"event", "level", "rule", "timestamp"}
     assert server.application.mutations == []
 
 
@@ -122,17 +128,19 @@ async def test_reflection_needs_an_authenticated_caller(
 
 async def test_tls_1_2_is_refused(server: RunningServer, authority: Authority, tmp_path: Path) -> None:
     """A connection over an older TLS is nobody, whatever certificate it has."""
-    async with _relay(server.address, authority, TLS_1_2, tmp_path) as address:
+    async with _relay(server, authority, TLS_1_2, tmp_path) as address:
         error = await failure(_call_in_clear(address))
     assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAUTHENTICATED, "CALLER_UNKNOWN")
-    assert error.details() == "TLS 1.3 is required"
+    assert error.details() == UNKNOWN
+    (line,) = server.log_lines("caller_unknown")
+    assert line["rule"] == "tls_version"
 
 
 async def test_the_relay_of_the_test_above_works_with_tls_1_3(
     server: RunningServer, authority: Authority, tmp_path: Path
 ) -> None:
     """What the test above shows is the version's doing, not the relay's."""
-    async with _relay(server.address, authority, TLS_1_3, tmp_path) as address:
+    async with _relay(server, authority, TLS_1_3, tmp_path) as address:
         await _call_in_clear(address)
     assert len(server.application.mutations) == 1
 
@@ -147,37 +155,9 @@ async def _call_in_clear(address: str) -> Any:
         return await rpc(REQUEST, timeout=10)
 
 
-@asynccontextmanager
-async def _relay(target: str, authority: Authority, version: ssl.TLSVersion, folder: Path) -> AsyncIterator[str]:
-    """Relay clear connections over TLS of one version: gRPC's own client offers no choice of it."""
+def _relay(
+    server: RunningServer, authority: Authority, version: ssl.TLSVersion, folder: Path
+) -> AbstractAsyncContextManager[str]:
     identity = authority.issue([URI(BOT_ID)])
-    pem = folder / "client.pem"
-    pem.write_bytes(identity.certificate + identity.private_key)
-    context = ssl.create_default_context(cadata=authority.certificate.decode())
-    context.load_cert_chain(pem)
-    context.minimum_version = context.maximum_version = version
-    context.set_alpn_protocols(["h2"])
-    host, _, port = target.rpartition(":")
-    tasks: list[asyncio.Task[None]] = []
-    writers: list[asyncio.StreamWriter] = []
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            writer.write(data)
-
-    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        far_reader, far_writer = await asyncio.open_connection(
-            host, int(port), ssl=context, server_hostname="localhost"
-        )
-        writers.append(far_writer)
-        tasks.extend((asyncio.create_task(pump(reader, far_writer)), asyncio.create_task(pump(far_reader, writer))))
-
-    async with await asyncio.start_server(connect, "127.0.0.1", 0) as relay:
-        yield f"127.0.0.1:{relay.sockets[0].getsockname()[1]}"
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for writer in writers:
-            writer.transport.abort()
-        await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
+    pem = identity.certificate + identity.private_key
+    return tls_relay(server.address, authority.certificate, pem, version, folder)

@@ -1,6 +1,7 @@
 """What every server has: the order of its interceptors, and the limits of its connections."""
 
 import socket
+from datetime import UTC, datetime
 
 import grpc
 import pytest
@@ -11,6 +12,7 @@ from identity_service.rpc.interceptors import interceptor_chain
 from identity_service.rpc.interceptors.around import AroundInterceptor
 from identity_service.rpc.interceptors.authentication import insecure_caller
 from identity_service.server import OPTIONS, AddressError, bind, tls_credentials
+from identity_service.tls import TlsFiles
 from tests.unit.rpc.support import FakeAuthorizer
 
 
@@ -52,7 +54,8 @@ def test_a_call_is_the_current_one_only_while_it_lasts() -> None:
 async def test_an_address_that_cannot_be_had_is_named(what: str) -> None:
     """The operator reads which address could not be listened on, and why that may be."""
     server = grpc.aio.server(options=OPTIONS)
-    junk = tls_credentials(b"junk", b"junk", b"junk") if what == "the files are not PEM" else None
+    files = TlsFiles(b"junk", b"junk", b"junk", (), datetime.now(UTC))
+    junk = tls_credentials(lambda: files) if what == "the files are not PEM" else None
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = f"127.0.0.1:{other.getsockname()[1]}"
         with pytest.raises(AddressError, match="not in PEM" if junk else "something else") as raised:

@@ -8,6 +8,7 @@ from identity_service.adapters.authorization.settings import AuthorizationSettin
 from identity_service.domain.caller import Caller
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.plan import Plan
+from identity_service.domain.spiffe import trust_domain_of
 from identity_service.domain.target import Target
 
 
@@ -19,6 +20,7 @@ class FileAuthorizer:
 
     def __init__(self, rules: AuthorizationSettings) -> None:
         self._rules = rules
+        self._trust_domains = frozenset(map(trust_domain_of, rules.callers))
 
     @classmethod
     def from_file(cls, path: Path | str, known_rpcs: frozenset[str]) -> Self:
@@ -28,6 +30,10 @@ class FileAuthorizer:
             AuthorizationFileError: the file cannot be read, or something in it is not understood.
         """
         return cls(settings.read(Path(path), known_rpcs))
+
+    def trust_domains(self) -> frozenset[str]:
+        """Return the trust domains of all callers that the file knows."""
+        return self._trust_domains
 
     def identify(self, caller_id: str) -> Caller:
         """Return the caller with its team; raise CALLER_NOT_ALLOWED for one that no team knows."""

@@ -11,8 +11,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from identity_service.adapters.authorization.spiffe import check_workload_id
 from identity_service.adapters.authorization.strict_yaml import Document, Location, StrictYamlError
+from identity_service.domain.spiffe import check_workload_id
 
 EVERY_RPC = "*"
 

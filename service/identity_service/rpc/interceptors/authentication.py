@@ -1,37 +1,23 @@
-"""Who calls: exactly one SPIFFE id in a client certificate that the configured authority signed."""
+"""Who calls: exactly one SPIFFE id in a client certificate that a trusted authority signed."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+
+import structlog
 
 from identity_service.application.ports import Authorizer
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.rpc.call import current_call
+from identity_service.rpc.client_certificates import AuthContext
 from identity_service.rpc.interceptors.around import AroundInterceptor, Context
+from identity_service.rpc.x509_svid import BrokenRuleError
 
-AuthContext = Mapping[str, Iterable[bytes]]
 IdentifiesPeers = Callable[[AuthContext], str]
-"""Takes a connection's authentication context to the id of who is at its other end."""
+"""Takes a connection's authentication context to the id of who is at its other end, or raises BrokenRuleError."""
 
-SPIFFE_SCHEME = "spiffe://"
-TLS_VERSION = "TLSv1.3"
 INSECURE_CALLER_ID = "spiffe://insecure.local/caller"
-
-
-def spiffe_id(auth_context: AuthContext) -> str:
-    """Return the SPIFFE id of a peer over TLS 1.3; raises IdentityError CALLER_UNKNOWN without exactly one.
-
-    Only URI names count. gRPC's own `peer_identities()` mixes them with DNS names, into which anything may be written.
-    """
-    # gRPC for Python has no setting for the version of TLS.
-    if _texts(auth_context, "ssl_tls_version") != [TLS_VERSION]:
-        raise IdentityError(Reason.CALLER_UNKNOWN, "TLS 1.3 is required")
-    uris = _texts(auth_context, "peer_uri")
-    # gRPC gives a SPIFFE id only where it is in the form that the SPIFFE standard asks for.
-    if len(uris) != 1 or _texts(auth_context, "peer_spiffe_id") != uris or not uris[0].startswith(SPIFFE_SCHEME):
-        raise IdentityError(
-            Reason.CALLER_UNKNOWN, "a client certificate with exactly one URI name, a SPIFFE id, is required"
-        )
-    return uris[0]
+UNKNOWN = "a client certificate with exactly one SPIFFE id, over TLS 1.3, is required"
+"""All that a peer is told, whatever is wrong: it is nobody, and need not learn how to become somebody."""
 
 
 def insecure_caller(auth_context: AuthContext) -> str:
@@ -50,10 +36,10 @@ class Authentication(AroundInterceptor):
     async def around(self, method: str, context: Context) -> AsyncIterator[None]:
         """Put the caller into the current call."""
         call = current_call()
-        call.caller_id = self._identify_peer(context.auth_context())
+        try:
+            call.caller_id = self._identify_peer(context.auth_context())
+        except BrokenRuleError as error:
+            structlog.get_logger().warning("caller_unknown", rule=error.rule, trace_id=call.trace_id)
+            raise IdentityError(Reason.CALLER_UNKNOWN, UNKNOWN) from None
         call.caller = self._authorizer.identify(call.caller_id)
         yield
-
-
-def _texts(auth_context: AuthContext, key: str) -> list[str]:
-    return [value.decode("utf-8", "replace") for value in auth_context.get(key, ())]

@@ -126,3 +126,10 @@ def test_a_refusal_does_not_tell_the_rules(authorizer: FileAuthorizer) -> None:
     assert wrong_account.metadata == {"action": "CreateUser"}
     assert wrong_rpc.message.replace("DeleteUser", "X") == wrong_account.message.replace("CreateUser", "X")
     assert not [word for word in (ONE, OTHER, "ci-platform", "Ann") if word in str(wrong_rpc) + str(wrong_account)]
+
+
+def test_the_trust_domains_are_those_of_the_callers(tmp_path: Path) -> None:
+    """Authentication takes ids of no other trust domain than one that a caller of the file has."""
+    file = tmp_path / "authorization.yaml"
+    file.write_text(f'{RULES}  "spiffe://other.example/a/b": auditors\n')
+    assert FileAuthorizer.from_file(file, KNOWN).trust_domains() == {"example.org", "other.example"}

@@ -44,3 +44,8 @@ def _check_path(segments: list[str]) -> None:
             raise ValueError("a SPIFFE id's path has no segment '.' or '..'")
         if not _SEGMENT.fullmatch(segment):
             raise ValueError("a path segment has letters, digits, '.', '-' and '_' only: no percent-encoding")
+
+
+def trust_domain_of(spiffe_id: str) -> str:
+    """Return the trust domain of an id that `check_workload_id` has let pass."""
+    return spiffe_id.removeprefix(SCHEME).partition("/")[0]
