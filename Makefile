@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: venv demo test test-system soak bench lint generate requirements release image clean help FORCE
+.PHONY: venv demo test test-system soak chaos bench lint generate requirements release image clean help FORCE
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -61,6 +61,9 @@ test-system: .venv/made-in ## run the tests that need system programs: aws, kube
 soak: .venv/made-in ## run the races in the embedded account for 100 rounds instead of 10
 	@SOAK_ROUNDS=100 $(RUN) pytest tests/unit/embedded_aws/test_concurrency.py $(ARGS)
 
+chaos: .venv/made-in ## kill and pause servers at work and compare the account with what was asked; RUNS=200 SEED=1
+	@$(RUN) tests.chaos --runs $(or $(RUNS),200) --seed $(or $(SEED),1) $(ARGS)
+
 bench: .venv/made-in ## measure; nothing passes or fails, and figures of a busy machine mean little
 	@for script in tests/benchmarks/bench_*.py; do $(RUN) "$$(echo "$${script%.py}" | tr / .)" $(ARGS) || exit; done
 
@@ -69,6 +72,9 @@ lint: .venv/made-in .venv-generate/made-in ## check style, types, import directi
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
 	@.venv/bin/lint-imports
+	@for folder in examples/authorization k8s/base/authorization; do \
+		printf '%s: ' "$$folder" && $(RUN) identity_service authz check --folder "$$folder" || exit; \
+	done
 	@$(GENERATE) --check && echo "The contract is well formed, and what is generated from it is up to date."
 
 generate: .venv-generate/made-in ## make the contract's code again, after a change of a .proto

@@ -29,7 +29,7 @@ from identity_client.handout import read_credentials_csv
 
 HERE = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
-CALLER = "spiffe://example.org/onboarding-bot"
+CALLER = "spiffe://example.org/demo"
 START_SECONDS = 30.0
 PROVEN_USER = "inventory-reader"
 console = Console(highlight=False, soft_wrap=True)
@@ -94,7 +94,7 @@ def service(aws: EmbeddedAws, secrets: Path, log_file: Path) -> Iterator[str]:
         "IDENTITY_SERVICE_AWS_ACCOUNT_ID": aws.account_id,
         "IDENTITY_SERVICE_AWS_ENDPOINT_URL": aws.endpoint_url,
         "IDENTITY_SERVICE_AWS_REGION": "us-east-1",
-        "IDENTITY_SERVICE_AUTHORIZATION_FILE": HERE / "authorization.yaml",
+        "IDENTITY_SERVICE_AUTHORIZATION_DIR": HERE / "authorization",
         "IDENTITY_SERVICE_STORE_URL": f"sqlite:///{secrets / 'store.sqlite3'}",
         "IDENTITY_SERVICE_LISTEN_ADDRESS": "127.0.0.1:0",
         "IDENTITY_SERVICE_HEALTH_ADDRESS": "127.0.0.1:0",

@@ -1,4 +1,4 @@
-"""The command `identity-service`: serve until SIGTERM or SIGINT, then drain; or `migrate` or `sweep`, and end.
+"""The command `identity-service`: serve until SIGTERM or SIGINT, then drain; or `migrate`, `sweep` or `authz`, and end.
 
 Settings are environment variables, `IDENTITY_SERVICE_...`; the options are for starting it by hand. Exit codes: 0
 after a drain, a migration, or a sweep that found nothing, 1 if it cannot, 2 for wrong settings or options, 3 after a
@@ -20,6 +20,7 @@ import structlog
 from identity_service.adapters.authorization import AuthorizationFileError
 from identity_service.adapters.aws_iam import ExplicitCredentials
 from identity_service.adapters.store import StoreError, migrate
+from identity_service.authz_command import add_authz_parser, run_authz
 from identity_service.bootstrap import serve, sweep
 from identity_service.domain.errors import IdentityError
 from identity_service.embedded import EmbeddedAccount, EmbeddedAwsError, embedded_account
@@ -40,13 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
     options = _parser().parse_args(arguments)
     try:
+        if options.command == "authz":
+            return run_authz(options)
         if options.command == "migrate":
             return _migrate()
         return asyncio.run(_sweep(options) if options.command == "sweep" else _run(options))
     except SettingsError as error:
         return _complain(str(error), EXIT_WRONG_SETTINGS)
     except AuthorizationFileError as error:
-        lines = [f"IDENTITY_SERVICE_AUTHORIZATION_FILE: {line}" for line in str(error).splitlines()]
+        lines = [f"IDENTITY_SERVICE_AUTHORIZATION_DIR: {line}" for line in str(error).splitlines()]
         return _complain("\n".join(lines), EXIT_WRONG_SETTINGS)
     except IdentityError as error:
         return _complain(error.message, EXIT_CANNOT_START)
@@ -95,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="first end, in a restored store, the requests that it takes for running; the account is not touched",
     )
+    add_authz_parser(commands)
     return parser
 
 

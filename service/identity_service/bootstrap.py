@@ -12,7 +12,7 @@ import grpc
 import structlog
 from opentelemetry.sdk.trace import TracerProvider
 
-from identity_service.adapters.authorization import FileAuthorizer
+from identity_service.adapters.authorization import FileAuthorizer, keep_fresh
 from identity_service.adapters.aws_iam import (
     AwsAccountSettings,
     AwsSettings,
@@ -41,7 +41,7 @@ from identity_service.rpc.client_certificates import ClientCertificates
 from identity_service.rpc.interceptors import interceptor_chain
 from identity_service.rpc.interceptors.authentication import IdentifiesPeers, insecure_caller
 from identity_service.rpc.mutations import Mutations
-from identity_service.rpc.services import RPC_NAMES, Services
+from identity_service.rpc.services import Services
 from identity_service.server import BoundAddresses, HealthServer, bind, build_server, tls_credentials
 from identity_service.settings import Settings, SettingsError, explain
 from identity_service.start_check import StartCheck
@@ -66,6 +66,7 @@ class Running:
     health: HealthServer
     work: OwnedWork
     worker: Worker
+    authorizer: FileAuthorizer
     addresses: BoundAddresses
     tls: TlsWatch | None
 
@@ -87,7 +88,7 @@ async def serve(
         # Also what is cut off halfway through its start is stopped in order.
         stack.push_async_callback(_drain, running, settings.drain_seconds)
         await _start(running)
-        loops = [running.worker.run(settings.worker_poll_seconds)]
+        loops = [running.worker.run(settings.worker_poll_seconds), keep_fresh(running.authorizer)]
         if running.tls:
             loops.append(running.tls.run())
         async with _looping(loops):
@@ -188,7 +189,7 @@ def _explain_aws(error: AwsSettingsError) -> str:
 def _build(
     settings: Settings, insecure: bool, accounts: ConfiguredAccounts, ledger: SqlLedger, tracing: TracerProvider
 ) -> Running:
-    authorizer = FileAuthorizer.from_file(settings.authorization_file, RPC_NAMES)
+    authorizer = FileAuthorizer(settings.authorization_dir)
     tls = None if insecure else TlsWatch(settings)
     work = OwnedWork(settings.maximum_mutations)
     settling = Settling(settings.settle_seconds, timedelta(seconds=settings.signature_validity_seconds))
@@ -211,7 +212,7 @@ def _build(
     server = build_server(services, interceptors, settings.maximum_concurrent_rpcs)
     address = bind(server, settings.listen_address, tls_credentials(tls.current) if tls else None)
     health = HealthServer(settings.health_address)
-    return Running(server, health, work, worker, BoundAddresses(address, health.address), tls)
+    return Running(server, health, work, worker, authorizer, BoundAddresses(address, health.address), tls)
 
 
 def _identify_peers(tls: TlsWatch | None, authorizer: FileAuthorizer) -> IdentifiesPeers:
@@ -228,7 +229,7 @@ async def _start(running: Running) -> None:
 
 @asynccontextmanager
 async def _looping(loops: Sequence[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    """Let the worker claim and the TLS files be watched while the block lasts; what was begun is drained later."""
+    """Run loops while the block lasts; what the worker has begun by then is drained with the rest."""
     tasks = [asyncio.create_task(loop) for loop in loops]
     try:
         yield

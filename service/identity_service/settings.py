@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, DirectoryPath, Field, FilePath, SecretStr, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -30,7 +30,7 @@ EXAMPLES: Mapping[str, str] = {
     "tls_certificate_file": "/etc/identity-service/tls/tls.crt",
     "tls_private_key_file": "/etc/identity-service/tls/tls.key",
     "client_ca_file": "/etc/identity-service/tls/ca.crt",
-    "authorization_file": "/etc/identity-service/authorization.yaml",
+    "authorization_dir": "/etc/identity-service/authorization",
     "store_url": "sqlite:////var/lib/identity-service/identity-service.sqlite3",
     "aws_account_id": "123456789012",
     "aws_partition": "aws",
@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     tls_private_key_file: FilePath | None = None
     client_ca_file: FilePath | None = None
 
-    authorization_file: FilePath
+    authorization_dir: DirectoryPath
     store_url: SecretStr = SecretStr("sqlite:///identity-service.sqlite3")
 
     aws_account_id: Annotated[str, Field(pattern="^[0-9]{12}$")]

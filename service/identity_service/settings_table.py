@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from identity_service.settings import PREFIX, TLS_FILES, Settings, example_of
 
 HEADINGS = ("variable", "type", "default", "example")
-KINDS: Mapping[str, str] = {"file-path": "file", "path": "path", "password": "URL"}
+KINDS: Mapping[str, str] = {"file-path": "file", "directory-path": "folder", "path": "path", "password": "URL"}
 """What the formats of a JSON schema are called; others stand as they are."""
 
 

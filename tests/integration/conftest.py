@@ -26,7 +26,8 @@ from identity_provisioning.v1.user_service_pb2_grpc import UserServiceStub
 INSECURE = ("--insecure",)
 CALLER = "spiffe://insecure.local/caller"
 TEAM = "try-out"
-AUTHORIZATION = f'teams:\n  {TEAM}:\n    rpcs: ["*"]\ncallers:\n  "{CALLER}": {TEAM}\n'
+AUTHORIZATION = f'teams: {{{TEAM}: {{accounts: {{"*": unguarded}}}}}}\ncallers: {{"{CALLER}": {TEAM}}}\n'
+EVERYTHING = '@id("everything") permit (principal, action, resource);\n'
 RESET_POLICY = "arn:aws:iam::aws:policy/IAMUserChangePassword"
 BOUNDARY_STATEMENTS = [{"Effect": "Allow", "Action": ["s3:*", "iam:ChangePassword"], "Resource": "*"}]
 
@@ -140,7 +141,11 @@ def start_server(
     account: Account, folder: Path, variables: Mapping[str, str] | None = None, options: Sequence[str] = INSECURE
 ) -> tuple[subprocess.Popen[bytes], Path]:
     """Start a server that keeps its files in a folder; it writes its address to the second of what is returned."""
-    (folder / "authorization.yaml").write_text(AUTHORIZATION)
+    authorization = folder / "authorization"
+    if not authorization.exists():
+        authorization.mkdir()
+        (authorization / "callers.yaml").write_text(AUTHORIZATION)
+        (authorization / "everything.cedar").write_text(EVERYTHING)
     ready = folder / "ready.json"
     settings = {
         "AWS_ACCESS_KEY_ID": account.aws.access_key_id,
@@ -151,7 +156,7 @@ def start_server(
         "IDENTITY_SERVICE_AWS_READ_TIMEOUT": "1",
         "IDENTITY_SERVICE_AWS_RETRY_BUDGET": "0.6",
         "IDENTITY_SERVICE_SETTLE_SECONDS": "0.2",
-        "IDENTITY_SERVICE_AUTHORIZATION_FILE": str(folder / "authorization.yaml"),
+        "IDENTITY_SERVICE_AUTHORIZATION_DIR": str(authorization),
         "IDENTITY_SERVICE_STORE_URL": f"sqlite:///{folder / 'store.sqlite3'}",
         "IDENTITY_SERVICE_LISTEN_ADDRESS": "127.0.0.1:0",
         "IDENTITY_SERVICE_HEALTH_ADDRESS": "127.0.0.1:0",

@@ -84,10 +84,13 @@ class SecureServer:
 def secure_server(account: Account, folder: Path, pki: Pki) -> Iterator[SecureServer]:
     """Run a server that knows one caller."""
     server = SecureServer(folder, pki)
-    authorization = folder / "callers.yaml"
-    authorization.write_text(f'teams:\n  bots:\n    rpcs: ["*"]\ncallers:\n  "{CALLER}": bots\n')
+    authorization = folder / "known-callers"
+    authorization.mkdir()
+    callers = f'teams:\n  bots:\n    accounts: {{"*": unguarded}}\ncallers:\n  "{CALLER}": bots\n'
+    (authorization / "callers.yaml").write_text(callers)
+    (authorization / "everything.cedar").write_text('@id("everything") permit (principal, action, resource);\n')
     variables = {f"IDENTITY_SERVICE_{VARIABLES[name]}": str(folder / "tls" / name) for name in VARIABLES}
-    variables["IDENTITY_SERVICE_AUTHORIZATION_FILE"] = str(authorization)
+    variables["IDENTITY_SERVICE_AUTHORIZATION_DIR"] = str(authorization)
     process, ready = start_server(account, folder, {**os.environ, **variables}, options=())
     try:
         server.address = wait_until_ready(process, ready)

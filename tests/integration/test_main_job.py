@@ -17,7 +17,7 @@ from identity_client import (
     PermissionDenied,
     PlanChanged,
 )
-from identity_provisioning.v1.user_service_pb2 import AdoptUserRequest
+from identity_provisioning.v1.permission_service_pb2 import CheckAccessRequest
 from tests.integration.conftest import RESET_POLICY, TEAM, Account, document
 
 READ = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::acme/*"}
@@ -272,7 +272,7 @@ def test_an_absent_user_is_not_found(client: IdentityClient, account: Account) -
 def test_what_is_not_built_says_so(client: IdentityClient, account: Account) -> None:
     """A declared RPC that is not built yet is refused, never ignored."""
     with pytest.raises(NotBuiltYet) as refused:
-        client.adopt_user(AdoptUserRequest(user_name="ana"))
+        client.check_access(CheckAccessRequest(user_name="ana", actions=["s3:GetObject"]))
     assert refused.value.reason == "NOT_BUILT_YET"
     assert account.writes() == []
 

@@ -24,10 +24,12 @@ START_SECONDS = 30.0
 AUTHORIZATION = """
 teams:
   try-out:
-    rpcs: ["*"]
+    accounts:
+      "*": unguarded
 callers:
   "spiffe://insecure.local/caller": try-out
 """
+EVERYTHING = '@id("everything") permit (principal, action, resource);'
 LOOPBACK = ("--listen", "127.0.0.1:0", "--health", "127.0.0.1:0")
 
 WITHOUT_AWS = {
@@ -46,11 +48,13 @@ Start = Callable[..., subprocess.Popen[bytes]]
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """Set what the process needs, and nothing that is set where the tests run."""
-    authorization = tmp_path / "authorization.yaml"
-    authorization.write_text(AUTHORIZATION)
+    authorization = tmp_path / "authorization"
+    authorization.mkdir()
+    (authorization / "callers.yaml").write_text(AUTHORIZATION)
+    (authorization / "everything.cedar").write_text(EVERYTHING)
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("IDENTITY_SERVICE_", "AWS_", "OTEL_"))}
     return inherited | {
-        "IDENTITY_SERVICE_AUTHORIZATION_FILE": str(authorization),
+        "IDENTITY_SERVICE_AUTHORIZATION_DIR": str(authorization),
         "IDENTITY_SERVICE_STORE_URL": f"sqlite:///{tmp_path}/store.sqlite3",
     }
 
@@ -234,12 +238,12 @@ def test_insecure_beyond_loopback_is_refused(start: Start, tmp_path: Path) -> No
     assert "Traceback" not in said
 
 
-def test_a_wrong_authorization_file_is_named(start: Start, tmp_path: Path) -> None:
-    """What is wrong in the authorization file stops the start with words, not with a traceback."""
-    (tmp_path / "authorization.yaml").write_text("teams: {}\n")
+def test_wrong_authorization_files_are_named(start: Start, tmp_path: Path) -> None:
+    """A broken file, or a broken policy, stops the start with file, line and words, not with a traceback."""
+    (tmp_path / "authorization" / "broken.cedar").write_text('\npermit (principal, action == Action::"Nope");\n')
     code, said = refused(start("--insecure", "--embedded-aws", *LOOPBACK), tmp_path)
     assert code == 2
-    assert "authorization.yaml" in said
+    assert "authorization/broken.cedar:2: this is no policy" in said
     assert "Traceback" not in said
 
 

@@ -89,7 +89,7 @@ class Operator:
             "AWS_SECRET_ACCESS_KEY": aws.secret_access_key,
             "IDENTITY_SERVICE_AWS_ACCOUNT_ID": aws.account_id,
             "IDENTITY_SERVICE_AWS_ENDPOINT_URL": aws.endpoint_url,
-            "IDENTITY_SERVICE_AUTHORIZATION_FILE": str(self._folder / "authorization.yaml"),
+            "IDENTITY_SERVICE_AUTHORIZATION_DIR": str(self._folder / "authorization"),
             "IDENTITY_SERVICE_STORE_URL": f"sqlite:///{self.store}",
         }
         command = [sys.executable, "-m", "identity_service", *arguments]
@@ -292,12 +292,12 @@ def test_with_the_store_there_a_sweep_finds_nothing(operator: Operator) -> None:
 
 def test_what_a_sweep_cannot_do_is_told(operator: Operator, tmp_path: Path) -> None:
     """Wrong settings are code 2, an AWS that refuses is code 1; both in words."""
-    (tmp_path / "authorization.yaml").write_text("{}")
+    (tmp_path / "authorization").mkdir()
     operator.account.aws.inject(Fault("ListVirtualMFADevices", AnswerError("AccessDenied", 403)))
     refused = operator.run("sweep")
     assert refused.exit_code == 1
     assert "AWS denies this service the action" in refused.stderr
-    (tmp_path / "authorization.yaml").unlink()
+    (tmp_path / "authorization").rmdir()
     wrong = operator.run("sweep")
     assert wrong.exit_code == 2
-    assert "IDENTITY_SERVICE_AUTHORIZATION_FILE" in wrong.stderr
+    assert "IDENTITY_SERVICE_AUTHORIZATION_DIR" in wrong.stderr

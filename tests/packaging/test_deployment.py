@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from identity_service.adapters.authorization import settings as authorization_settings
+from identity_service.adapters.authorization import FileAuthorizer
 from identity_service.settings import PREFIX, Settings, load_settings, split_address
 
 Manifest = dict[str, Any]
@@ -65,7 +65,7 @@ def dockerfile(root: Path) -> str:
 def test_base_is_five_kinds_of_object(manifests: Mapping[str, Manifest], base: Path) -> None:
     """The base holds each object once, and no file that is not part of it."""
     assert set(manifests) == {"ServiceAccount", "PersistentVolumeClaim", "Deployment", "Service"}
-    assert len(list(base.iterdir())) == len(manifests) + len(["kustomization.yaml", "authorization.yaml"])
+    assert len(list(base.iterdir())) == len(manifests) + len(["kustomization.yaml", "authorization"])
 
 
 @pytest.mark.parametrize("source", ["k8s", "Dockerfile"])
@@ -84,16 +84,24 @@ def test_server_starts_with_the_manifests_settings(
         path = tmp_path / value.removeprefix("/")
         if value.startswith("/etc/"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            path.mkdir() if name.endswith("_DIR") else path.touch()
         monkeypatch.setenv(name, str(path) if value.startswith("/etc/") else value)
     assert load_settings().listen_address == "0.0.0.0:8443"
 
 
 def test_server_understands_the_manifests_authorization(base: Path) -> None:
-    """The server accepts the authorization file of the base, and it allows its one caller's team something."""
-    settings = authorization_settings.read(base / "authorization.yaml", frozenset({"ProvisionUser"}))
-    (team,) = settings.callers.values()
-    assert settings.teams[team].allows("ProvisionUser", "123456789012")
+    """The server accepts the authorization files of the base, and they allow its one caller something."""
+    authorizer = FileAuthorizer(base / "authorization")
+    caller = authorizer.identify("spiffe://example.org/ns/platform/sa/provisioner")
+    authorizer.may_ask(caller, "ProvisionUser", "123456789012", None)
+
+
+def test_every_authorization_file_is_mounted(base: Path, kustomization: Manifest) -> None:
+    """The ConfigMap holds each file of the folder that the server reads."""
+    (generator,) = [each for each in kustomization["configMapGenerator"] if each["name"].endswith("authorization")]
+    assert sorted(generator["files"]) == sorted(
+        f"authorization/{path.name}" for path in (base / "authorization").iterdir()
+    )
 
 
 def test_every_file_and_the_store_lie_in_a_volume(
@@ -104,7 +112,7 @@ def test_every_file_and_the_store_lie_in_a_volume(
     volumes = _by_name(pod["volumes"])
     paths = [value.removeprefix("sqlite:///") for value in variables.values() if "/" in value]
     assert len(paths) == 5
-    assert all(any(path.startswith(f"{mount}/") for mount in mounts) for path in paths)
+    assert all(any(f"{path}/".startswith(f"{mount}/") for mount in mounts) for path in paths)
     assert set(mounts.values()) == set(volumes)
     assert volumes[mounts["/var/lib/identity-service"]]["persistentVolumeClaim"]["claimName"] == (
         "identity-service-state"

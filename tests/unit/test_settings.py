@@ -17,9 +17,9 @@ def good_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in os.environ:
         if name.startswith(PREFIX):
             monkeypatch.delenv(name)
+    monkeypatch.setenv(PREFIX + "AUTHORIZATION_DIR", str(tmp_path))
     file = tmp_path / "file"
     file.touch()
-    monkeypatch.setenv(PREFIX + "AUTHORIZATION_FILE", str(file))
     monkeypatch.setenv(PREFIX + "AWS_ACCOUNT_ID", "123456789012")
     for name in TLS:
         monkeypatch.setenv(PREFIX + name, str(file))
@@ -70,9 +70,16 @@ def test_tls_is_complete_or_refused(monkeypatch: pytest.MonkeyPatch, name: str) 
 
 def test_a_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A path to nothing is found before the server starts."""
-    monkeypatch.setenv(PREFIX + "AUTHORIZATION_FILE", str(tmp_path / "nothing"))
+    monkeypatch.setenv(PREFIX + "CLIENT_CA_FILE", str(tmp_path / "nothing"))
     (line,) = problems()
-    assert line.startswith(PREFIX + "AUTHORIZATION_FILE: path does not point to a file")
+    assert line.startswith(PREFIX + "CLIENT_CA_FILE: path does not point to a file")
+
+
+def test_a_folder_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The folder of authorization is one, and is there."""
+    monkeypatch.setenv(PREFIX + "AUTHORIZATION_DIR", str(tmp_path / "file"))
+    (line,) = problems()
+    assert line.startswith(PREFIX + "AUTHORIZATION_DIR: path does not point to a directory")
 
 
 def test_values_are_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,10 +142,10 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_every_example_is_a_setting_that_would_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a message shows as an example is itself right, files that are not there apart."""
+    """What a message shows as an example is itself right, files and folders that are not there apart."""
     assert set(EXAMPLES) <= set(Settings.model_fields)
     for name, example in EXAMPLES.items():
-        if not name.endswith("_file"):
+        if not name.endswith(("_file", "_dir")):
             monkeypatch.setenv(PREFIX + name.upper(), example)
     load_settings()
 

@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Folder:
     (tmp_path / CERTIFICATE).write_bytes(identity.certificate)
     (tmp_path / KEY).write_bytes(identity.private_key)
     (tmp_path / CA).write_bytes(authority.certificate)
-    (tmp_path / "authorization").touch()
+    (tmp_path / "authorization").mkdir()
     return tmp_path
 
 
@@ -37,7 +37,7 @@ def settings(folder: Folder) -> Settings:
     """Point the settings at the folder."""
     files = {name.lower(): folder / name for name in (CERTIFICATE, KEY, CA)}
     return Settings.model_validate(
-        {**files, "authorization_file": folder / "authorization", "aws_account_id": "123456789012"}
+        {**files, "authorization_dir": folder / "authorization", "aws_account_id": "123456789012"}
     )
 
 

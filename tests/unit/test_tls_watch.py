@@ -30,7 +30,7 @@ class World:
         self.now = START
         self.authority = Authority()
         self.write(self.authority)
-        (folder / "authorization").touch()
+        (folder / "authorization").mkdir()
 
     def watch(self) -> TlsWatch:
         """Begin to watch."""
@@ -39,7 +39,7 @@ class World:
                 "tls_certificate_file": self.folder / "certificate",
                 "tls_private_key_file": self.folder / "key",
                 "client_ca_file": self.folder / "ca",
-                "authorization_file": self.folder / "authorization",
+                "authorization_dir": self.folder / "authorization",
                 "aws_account_id": "123456789012",
             }
         )

@@ -10,7 +10,6 @@ from identity_client._methods import Described, Paged, Stream, Unary
 from identity_provisioning.v1 import credential_service_pb2 as credential
 from identity_provisioning.v1 import operation_service_pb2 as operation
 from identity_provisioning.v1 import permission_service_pb2 as permission
-from identity_provisioning.v1 import user_service_pb2 as user
 
 
 class ServiceMethods:
@@ -25,7 +24,7 @@ class ServiceMethods:
     list_users = Described(user_calls.list_users)
     iterate_users = Paged(user_calls.list_users, lambda page: page.users)
     update_user = Described(user_calls.update_user)
-    adopt_user = Unary(user.AdoptUserRequest, user.AdoptUserResponse)
+    adopt_user = Described(user_calls.adopt_user)
     delete_user = Described(user_calls.delete_user)
 
     create_credentials = Described(credential_calls.create_credentials)

@@ -33,6 +33,8 @@ from identity_client._specs import (
 from identity_provisioning.v1.permission_pb2 import NewGroup, NewPolicy
 from identity_provisioning.v1.user_pb2 import UserSpec
 from identity_provisioning.v1.user_service_pb2 import (
+    AdoptUserRequest,
+    AdoptUserResponse,
     CreateUserRequest,
     CreateUserResponse,
     DeleteUserRequest,
@@ -193,6 +195,26 @@ def update_user(
         remove_tag_keys=name_list(remove_tags),
     )
     return Call(rpc(UpdateUserRequest, UpdateUserResponse), request, timeout)
+
+
+def adopt_user(
+    user_name: str,
+    *,
+    validate_only: bool = False,
+    expected_plan_digest: str = "",
+    request_id: str | None = None,
+    account_id: str | None = None,
+    timeout: float | None = None,
+) -> Call[AdoptUserResponse]:
+    """Take a user that nobody owns into the ownership of the caller's team. What the user has stays as it is."""
+    request = AdoptUserRequest(
+        account_id=account_id or "",
+        request_id=request_id or "",
+        validate_only=validate_only,
+        expected_plan_digest=expected_plan_digest,
+        user_name=user_name,
+    )
+    return Call(rpc(AdoptUserRequest, AdoptUserResponse), request, timeout)
 
 
 def delete_user(

@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from identity_service.application.ledger import Denial, Ledger
 from identity_service.application.planners.planned import PlannedMutation
 from identity_service.application.ports import Authorizer
-from identity_service.domain import tags, target
+from identity_service.domain import tags
 from identity_service.domain.caller import Caller
 from identity_service.domain.errors import IdentityError, Reason, Resource
-from identity_service.domain.request import Mutation
-
-RIGHT_TO_COPY = "GetUser"
-"""Whoever copies a user's permissions must be allowed to read that user."""
+from identity_service.domain.proposal import Proposal
+from identity_service.domain.request import Mutation, UserAdoption
 
 
 class Gate:
@@ -33,11 +31,8 @@ class Gate:
         """Refuse a plan that the caller may not have. Raises NOT_OWNER or CALLER_NOT_ALLOWED."""
         try:
             if planned.target_tags is not None:
-                _require_owner(caller, planned, planned.target_tags)
-            if planned.copied_from is not None:
-                source = target.user(planned.copied_from)
-                self._authorizer.may_ask(caller, RIGHT_TO_COPY, planned.plan.account_id, source)
-            self._authorizer.may_have(caller, mutation.action, planned.plan)
+                _require_owner(caller, mutation, planned, planned.target_tags)
+            self._authorizer.may_have(caller, _proposal(mutation, planned))
         except IdentityError as error:
             await self._audit(caller, mutation, planned.plan.account_id, error)
             raise
@@ -55,8 +50,23 @@ class Gate:
         await self._ledger.record_denial(denial)
 
 
-def _require_owner(caller: Caller, planned: PlannedMutation, its_tags: Mapping[str, str]) -> None:
-    if tags.owner_of(its_tags) == caller.team:
+def _proposal(mutation: Mutation, planned: PlannedMutation) -> Proposal:
+    return Proposal(
+        action=mutation.action,
+        plan=planned.plan,
+        user=planned.before.user if planned.before else None,
+        target_tags=planned.target_tags,
+        copied_from=planned.copied_from,
+    )
+
+
+def _require_owner(caller: Caller, mutation: Mutation, planned: PlannedMutation, its_tags: Mapping[str, str]) -> None:
+    """Refuse what another team owns, and what nobody owns unless it is to be adopted.
+
+    No policy can allow more: the owner is in IAM, the team is in the caller's certificate, neither is in the request.
+    """
+    owner = tags.owner_of(its_tags)
+    if owner == caller.team or (not owner and isinstance(mutation.body, UserAdoption)):
         return
     kind, name = planned.plan.target.kind.value, planned.plan.target.name
     resource = Resource(f"iam:{kind.capitalize()}", name)

@@ -24,7 +24,7 @@ from identity_service.domain.entities import (
     VirtualMfaDeviceRecord,
 )
 from identity_service.domain.passwords import PasswordPolicy
-from identity_service.domain.plan import Plan
+from identity_service.domain.proposal import Proposal
 from identity_service.domain.secret import Secret
 from identity_service.domain.target import Target
 
@@ -320,5 +320,5 @@ class Authorizer(Protocol):
         `target` is what it is about, None for a whole account.
         """
 
-    def may_have(self, caller: Caller, action: str, plan: Plan) -> None:
-        """Decide on the expanded plan, before anything is written."""
+    def may_have(self, caller: Caller, proposal: Proposal) -> None:
+        """Decide on the expanded plan, before anything is written; on each thing that it gives, makes or takes."""

@@ -21,7 +21,8 @@ from identity_service.domain.steps import CreateLoginProfile, EnableMfaDevice, U
 from identity_service.domain.target import TargetKind
 
 DISABLE_CONSOLE_ACCESS = "DisableConsoleAccess"
-UPDATE_USER = "UpdateUser"
+READ_AGAIN = frozenset({"AdoptUser", "UpdateUser"})
+"""RPCs after which the user is not what it was, and whose IAM calls do not answer it."""
 
 
 def brings_secrets(body: Body) -> bool:
@@ -74,7 +75,7 @@ async def describe_outcome(account: IamAccount, intent: Intent, journal: Journal
 async def _user_after(account: IamAccount, intent: Intent, journal: Journal) -> UserRecord | None:
     """Return the user as IAM has it; where it cannot be read again after an update, as it was before."""
     known = journal.user or (intent.snapshot.user if intent.snapshot else None)
-    if intent.action != UPDATE_USER:
+    if intent.action not in READ_AGAIN:
         return known
     renamed = [step.new_user_name for step in intent.plan.steps if isinstance(step, UpdateUser) and step.new_user_name]
     try:

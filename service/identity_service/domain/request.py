@@ -150,6 +150,11 @@ class UserDeletion(_OfUser):
 
 
 @dataclass(frozen=True)
+class UserAdoption(_OfUser):
+    """The taking of a user that nobody owns into the ownership of the caller's team."""
+
+
+@dataclass(frozen=True)
 class UserUpdate(_OfUser):
     """A change of a user's name, path or tags; None and empty leave things as they are."""
 
@@ -244,6 +249,7 @@ class PolicyDeletion:
 Body = (
     UserChange
     | UserDeletion
+    | UserAdoption
     | UserUpdate
     | PermissionRevocation
     | ConsoleDisabling

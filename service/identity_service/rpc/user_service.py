@@ -5,6 +5,8 @@ from typing import Any, Protocol
 import grpc
 
 from identity_provisioning.v1.user_service_pb2 import (
+    AdoptUserRequest,
+    AdoptUserResponse,
     CreateUserRequest,
     CreateUserResponse,
     DeleteUserRequest,
@@ -29,7 +31,6 @@ from identity_service.rpc.converters.plan import to_executed_steps, to_plan
 from identity_service.rpc.converters.user import to_get_user_response, to_optional_user, to_user
 from identity_service.rpc.listings import Lists, page_request
 from identity_service.rpc.mutations import Mutations
-from identity_service.rpc.not_built import not_built
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -43,8 +44,6 @@ class ReadsUsers(Protocol):
 
 class UserService(UserServiceServicer):
     """Users, whole. Each method converts, calls, converts."""
-
-    AdoptUser = not_built
 
     def __init__(self, mutations: Mutations, get_user: ReadsUsers, listing: Lists) -> None:
         self._mutations = mutations
@@ -90,6 +89,15 @@ class UserService(UserServiceServicer):
         if isinstance(result, Plan):
             return UpdateUserResponse(plan=to_plan(result))
         return UpdateUserResponse(
+            user=to_optional_user(result.user), steps=to_executed_steps(result.steps), replayed=result.replayed
+        )
+
+    async def AdoptUser(self, request: AdoptUserRequest, context: Context) -> AdoptUserResponse:  # noqa: N802 - named in the contract
+        """Take a user that nobody owns into the ownership of the caller's team."""
+        result = await self._mutations.run(user_requests.adopt_user(request))
+        if isinstance(result, Plan):
+            return AdoptUserResponse(plan=to_plan(result))
+        return AdoptUserResponse(
             user=to_optional_user(result.user), steps=to_executed_steps(result.steps), replayed=result.replayed
         )
 

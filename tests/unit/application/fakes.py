@@ -9,14 +9,16 @@ from typing import Any
 from identity_service.application.ports import IamAccount
 from identity_service.domain.caller import Caller
 from identity_service.domain.errors import IdentityError, Reason
-from identity_service.domain.plan import Plan
+from identity_service.domain.proposal import Proposal
 from identity_service.domain.sealed import SealedDocument
 from identity_service.domain.target import Target
 from tests.unit.application.fake_ledger import FakeLedger
 
-__all__ = ["BOT", "OTHER", "FakeAccounts", "FakeAuthorizer", "FakeLedger", "FakeSealer"]
+__all__ = ["BOT", "COPY", "OTHER", "FakeAccounts", "FakeAuthorizer", "FakeLedger", "FakeSealer"]
 
 BOT = Caller("spiffe://example.org/onboarding-bot", "people-team")
+COPY = "copy"
+"""Stands among forbidden steps for every copy of another user's permissions."""
 OTHER = Caller("spiffe://example.org/ci", "ci-platform")
 
 
@@ -39,6 +41,7 @@ class FakeAuthorizer:
 
     forbidden_actions: set[str] = field(default_factory=set)
     forbidden_steps: set[str] = field(default_factory=set)
+    proposals: list[Proposal] = field(default_factory=list)
 
     def identify(self, caller_id: str) -> Caller:
         """Know the two callers."""
@@ -49,9 +52,11 @@ class FakeAuthorizer:
         if action in self.forbidden_actions:
             raise IdentityError(Reason.CALLER_NOT_ALLOWED, "not allowed")
 
-    def may_have(self, caller: Caller, action: str, plan: Plan) -> None:
-        """Refuse plans with a forbidden step."""
-        if self.forbidden_steps & {step.iam_action for step in plan.steps}:
+    def may_have(self, caller: Caller, proposal: Proposal) -> None:
+        """Refuse plans with a forbidden step, and forbidden copies."""
+        self.proposals.append(proposal)
+        copies = {COPY} if proposal.copied_from else set()
+        if self.forbidden_steps & ({step.iam_action for step in proposal.plan.steps} | copies):
             raise IdentityError(Reason.CALLER_NOT_ALLOWED, "not allowed")
 
 

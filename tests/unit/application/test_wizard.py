@@ -35,7 +35,7 @@ from identity_service.domain.request import (
 )
 from identity_service.domain.secret import Secret
 from tests.contract.fake_iam import ALLOW_NOTHING
-from tests.unit.application.fakes import OTHER
+from tests.unit.application.fakes import COPY, OTHER
 from tests.unit.application.worlds import DENIED, OWNED, World, replace_action
 
 READ = json.dumps(
@@ -147,10 +147,10 @@ async def test_what_is_asked_for_comes_before_what_is_copied(world: World) -> No
     assert error.field_violations[0].field == "permissions.copy_from_user_name"
 
 
-async def test_copying_needs_the_right_to_read_the_model(world: World) -> None:
-    """Whoever may not read a user may not copy it either."""
+async def test_copying_needs_a_right_of_its_own(world: World) -> None:
+    """Whoever may have everything else, but may not copy that user, is refused before anything is written."""
     asked = await copied(world)
-    world.authorizer.forbidden_actions.add("GetUser")
+    world.authorizer.forbidden_steps.add(COPY)
     assert (await world.refused(new(permissions=asked))).reason is Reason.CALLER_NOT_ALLOWED
     assert world.iam.mutations == []
 

@@ -26,6 +26,7 @@ from identity_service.domain.request import (
     ConsoleDisabling,
     MfaDeviceEnabling,
     Mutation,
+    UserAdoption,
     UserDeletion,
     UserUpdate,
 )
@@ -43,6 +44,7 @@ LOST = IamError(IamErrorKind.UNAVAILABLE, "iam:Any", outcome_unknown=True)
 SETTLE_SECONDS = 15.0
 RECIPIENT = "age1recipient"
 ACTIONS: dict[type[Body], str] = {
+    UserAdoption: "AdoptUser",
     UserDeletion: "DeleteUser",
     UserUpdate: "UpdateUser",
     ConsoleDisabling: "DisableConsoleAccess",

@@ -29,6 +29,7 @@ POLICY_ARN = f"arn:aws:iam::{ACCOUNT}:policy/Deploy"
 
 CHANGES = {
     "UpdateUser": ("update", "ana", "--tag", "a=b"),
+    "AdoptUser": ("adopt", "ana"),
     "AssignPermissions": ("assign", "ana", "--group", "g"),
     "RevokePermissions": ("revoke", "ana", "--group", "g"),
     "CreateCredentials": ("credentials", "create", "ana", "--access-key", "--show-secrets"),

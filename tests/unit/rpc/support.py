@@ -31,6 +31,7 @@ from identity_service.domain.entities import (
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.plan import Plan
+from identity_service.domain.proposal import Proposal
 from identity_service.domain.request import Mutation
 from identity_service.domain.target import Target
 from identity_service.rpc.interceptors import interceptor_chain
@@ -75,7 +76,7 @@ class FakeAuthorizer:
     def may_ask(self, caller: Caller, action: str, account_id: str, target: Target | None) -> None:
         """Allow."""
 
-    def may_have(self, caller: Caller, action: str, plan: Plan) -> None:
+    def may_have(self, caller: Caller, proposal: Proposal) -> None:
         """Allow."""
 
 

@@ -17,6 +17,7 @@ BUILT = {
     "AssignPermissions",
     "GetUser",
     "ListUsers",
+    "AdoptUser",
     "UpdateUser",
     "DeleteUser",
     "DisableConsoleAccess",

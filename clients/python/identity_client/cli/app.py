@@ -31,7 +31,7 @@ from identity_client.cli.policy_commands import policies
 from identity_client.cli.provision_command import PROVISION_EXAMPLES, provision
 from identity_client.cli.session import Output, Session, printable
 from identity_client.cli.update_command import UPDATE_EXAMPLES, update
-from identity_client.cli.user_commands import DELETE_EXAMPLES, GET_EXAMPLES, delete, get
+from identity_client.cli.user_commands import ADOPT_EXAMPLES, DELETE_EXAMPLES, GET_EXAMPLES, adopt, delete, get
 
 _DEFAULT_TIMEOUT = 60.0
 _ARGUMENTS = "identity_client.cli.arguments"
@@ -182,6 +182,7 @@ app.command(epilog=epilog(*INIT_EXAMPLES))(init)
 app.command(epilog=epilog(*GET_EXAMPLES))(get)
 app.command("list", epilog=epilog(*LIST_EXAMPLES))(list_users)
 app.command(epilog=epilog(*UPDATE_EXAMPLES))(update)
+app.command(epilog=epilog(*ADOPT_EXAMPLES))(adopt)
 app.command(epilog=epilog(*DELETE_EXAMPLES))(delete)
 app.add_typer(credentials, name="credentials")
 app.add_typer(mfa, name="mfa")

@@ -63,7 +63,7 @@ class BadInputError(CliError):
 
 
 _ADVICE_BY_REASON = {
-    "NOT_OWNER": "Your team does not own this user; its owner, or AdoptUser, has to come first.",
+    "NOT_OWNER": "Your team does not own this user. One that nobody owns can be adopted: `identityctl adopt`.",
     "ACCOUNT_NOT_FOUND": "Name one of the accounts that the service is configured for with --account.",
     "PASSWORD_POLICY_VIOLATION": "Choose a password that fits the policy; `identityctl account` shows it.",
     "POLICY_AMBIGUOUS": "Name the policy by its ARN.",

@@ -1,4 +1,4 @@
-"""`identityctl get` and `identityctl delete`: one user that is there."""
+"""`identityctl get`, `identityctl adopt` and `identityctl delete`: one user that is there."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from identity_provisioning.v1.credential_pb2 import AccessKey
 from identity_provisioning.v1.user_service_pb2 import GetUserResponse
 
 GET_EXAMPLES = ("get ana", "get ana --output json")
+ADOPT_EXAMPLES = ("adopt ana", "adopt ana --yes")
 DELETE_EXAMPLES = ("delete ana", "delete ana --yes --account 123456789012")
 
 
@@ -26,6 +27,18 @@ def get(context: typer.Context, user: UserName) -> None:
         session.write_json(message_document(found))
     else:
         session.results.print(_user_table(found))
+
+
+def adopt(context: typer.Context, user: UserName, yes: Yes = False) -> None:
+    """Take a user that nobody owns into your team's ownership, after a review.
+
+    Its credentials and permissions stay as they are; from then on your team may change them.
+    """
+    session: Session = context.obj
+    ask = partial(session.connect().adopt_user, user)
+    change = Change(user, f"Adopt {user}?", ask, forward_only=True, look=get_command(user))
+    adopted = review_and_carry_out(session, change, yes=yes)
+    report(session, adopted, f"{adopted.user.arn or user} belongs to {adopted.user.owner_team or 'your team'}.")
 
 
 def delete(context: typer.Context, user: UserName, yes: Yes = False) -> None:

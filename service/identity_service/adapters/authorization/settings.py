@@ -1,25 +1,27 @@
-"""The authorization file: its form, and the check of one against it.
+"""`callers.yaml`: its form, and the check of one against it.
 
 Everything that is not understood is refused when the file is read, and never guessed at: a typing error must not
 give anybody more than was meant.
 """
 
 import re
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from identity_service.adapters.authorization.strict_yaml import Document, Location, StrictYamlError
+from identity_service.domain.guard_rails import GuardRails
 from identity_service.domain.spiffe import check_workload_id
 
-EVERY_RPC = "*"
+EVERY_OTHER_ACCOUNT = "*"
+UNGUARDED = "unguarded"
 
 WORDS = {
     "dict_type": "must be a mapping",
     "extra_forbidden": "this key is not known here",
     "list_type": "must be a list",
+    "literal_error": "must be 'allowed' or 'forbidden'",
     "missing": "this key is missing",
     "model_type": "must be a mapping",
     "string_type": "must be text",
@@ -31,23 +33,13 @@ Mistake = tuple[Location, str]
 
 
 class AuthorizationFileError(ValueError):
-    """An authorization file that is not to be used; the text names the file and, line by line, what is wrong."""
+    """Authorization files that are not to be used; the text says line by line in which file what is wrong."""
 
 
-def _one_star_as_list(value: object) -> object:
-    return [EVERY_RPC] if value == EVERY_RPC else value
-
-
-def _star_alone(rpcs: list[str]) -> list[str]:
-    if EVERY_RPC in rpcs and len(rpcs) > 1:
-        raise ValueError(f"{EVERY_RPC!r} stands for every RPC and stands alone")
-    return rpcs
-
-
-def _check_account_id(account_id: str) -> str:
-    if not re.fullmatch("[0-9]{12}", account_id):
-        raise ValueError("an account id has 12 digits")
-    return account_id
+def _check_account(account: str) -> str:
+    if not re.fullmatch("[0-9]{12}", account) and account != EVERY_OTHER_ACCOUNT:
+        raise ValueError(f"an account id has 12 digits; {EVERY_OTHER_ACCOUNT!r} stands for every account not named")
+    return account
 
 
 def _check_team_name(name: str) -> str:
@@ -56,28 +48,94 @@ def _check_team_name(name: str) -> str:
     return name
 
 
-AccountId = Annotated[str, AfterValidator(_check_account_id)]
+def _check_arn(pattern: str) -> str:
+    if not pattern.startswith("arn:"):
+        raise ValueError("this is no policy's ARN")
+    return pattern
+
+
+def _check_path(pattern: str) -> str:
+    # `/people*` would also be `/people-of-somebody-else/`.
+    if not re.fullmatch(r"/([!-~]+/)?\*?", pattern):
+        raise ValueError("a path begins and ends with '/'; a '*' after that stands for all below")
+    return pattern
+
+
+def _check_regular_expression(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"this is no regular expression: {error.msg}") from None
+    return pattern
+
+
+def _unguarded_or_rails(value: object) -> object:
+    if value == UNGUARDED:
+        return GuardRailSettings()
+    if value in ({}, ""):
+        raise ValueError(f"set a guard rail, or say {UNGUARDED!r}")
+    return value
+
+
+def _check_some(text: str) -> str:
+    if not text:
+        raise ValueError("must not be empty")
+    return text
+
+
+AccountKey = Annotated[str, AfterValidator(_check_account)]
 SpiffeId = Annotated[str, AfterValidator(check_workload_id)]
 TeamName = Annotated[str, AfterValidator(_check_team_name)]
 """Fits the value of the owner tag and the contract's `owner_team`."""
-Rpcs = Annotated[list[str], Field(min_length=1), BeforeValidator(_one_star_as_list), AfterValidator(_star_alone)]
+Arns = list[Annotated[str, AfterValidator(_check_arn)]]
+Paths = list[Annotated[str, AfterValidator(_check_path)]]
+Names = list[Annotated[str, AfterValidator(_check_some)]]
+RegularExpression = Annotated[str, AfterValidator(_check_regular_expression)]
+AllowedOrForbidden = Literal["allowed", "forbidden"]
 
 
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class GuardRailSettings(_Settings):
+    """The guard rails of a team in an account; one that is left out does not guard."""
+
+    required_boundary: Annotated[Arns, Field(min_length=1)] | None = None
+    allowed_paths: Paths | None = None
+    user_name_pattern: RegularExpression | None = None
+    allowed_policies: Arns | None = None
+    allowed_groups: Names | None = None
+    inline_documents: AllowedOrForbidden = "allowed"
+    self_management: AllowedOrForbidden = "allowed"
+
+    def rails(self) -> GuardRails:
+        """Return them as the domain judges them."""
+        return GuardRails(
+            required_boundary=_tuple(self.required_boundary),
+            allowed_paths=_tuple(self.allowed_paths),
+            user_name_pattern=self.user_name_pattern,
+            allowed_policies=_tuple(self.allowed_policies),
+            allowed_groups=_tuple(self.allowed_groups),
+            inline_documents=self.inline_documents == "allowed",
+            self_management=self.self_management == "allowed",
+        )
+
+
+def _tuple(listed: list[str] | None) -> tuple[str, ...] | None:
+    return None if listed is None else tuple(listed)
+
+
 class TeamSettings(_Settings):
-    """What a team may ask for: RPCs by name, and accounts; every configured account if none is named."""
+    """Where a team may do anything at all, and its guard rails there."""
 
-    rpcs: Rpcs
-    # Left out means every account; written and empty does not: a list whose last line was commented out is a mistake.
-    accounts: Annotated[list[AccountId], Field(min_length=1)] = Field(default_factory=list)
+    accounts: Annotated[
+        dict[AccountKey, Annotated[GuardRailSettings, BeforeValidator(_unguarded_or_rails)]], Field(min_length=1)
+    ]
 
-    def allows(self, action: str, account_id: str) -> bool:
-        """Tell whether the team may ask for an RPC in an account."""
-        rpc_allowed = action in self.rpcs or EVERY_RPC in self.rpcs
-        return rpc_allowed and (not self.accounts or account_id in self.accounts)
+    def rails(self) -> dict[str, GuardRails]:
+        """Return the guard rails by account."""
+        return {account: settings.rails() for account, settings in self.accounts.items()}
 
 
 class AuthorizationSettings(_Settings):
@@ -87,31 +145,27 @@ class AuthorizationSettings(_Settings):
     callers: Annotated[dict[SpiffeId, str], Field(min_length=1)]
 
 
-def read(path: Path, known_rpcs: frozenset[str]) -> AuthorizationSettings:
-    """Read and check a file. Raises AuthorizationFileError."""
+def parse(name: str, text: str) -> AuthorizationSettings:
+    """Check the text of a file. Raises AuthorizationFileError, whose lines begin with the file's name."""
     try:
-        document = Document(path.read_text(encoding="utf-8"))
+        document = Document(text)
     except StrictYamlError as problem:
-        raise AuthorizationFileError(f"{path}:{problem.line}: {problem.message}") from None
-    except UnicodeDecodeError:
-        raise AuthorizationFileError(f"{path}: this is not UTF-8") from None
-    except OSError as error:
-        raise AuthorizationFileError(f"{path}: the file cannot be read: {error.strerror}") from None
+        raise AuthorizationFileError(f"{name}:{problem.line}: {problem.message}") from None
     if document.value is None:
-        raise AuthorizationFileError(f"{path}: the file is empty")
-    return _check(path, document, known_rpcs)
+        raise AuthorizationFileError(f"{name}: the file is empty")
+    return _check(name, document)
 
 
-def _check(path: Path, document: Document, known_rpcs: frozenset[str]) -> AuthorizationSettings:
+def _check(name: str, document: Document) -> AuthorizationSettings:
     try:
         settings = AuthorizationSettings.model_validate(document.value)
     except ValidationError as error:
         mistakes = [_mistake(detail) for detail in error.errors(include_url=False, include_input=False)]
     else:
-        mistakes = _unknown_names(settings, known_rpcs)
+        mistakes = _unknown_teams(settings)
         if not mistakes:
             return settings
-    lines = [f"{path}:{document.line_of(at)}: {_key_path(at)}: {message}" for at, message in mistakes]
+    lines = [f"{name}:{document.line_of(at)}: {_key_path(at)}: {message}" for at, message in mistakes]
     raise AuthorizationFileError("\n".join(lines))
 
 
@@ -123,20 +177,12 @@ def _mistake(detail: ErrorDetails) -> Mistake:
     return at, WORDS.get(detail["type"], detail["msg"])
 
 
-def _unknown_names(settings: AuthorizationSettings, known_rpcs: frozenset[str]) -> list[Mistake]:
-    """Find names that lead nowhere: RPCs that the contract lacks, teams that the file lacks."""
-    rpcs: list[Mistake] = [
-        (("teams", name, "rpcs", index), f"the contract has no RPC {rpc!r}")
-        for name, team in settings.teams.items()
-        for index, rpc in enumerate(team.rpcs)
-        if rpc != EVERY_RPC and rpc not in known_rpcs
-    ]
-    teams: list[Mistake] = [
+def _unknown_teams(settings: AuthorizationSettings) -> list[Mistake]:
+    return [
         (("callers", caller_id), f"the file has no team {team!r}")
         for caller_id, team in settings.callers.items()
         if team not in settings.teams
     ]
-    return rpcs + teams
 
 
 def _key_path(location: Location) -> str:
@@ -145,7 +191,7 @@ def _key_path(location: Location) -> str:
     for part in location:
         if isinstance(part, int):
             written += f"[{part}]"
-        elif "/" in part or "." in part:
+        elif "/" in part or "." in part or part == EVERY_OTHER_ACCOUNT:
             written += f'["{part}"]'
         else:
             written += f".{part}" if written else part

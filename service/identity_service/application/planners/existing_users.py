@@ -6,10 +6,12 @@ from identity_service.application.planners.held_documents import read_held_docum
 from identity_service.application.planners.planned import PlannedMutation
 from identity_service.application.ports import IamAccount
 from identity_service.application.reading import read_user, read_user_for_deletion
+from identity_service.domain.entities import AccountSummary, UserSnapshot
 from identity_service.domain.errors import Reason, Resource
 from identity_service.domain.facts import UserFacts
 from identity_service.domain.names import name_key
 from identity_service.domain.plan import Plan, Problem
+from identity_service.domain.planning.adoption import plan_adoption
 from identity_service.domain.planning.console import plan_console_disabling
 from identity_service.domain.planning.deletion import plan_deletion
 from identity_service.domain.planning.revocation import plan_revocation
@@ -18,9 +20,22 @@ from identity_service.domain.planning.user_update import plan_user_update
 from identity_service.domain.request import (
     ConsoleDisabling,
     PermissionRevocation,
+    UserAdoption,
     UserDeletion,
     UserUpdate,
 )
+
+
+async def plan_user_adoption(account: IamAccount, adoption: UserAdoption, team: str) -> PlannedMutation:
+    """Plan the taking of a user; nothing but the user itself is read. Raises IamError."""
+    user = await account.get_user(adoption.user_name, expected=True)
+    facts = UserFacts(
+        account_id=account.account_id,
+        partition=account.partition,
+        summary=AccountSummary({}),
+        snapshot=UserSnapshot(user) if user else None,
+    )
+    return _planned(plan_adoption(adoption, facts, team), facts)
 
 
 async def plan_update(account: IamAccount, update: UserUpdate) -> PlannedMutation:

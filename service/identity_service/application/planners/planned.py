@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from identity_service.domain.entities import UserSnapshot
+from identity_service.domain.entities import UserRecord, UserSnapshot
 from identity_service.domain.passwords import DEFAULT_POLICY, PasswordPolicy
 from identity_service.domain.plan import Plan
 
@@ -21,6 +21,6 @@ class PlannedMutation:
     before: UserSnapshot | None = None
     target_tags: Mapping[str, str] | None = None
     owned_device: str = ""
-    copied_from: str | None = None
+    copied_from: UserRecord | None = None
     password_policy: PasswordPolicy = field(default=DEFAULT_POLICY)
     sign_in_url: str = ""

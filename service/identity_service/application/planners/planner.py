@@ -4,6 +4,7 @@ from identity_service.application.planners.existing_users import (
     plan_disabling,
     plan_permission_revocation,
     plan_update,
+    plan_user_adoption,
     plan_user_deletion,
 )
 from identity_service.application.planners.groups_and_policies import (
@@ -26,6 +27,7 @@ from identity_service.domain.request import (
     PermissionRevocation,
     PolicyCreation,
     PolicyDeletion,
+    UserAdoption,
     UserChange,
     UserDeletion,
     UserUpdate,
@@ -39,6 +41,8 @@ async def plan_mutation(account: IamAccount, body: Body, row_id: str, team: str)
             return await plan_user_change(account, body, row_id, team)
         case UserDeletion():
             return await plan_user_deletion(account, body)
+        case UserAdoption():
+            return await plan_user_adoption(account, body, team)
         case UserUpdate():
             return await plan_update(account, body)
         case PermissionRevocation():

@@ -33,7 +33,7 @@ async def plan_user_change(account: IamAccount, change: UserChange, row_id: str,
         plan=plan_change(change, facts, row_id, team),
         before=before,
         target_tags=before.user.tags if before else None,
-        copied_from=facts.copied.user.user_name if facts.copied else None,
+        copied_from=facts.copied.user if facts.copied else None,
         password_policy=facts.password_policy,
         sign_in_url=sign_in_url(facts.partition, facts.account_id, facts.alias),
     )

@@ -1,6 +1,7 @@
 """Requests of UserService: from the contract's messages to the service's own terms."""
 
 from identity_provisioning.v1.user_service_pb2 import (
+    AdoptUserRequest,
     CreateUserRequest,
     DeleteUserRequest,
     ListUsersRequest,
@@ -12,6 +13,7 @@ from identity_service.domain.request import (
     Mutation,
     Permissions,
     RequestFields,
+    UserAdoption,
     UserChange,
     UserDeletion,
     UserUpdate,
@@ -59,6 +61,11 @@ def update_user(request: UpdateUserRequest) -> Mutation:
         remove_tag_keys=tuple(request.remove_tag_keys),
     )
     return to_mutation("UpdateUser", request, update)
+
+
+def adopt_user(request: AdoptUserRequest) -> Mutation:
+    """Convert a request to adopt a user."""
+    return to_mutation("AdoptUser", request, UserAdoption(request.user_name))
 
 
 def delete_user(request: DeleteUserRequest) -> Mutation:
