@@ -1,8 +1,8 @@
-"""The command `identity-service`: serve until SIGTERM or SIGINT, then drain; or `migrate`, `sweep` or `authz`, and end.
+"""The command `identity-service`: serve until SIGTERM or SIGINT, then drain; or do one thing (`migrate`, ...), and end.
 
 Settings are environment variables, `IDENTITY_SERVICE_...`; the options are for starting it by hand. Exit codes: 0
-after a drain, a migration, or a sweep that found nothing, 1 if it cannot, 2 for wrong settings or options, 3 after a
-sweep that found something.
+after a drain, a migration, or a sweep or an audit that found nothing, 1 if it cannot, 2 for wrong settings or options,
+3 after a sweep or an audit that found something.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import structlog
 from identity_service.adapters.authorization import AuthorizationFileError
 from identity_service.adapters.aws_iam import ExplicitCredentials
 from identity_service.adapters.store import StoreError, migrate
+from identity_service.audit_command import AuditError, add_audit_parser, run_audit
 from identity_service.authz_command import add_authz_parser, run_authz
 from identity_service.bootstrap import serve, sweep
 from identity_service.domain.errors import IdentityError
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return run_authz(options)
         if options.command == "migrate":
             return _migrate()
+        if options.command == "audit":
+            return run_audit(options)
         return asyncio.run(_sweep(options) if options.command == "sweep" else _run(options))
     except SettingsError as error:
         return _complain(str(error), EXIT_WRONG_SETTINGS)
@@ -53,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain("\n".join(lines), EXIT_WRONG_SETTINGS)
     except IdentityError as error:
         return _complain(error.message, EXIT_CANNOT_START)
-    except (AddressError, EmbeddedAwsError) as error:
+    except (AddressError, AuditError, EmbeddedAwsError) as error:
         return _complain(str(error), EXIT_CANNOT_START)
     except OSError as error:
         return _complain(f"{error.filename or 'the system'}: {error.strerror}", EXIT_CANNOT_START)
@@ -99,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         help="first end, in a restored store, the requests that it takes for running; the account is not touched",
     )
     add_authz_parser(commands)
+    add_audit_parser(commands)
     return parser
 
 

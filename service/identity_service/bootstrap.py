@@ -36,7 +36,7 @@ from identity_service.application.work import OwnedWork
 from identity_service.application.worker import Worker
 from identity_service.domain.errors import IamError, IdentityError
 from identity_service.domain.sweep import Finding
-from identity_service.observability.tracing import TracingSettingsError, open_tracing
+from identity_service.observability.tracing import TracingSettingsError, current_trace, open_tracing
 from identity_service.rpc.client_certificates import ClientCertificates
 from identity_service.rpc.interceptors import interceptor_chain
 from identity_service.rpc.interceptors.authentication import IdentifiesPeers, insecure_caller
@@ -56,6 +56,7 @@ AWS_EXAMPLES: Mapping[str, str] = {
 """The variables of boto3's own that can stop a start."""
 
 SECONDS_OF_A_DAY = 86_400
+AUDIT_HEADS_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,11 @@ async def serve(
         # Also what is cut off halfway through its start is stopped in order.
         stack.push_async_callback(_drain, running, settings.drain_seconds)
         await _start(running)
-        loops = [running.worker.run(settings.worker_poll_seconds), keep_fresh(running.authorizer)]
+        loops = [
+            running.worker.run(settings.worker_poll_seconds),
+            keep_fresh(running.authorizer),
+            log_audit_heads(ledger, AUDIT_HEADS_SECONDS),
+        ]
         if running.tls:
             loops.append(running.tls.run())
         async with _looping(loops):
@@ -145,6 +150,7 @@ async def _open_ledger(settings: Settings, stack: AsyncExitStack) -> SqlLedger:
             signature_validity_seconds=settings.signature_validity_seconds,
             retry_window_seconds=settings.retry_window_seconds,
             retention_seconds=settings.retention_days * SECONDS_OF_A_DAY,
+            trace_id=_trace_id,
         )
         stack.push_async_callback(ledger.close)
         await ledger.open()
@@ -239,6 +245,20 @@ async def _looping(loops: Sequence[Coroutine[Any, Any, None]]) -> AsyncIterator[
         for task in tasks:
             with suppress(asyncio.CancelledError):
                 await task
+
+
+async def log_audit_heads(ledger: SqlLedger, seconds: float) -> None:
+    """Log the heads of the audit log's chains every so many seconds, until cancelled; the last ones at the close."""
+    while True:
+        await asyncio.sleep(seconds)
+        # A log that cannot be written now may be written later.
+        with suppress(OSError):
+            ledger.log_audit_heads()
+
+
+def _trace_id() -> str:
+    trace = current_trace()
+    return trace[0] if trace else ""
 
 
 async def _drain(running: Running, seconds: float) -> None:

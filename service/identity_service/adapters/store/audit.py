@@ -1,10 +1,15 @@
-"""The audit log: what is told of each event, and reading it back.
+"""The audit log: what is told of each event, how it is appended, and reading it back.
 
 Details name things and never hold their content: no policy document, no tag, no word of an error.
 """
 
+from collections.abc import Mapping
+from dataclasses import fields
+
 import sqlalchemy as sa
 
+from identity_service.adapters.store import audit_chain
+from identity_service.adapters.store.database import write_json
 from identity_service.adapters.store.rows import Row
 from identity_service.adapters.store.schema import AuditEventName, audit_log
 from identity_service.adapters.store.units import Unit
@@ -13,6 +18,9 @@ from identity_service.domain.outcome import ExecutedStep, Outcome
 from identity_service.domain.steps import Step
 
 Details = dict[str, object]
+
+NEXT_ID_OF_POSTGRESQL = sa.text("SELECT nextval(pg_get_serial_sequence('audit_log', 'id'))")
+LAST_ID_OF_SQLITE = sa.text("SELECT seq FROM sqlite_sequence WHERE name = 'audit_log'")
 
 NAMING_FIELDS = (
     "boundary_arn",
@@ -26,6 +34,11 @@ NAMING_FIELDS = (
     "serial_number",
 )
 """Fields of steps that name what is given or taken; listed one by one, so that a new field is not audited unseen."""
+
+EVENT_FIELDS = tuple(field.name for field in fields(AuditEvent))
+
+AWS_ANSWER = ("aws_action", "aws_error_code", "aws_request_id")
+"""What an error's metadata tells of the answer that it comes from."""
 
 
 def intent_details(intent: Intent) -> Details:
@@ -66,8 +79,10 @@ def _executed(step: ExecutedStep) -> Details:
 
 
 def failure_details(failure: Failure) -> Details:
-    """Tell why it failed."""
-    return {"reason": failure.error.reason.name, "retryable": failure.retryable}
+    """Tell why it failed, and which answer of AWS's it was, if it was one."""
+    metadata = failure.error.metadata
+    answered = {name: metadata[name] for name in AWS_ANSWER if metadata.get(name)}
+    return {"reason": failure.error.reason.name, "retryable": failure.retryable, **answered}
 
 
 def append_intent(unit: Unit, intent: Intent) -> None:
@@ -93,9 +108,10 @@ def append(unit: Unit, event: AuditEventName, row: Row, details: Details) -> Non
 
 
 def append_denial(unit: Unit, denial: Denial) -> None:
-    """Write that a request was refused."""
-    _append(
+    """Write that a request was refused; in no chain, so that who is refused makes nobody else's line wait."""
+    _insert(
         unit,
+        {},
         event=AuditEventName.DENIED,
         caller_id=denial.caller_id,
         team=denial.team,
@@ -109,7 +125,26 @@ def append_denial(unit: Unit, denial: Denial) -> None:
 
 
 def _append(unit: Unit, **values: object) -> None:
-    unit.connection.execute(audit_log.insert().values(at=unit.now, **values))
+    stored = {
+        **values,
+        "id": _next_id(unit.connection),
+        "at": audit_chain.time_text(unit.now),
+        "event": str(values["event"]),
+        "trace_id": unit.trace_id,
+        "details": write_json(values["details"]),
+    }
+    _insert(unit, {"id": stored["id"], **unit.chain.link(stored)}, **values)
+
+
+def _insert(unit: Unit, chained: Mapping[str, object], **values: object) -> None:
+    unit.connection.execute(audit_log.insert().values(at=unit.now, trace_id=unit.trace_id, **chained, **values))
+
+
+def _next_id(connection: sa.Connection) -> int:
+    """Take the id that the next line gets: its hash covers the id too."""
+    if connection.dialect.name == "postgresql":
+        return int(connection.execute(NEXT_ID_OF_POSTGRESQL).scalar_one())
+    return int(connection.execute(LAST_ID_OF_SQLITE).scalar() or 0) + 1
 
 
 def read(connection: sa.Connection, limit: int, after: int) -> tuple[AuditEvent, ...]:
@@ -119,4 +154,4 @@ def read(connection: sa.Connection, limit: int, after: int) -> tuple[AuditEvent,
 
 
 def _event(row: sa.RowMapping) -> AuditEvent:
-    return AuditEvent(**{name: value for name, value in row.items() if name != "id"})
+    return AuditEvent(**{name: row[name] for name in EVENT_FIELDS})

@@ -48,6 +48,10 @@ class Database(ABC):
         """Build an engine with so many connections; nothing is opened yet."""
 
     @abstractmethod
+    def create_reader(self) -> sa.Engine:
+        """Build an engine of one connection whose transactions see one moment and can write nothing."""
+
+    @abstractmethod
     def verify(self, connection: sa.Connection) -> None:
         """Look whether it can be what the store relies on. Raises StoreError."""
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
-from identity_service.adapters.store import attempts, audit, claims, codec, inventory, rows
+from identity_service.adapters.store import attempts, audit, claims, codec, denials, inventory, rows
 from identity_service.adapters.store.claims import Claims, Terms
 from identity_service.adapters.store.engines import database_of, utc_now
 from identity_service.adapters.store.heartbeat import Heartbeat
@@ -51,6 +51,7 @@ class SqlLedger:
         monotonic: tells the time that leases are counted by in this process.
         busy_timeout_seconds: how long SQLite waits for another process that writes.
         threads: how many connections PostgreSQL gets, beside the heartbeat's.
+        trace_id: names the trace that a method is called in, for the audit log; "" where there is none.
 
     Raises:
         StoreError: the URL names no such database.
@@ -69,6 +70,7 @@ class SqlLedger:
         monotonic: Callable[[], float] = time.monotonic,
         busy_timeout_seconds: float = 5,
         threads: int = 8,
+        trace_id: Callable[[], str] = str,
     ) -> None:
         database = database_of(database_url, clock, busy_timeout_seconds)
         self._terms = Terms(
@@ -76,9 +78,10 @@ class SqlLedger:
             second_look_after=timedelta(seconds=signature_validity_seconds + settle_seconds),
             retry_window=timedelta(seconds=retry_window_seconds),
         )
+        self._denials = 0
         self._retention = timedelta(seconds=retention_seconds)
         self._claims = Claims(self._terms, monotonic)
-        self._units = UnitsOfWork(database, threads, monotonic)
+        self._units = UnitsOfWork(database, threads, monotonic, trace_id)
         self.heartbeat = Heartbeat(database, lease_seconds, monotonic)
 
     async def open(self) -> None:
@@ -198,8 +201,14 @@ class SqlLedger:
         return len(row_ids)
 
     async def record_denial(self, denial: Denial) -> None:
-        """Audit a refusal."""
+        """Audit a refusal: logged, counted and kept, in no chain."""
+        self._denials += 1
+        denials.log(denial, self._denials)
         await self._units.run("record_denial", lambda unit: audit.append_denial(unit, denial))
+
+    def log_audit_heads(self) -> None:
+        """Log how far the audit log's chains have come; without such lines nobody notices a cut tail."""
+        self._units.chains.log_heads()
 
     async def known_rows(self, row_ids: Collection[str]) -> Mapping[str, RequestState]:
         """Tell of each row that is known where its request stands, or of what is removed by now, how it ended."""

@@ -37,7 +37,7 @@ def migrate(database_url: str) -> str:
             if _version_of(database, connection) != _newest():
                 _upgrade(connection)
     except sa.exc.SQLAlchemyError as error:
-        raise _unusable(database, error) from None
+        raise unusable(database, error) from None
     finally:
         engine.dispose()
     return _newest()
@@ -52,18 +52,23 @@ def ensure_schema(database: Database, engine: sa.Engine) -> None:
     try:
         with engine.begin() as connection:
             database.verify(connection)
-            version = _version_of(database, connection)
-            if version is None and database.creates_schema:
+            if database.creates_schema and _version_of(database, connection) is None:
                 _upgrade(connection)
-            elif version is None:
-                raise StoreError(f"{database.name} is empty: run `identity-service migrate`")
-            elif version != _newest():
-                raise StoreError(
-                    f"{database.name} has schema version {version}, this release needs {_newest()}: "
-                    "run `identity-service migrate`"
-                )
+            require_schema(database, connection)
     except sa.exc.SQLAlchemyError as error:
-        raise _unusable(database, error) from None
+        raise unusable(database, error) from None
+
+
+def require_schema(database: Database, connection: sa.Connection) -> None:
+    """Refuse a schema that is not this release's; change nothing. Raises StoreError, with words for the operator."""
+    version = _version_of(database, connection)
+    if version is None:
+        raise StoreError(f"{database.name} is empty: run `identity-service migrate`")
+    if version != _newest():
+        raise StoreError(
+            f"{database.name} has schema version {version}, this release needs {_newest()}: "
+            "run `identity-service migrate`"
+        )
 
 
 def _version_of(database: Database, connection: sa.Connection) -> str | None:
@@ -100,5 +105,6 @@ def _newest() -> str:
     return newest
 
 
-def _unusable(database: Database, error: BaseException) -> StoreError:
+def unusable(database: Database, error: BaseException) -> StoreError:
+    """Say that a database cannot be used, without the words of its driver."""
     return StoreError(f"{database.name} cannot be used ({name_of(error)})")

@@ -23,6 +23,14 @@ SERVER_SETTINGS: Mapping[str, str] = {
     "idle_in_transaction_session_timeout": "6s",
 }
 
+READER_SETTINGS: Mapping[str, str] = {
+    **SERVER_SETTINGS,
+    "default_transaction_isolation": "repeatable\\ read",
+    "default_transaction_read_only": "on",
+    # Who reads may wait for whoever takes what was read, and locks nothing meanwhile.
+    "idle_in_transaction_session_timeout": "0",
+}
+
 CONNECTION_SETTINGS: Mapping[str, int] = {
     "connect_timeout": 4,
     "keepalives": 1,
@@ -51,9 +59,16 @@ class PostgresDatabase(Database):
 
     def create_engine(self, connections: int) -> sa.Engine:
         """Build an engine that looks before each use whether its connection still lives."""
+        return self._create_engine(connections, SERVER_SETTINGS)
+
+    def create_reader(self) -> sa.Engine:
+        """Build an engine whose transaction is a snapshot."""
+        return self._create_engine(1, READER_SETTINGS)
+
+    def _create_engine(self, connections: int, settings: Mapping[str, str]) -> sa.Engine:
         given = self._url.query.get("options", "")
         options = [given] if isinstance(given, str) else list(given)
-        options += [f"-c {name}={value}" for name, value in SERVER_SETTINGS.items()]
+        options += [f"-c {name}={value}" for name, value in settings.items()]
         return sa.create_engine(
             self._url,
             pool_size=connections,

@@ -149,7 +149,17 @@ audit_log = sa.Table(
     # No foreign key: the log outlives the rows.
     sa.Column("row_id", sa.Text, nullable=False),
     sa.Column("details", sa.JSON, nullable=False),
+    # The trace that the line was written in; empty where there was none, as in a takeover.
+    sa.Column("trace_id", sa.Text, nullable=False, server_default=""),
+    # NULL in denials, which are in no chain: who is refused must not make others wait. See audit_chain.py.
+    sa.Column("chain_id", sa.Text),
+    sa.Column("sequence", sa.Integer),
+    sa.Column("previous_hash", sa.Text),
+    sa.Column("hash", sa.Text),
     _one_of("audit_log", "event", AuditEventName),
+    # Two lines in one place of a chain would be a fork.
+    sa.Index("audit_log_in_chain", "chain_id", "sequence", unique=True),
+    sa.Index("audit_log_row_id", "row_id"),
     # Ids are never given twice, even if somebody empties the table behind the triggers' back.
     sqlite_autoincrement=True,
 )

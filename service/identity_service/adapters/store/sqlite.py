@@ -85,6 +85,20 @@ class SqliteDatabase(Database):
         sa.event.listen(engine, "begin", begin)
         return engine
 
+    def create_reader(self) -> sa.Engine:
+        """Build an engine that opens the file for reading; the server may write meanwhile."""
+
+        def connect() -> sqlite3.Connection:
+            # Without isolation level the driver begins nothing by itself, and a transaction is begun below.
+            return sqlite3.connect(f"{self.file.as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+        def begin(connection: sa.Connection) -> None:
+            connection.exec_driver_sql("BEGIN")
+
+        engine = sa.create_engine("sqlite+pysqlite://", creator=connect, poolclass=sa.NullPool, **ENGINE_SETTINGS)
+        sa.event.listen(engine, "begin", begin)
+        return engine
+
     def verify(self, connection: sa.Connection) -> None:
         """Look whether the file system can do WAL."""
         if connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() != "wal":

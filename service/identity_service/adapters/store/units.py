@@ -12,6 +12,7 @@ import sqlalchemy as sa
 import structlog
 
 from identity_service.adapters.store import migration
+from identity_service.adapters.store.audit_chain import Chains, Draft
 from identity_service.adapters.store.database import Database
 from identity_service.adapters.store.errors import (
     BROKEN_STORE,
@@ -30,11 +31,16 @@ _log = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Unit:
-    """A transaction: `now` is its time by the database's clock, `started` the monotonic time before it was begun."""
+    """A transaction: `now` is its time by the database's clock, `started` the monotonic time before it was begun.
+
+    `chain` takes what it adds to the audit log, `trace_id` names the trace on whose behalf it runs, if there is one.
+    """
 
     connection: sa.Connection
     now: datetime
     started: float
+    chain: Draft
+    trace_id: str
 
 
 Work = Callable[[Unit], T]
@@ -43,10 +49,18 @@ Work = Callable[[Unit], T]
 class UnitsOfWork:
     """The threads of the store and their connections, one for each."""
 
-    def __init__(self, database: Database, threads: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        database: Database,
+        threads: int,
+        monotonic: Callable[[], float] = time.monotonic,
+        trace_id: Callable[[], str] = str,
+    ) -> None:
+        self.chains = Chains()
         self._database = database
         self._connections = min(threads, database.maximum_threads)
         self._monotonic = monotonic
+        self._trace_id = trace_id
         self._threads = ThreadPoolExecutor(self._connections, thread_name_prefix="ledger")
         self._engine: sa.Engine | None = None
 
@@ -67,12 +81,16 @@ class UnitsOfWork:
     async def close(self) -> None:
         """Finish what was begun, and disconnect. Closing twice is no mistake."""
         engine, self._engine = self._engine, None
+        hangs = False
         try:
             async with asyncio.timeout(self._database.patience_seconds):
                 await asyncio.to_thread(self._threads.shutdown)
         except TimeoutError:
+            hangs = True
             _log.warning("store_hangs_at_close")
         if engine is not None:
+            # Where a thread hangs, it may still commit what it has added.
+            self.chains.log_heads(ended=not hangs)
             await asyncio.to_thread(engine.dispose)
 
     async def run(self, operation: str, work: Work[T]) -> T:
@@ -84,7 +102,8 @@ class UnitsOfWork:
         engine = self._engine
         if engine is None:
             raise StoreUnavailableError
-        handed_in = self._threads.submit(self._attempt, engine, operation, work)
+        # The trace is asked for here: the threads know nothing of who hands work in.
+        handed_in = self._threads.submit(self._attempt, engine, operation, work, self._trace_id())
         try:
             async with asyncio.timeout(self._database.patience_seconds):
                 return await asyncio.wrap_future(handed_in)
@@ -93,7 +112,7 @@ class UnitsOfWork:
         # What waited for a thread is cancelled; what had one may still be done, as after a commit without an answer.
         raise StoreUnavailableError(maybe_written=not handed_in.cancel())
 
-    def _attempt(self, engine: sa.Engine, operation: str, work: Work[T]) -> T:
+    def _attempt(self, engine: sa.Engine, operation: str, work: Work[T], trace_id: str) -> T:
         cause, committing = "", False
 
         def do(unit: Unit) -> T:
@@ -105,7 +124,7 @@ class UnitsOfWork:
         for _ in range(ATTEMPTS):
             committing = False
             try:
-                return self._once(engine, do)
+                return self._once(engine, do, trace_id)
             except BROKEN_STORE as error:
                 # By name alone: the error's text, which a traceback shows too, may hold what was to be written.
                 cause = name_of(error)
@@ -115,8 +134,17 @@ class UnitsOfWork:
         # Outside of the handler, so that the driver's error does not travel along as the context.
         raise StoreUnavailableError(maybe_written=committing and self._database.commit_may_be_lost)
 
-    def _once(self, engine: sa.Engine, work: Work[T]) -> T:
+    def _once(self, engine: sa.Engine, work: Work[T], trace_id: str) -> T:
         started = self._monotonic()
         self._database.check()
-        with engine.begin() as connection:
-            return work(Unit(connection, self._database.now(connection), started))
+        chain, committing = Draft(self.chains), False
+        try:
+            with engine.begin() as connection:
+                done = work(Unit(connection, self._database.now(connection), started, chain, trace_id))
+                committing = True
+        except BaseException:
+            if committing:
+                chain.in_doubt()
+            raise
+        chain.committed()
+        return done
