@@ -74,6 +74,9 @@ class Attempts:
             try:
                 return await work
             except LeaseLostError:
+                # It may have run out here, after a pause, and be nobody else's: whoever comes next goes on at once.
+                claim.lease.lose()
+                await self._release(claim, 0)
                 raise taken_over() from None
             except IdentityError:
                 raise
@@ -242,7 +245,9 @@ class _Attempt:
             await self._ledger.release(self._lease, REST_SECONDS)
 
     async def _fail(self, error: IdentityError, *, retryable: bool) -> None:
-        look_again = bool(self._journal.uncertain or self._mints.unanswered)
+        # Also a call that was answered may have been sent before that, and land after all was undone.
+        journal = self._journal
+        look_again = bool(journal.resumed or journal.done or journal.uncertain or self._mints.unanswered)
         # Where the failure cannot be stored, the lease runs out, and another attempt comes to the same end.
         with suppress(IdentityError):
             await self._ledger.fail(self._lease, Failure(error, retryable), look_again=look_again)

@@ -34,6 +34,11 @@ class Lease:
         """Note that the database has renewed it, until a time of the monotonic clock."""
         self._valid_until = max(self._valid_until, valid_until)
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is gone for good."""
+        return self._lost
+
     def lose(self) -> None:
         """Note that it is gone for good."""
         self._lost = True

@@ -73,17 +73,17 @@ class MutationService:
 
     async def _begin(self, asked: _Asked) -> Outcome:
         row_id = new_row_id()
-        return await self._carry_out(asked, row_id, await self._plan(asked, row_id))
+        return await self._carry_out(asked, row_id, await self._plan(asked, row_id), None)
 
     async def _begin_again(self, asked: _Asked, row: LedgerRow, failure: Failure) -> Outcome:
         """Run a request again that was undone, under the same row: its user's row tag stays the same."""
         row_id = row.intent.row_id
         if row.intent.forward_only:
-            return await self._carry_out(asked, row_id, await self._resume(asked, row), resumed=True)
+            return await self._carry_out(asked, row_id, await self._resume(asked, row), row, resumed=True)
         if row.look_again:
             await self._attempts.undo_again(asked.account, await self._ledger.begin(row.intent), failure)
         planned = await self._plan(asked, row_id)
-        return await self._carry_out(asked, row_id, replace(planned, before=_seen_before(planned.before, row)))
+        return await self._carry_out(asked, row_id, replace(planned, before=_seen_before(planned.before, row)), row)
 
     async def _take_over(self, asked: _Asked, row: LedgerRow) -> Outcome:
         """Go on with a request whose attempt has died, in its stored direction and with what was authorized."""
@@ -125,10 +125,15 @@ class MutationService:
         return planned
 
     async def _carry_out(
-        self, asked: _Asked, row_id: str, planned: PlannedMutation, *, resumed: bool = False
+        self, asked: _Asked, row_id: str, planned: PlannedMutation, row: LedgerRow | None, *, resumed: bool = False
     ) -> Outcome:
         mutation = asked.mutation
-        require_runnable(planned.plan, mutation.expected_plan_digest)
+        try:
+            require_runnable(planned.plan, mutation.expected_plan_digest)
+        except IdentityError:
+            if await self._has_begun_since(asked, row):
+                raise in_progress() from None
+            raise
         intent = Intent(
             row_id=row_id,
             key=asked.key,
@@ -145,6 +150,11 @@ class MutationService:
         secrets = secrets_of(mutation.body, planned.plan, planned.password_policy)
         claim = await self._ledger.begin(intent)
         return await self._attempts.carry_out(asked.account, claim, secrets, resumed=resumed)
+
+    async def _has_begun_since(self, asked: _Asked, row: LedgerRow | None) -> bool:
+        """Tell whether another replica has begun this very request while this one planned, and has met its doings."""
+        now = await self._ledger.find(asked.key)
+        return now is not None and (row is None or now.epoch != row.epoch)
 
     async def _secrets(self, asked: _Asked, plan: Plan) -> SecretInputs:
         """Return the secrets for a plan that was made earlier."""

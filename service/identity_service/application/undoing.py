@@ -1,6 +1,7 @@
 """Undoes what a failed request made, and nothing else; says what remains."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from identity_service.application.calls import call_for
 from identity_service.application.executor import is_made_for
@@ -17,6 +18,8 @@ from identity_service.domain.undo import inverse
 
 PASSING = frozenset({IamErrorKind.THROTTLED, IamErrorKind.UNAVAILABLE, IamErrorKind.BUSY})
 """What may be gone when the same undo is tried again."""
+PASSING_AT_FIRST = frozenset({IamErrorKind.IN_USE})
+"""What may come of a late call of the request itself, as long as one can be carried out; another undo finds it."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,12 @@ class Undo:
                 await self._undo(step)
             except (IamError, NotOursError) as error:
                 remaining.append(f"{step.description}: not undone ({error})")
-                passing &= isinstance(error, IamError) and error.kind in PASSING
+                passing &= isinstance(error, IamError) and self._may_pass(error)
         return Undone(tuple(remaining), passing=bool(remaining) and passing)
+
+    def _may_pass(self, error: IamError) -> bool:
+        is_young = datetime.now(UTC) < self._journal.begun_at + self._settling.validity
+        return error.kind in PASSING or (is_young and error.kind in PASSING_AT_FIRST)
 
     async def _undo(self, step: Step) -> None:
         if not await self.may_touch(step):

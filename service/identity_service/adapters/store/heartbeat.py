@@ -73,7 +73,8 @@ class Heartbeat:
     def beat(self) -> None:
         """Renew all leases once; those whose request was taken over, or has ended, are lost."""
         with self._guard:
-            leases = list(self._leases)
+            # Of a lease that is lost the attempt has ended; were it renewed, nobody would ever end the request.
+            leases = [lease for lease in self._leases if not lease.is_lost]
         if not leases or self._engine is None:
             return
         started = self._monotonic()

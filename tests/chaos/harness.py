@@ -1,0 +1,232 @@
+"""The harness: worlds side by side that carry out the runs, and the sum of what came of them."""
+
+import asyncio
+import shutil
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.judge import Verdict
+from tests.chaos.point_runs import STORIES, Case, choose, find_points, run_point
+from tests.chaos.provoked import Exceptions, provoke
+from tests.chaos.random_runs import run_random
+from tests.chaos.timing import Timing
+from tests.chaos.world import Plan, World, open_world
+from tests.support.postgres import start_postgres
+
+SHORT_WINDOW = 6.0
+"""The retry window where the exceptions are provoked: one of them waits for its end."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is to be done; `mode` is random, points or both, `sealed` is sealed, unsealed or both."""
+
+    runs: int = 200
+    seed: int = 1
+    mode: str = "both"
+    store: str = "postgresql"
+    sealed: str = "both"
+    worlds: int = 6
+    sabotage: str = ""
+    exceptions: int = 1
+    only: str = ""
+    stop_at_first: bool = False
+    keep: bool = False
+
+
+@dataclass
+class Total:
+    """The sum over all runs."""
+
+    runs: int = 0
+    kills: int = 0
+    pauses: int = 0
+    points: int = 0
+    points_found: int = 0
+    verdict: Verdict = field(default_factory=Verdict)
+    exceptions: Exceptions = field(default_factory=Exceptions)
+
+    def add(self, verdict: Verdict) -> None:
+        """Count a run in."""
+        total = self.verdict
+        self.runs += 1
+        total.users_asked += verdict.users_asked
+        total.users_ok += verdict.users_ok
+        total.orphans += verdict.orphans
+        total.duplicate_keys += verdict.duplicate_keys
+        total.lost_secrets += verdict.lost_secrets
+        total.plaintext_hits += verdict.plaintext_hits
+        total.complaints += verdict.complaints
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether everything is as it should be."""
+        return self.verdict.is_clean and self.exceptions.is_clean
+
+    def __str__(self) -> str:
+        verdict, exceptions = self.verdict, self.exceptions
+        return (
+            f"runs={self.runs} kills={self.kills} users_asked={verdict.users_asked} users_ok={verdict.users_ok} "
+            f"orphans={verdict.orphans} duplicate_keys={verdict.duplicate_keys} lost_secrets={verdict.lost_secrets} "
+            f"plaintext_hits={verdict.plaintext_hits} pauses={self.pauses} points={self.points} "
+            f"used_keys_kept={exceptions.used_keys_kept} "
+            f"custom_passwords_expired={exceptions.custom_passwords_expired} "
+            f"unattributable_reported={exceptions.unattributable_reported}"
+        )
+
+
+Job = Callable[[World], Awaitable[None]]
+
+
+class Harness:
+    """Carries out what the options say."""
+
+    def __init__(self, options: Options, say: Callable[[str], None] | None = None) -> None:
+        self._options = options
+        self._say = say or _say
+        self._total = Total()
+        self._jobs: asyncio.Queue[Job] = asyncio.Queue()
+        self._failed = False
+
+    async def run(self) -> Total:
+        """Carry out all runs and return their sum."""
+        options = self._options
+        with _database(options.store) as postgres_url:
+            plan = Plan(
+                options.store,
+                postgres_url=postgres_url,
+                servers=2 if postgres_url else 1,
+                sabotage=options.sabotage,
+                keep=options.keep,
+            )
+            await self._find_jobs(plan)
+            count = min(options.worlds, self._jobs.qsize())
+            worlds = [self._work(replace(plan, name=f"world-{number}")) for number in range(1, count + 1)]
+            if options.exceptions:
+                worlds.append(self._provoke(replace(plan, name="exceptions", timing=Timing(retry_window=SHORT_WINDOW))))
+            await _side_by_side(worlds)
+        return self._total
+
+    async def run_cases(self, cases: Sequence[Case]) -> Total:
+        """Carry out these cases and nothing else."""
+        with _database(self._options.store) as postgres_url:
+            for case in cases:
+                self._jobs.put_nowait(self._point_job(case))
+            plan = Plan("cases", postgres_url=postgres_url, servers=2 if postgres_url else 1)
+            plan = replace(plan, sabotage=self._options.sabotage, keep=self._options.keep)
+            await _side_by_side([self._work(plan) for _ in range(min(self._options.worlds, len(cases)))])
+        return self._total
+
+    async def _find_jobs(self, plan: Plan) -> None:
+        options = self._options
+        random_runs = {"random": options.runs, "points": 0, "both": options.runs - options.runs // 2}[options.mode]
+        for number in range(random_runs):
+            if options.only in ("", f"random/{number}"):
+                self._jobs.put_nowait(self._random_job(number))
+        if options.mode != "random":
+            cases = await self._find_cases(plan)
+            self._total.points_found = len(cases)
+            chosen = choose(cases, options.runs - random_runs, options.seed)
+            for case in cases if options.only else chosen:
+                if options.only in ("", str(case)):
+                    self._jobs.put_nowait(self._point_job(case))
+            self._say(f"{len(cases)} points were found; {len(chosen)} of them are struck")
+
+    async def _find_cases(self, plan: Plan) -> list[Case]:
+        """Find all points, by a clean server: a broken one might not pass them."""
+        found: dict[str, list[Case]] = {}
+
+        async def find(stories: Sequence[int]) -> None:
+            async with open_world(replace(plan, name="clean", sabotage="")) as world:
+                for place in stories:
+                    story = STORIES[place]
+                    if story.first is None or plan.servers > 1:
+                        found[story.name] = await find_points(world, story)
+
+        worlds = min(self._options.worlds, 3)
+        await _side_by_side([find(range(first, len(STORIES), worlds)) for first in range(worlds)])
+        return [case for story in STORIES for case in found.get(story.name, [])]
+
+    def _random_job(self, number: int) -> Job:
+        async def job(world: World) -> None:
+            verdict = await run_random(world, self._options.seed, number, self._options.sealed)
+            self._note(f"random/{number}", verdict)
+
+        return job
+
+    def _point_job(self, case: Case) -> Job:
+        async def job(world: World) -> None:
+            run = await run_point(world, self._options.seed, case)
+            self._total.points += run.struck
+            self._note(str(case), run.verdict, "" if run.struck else " (the point was not passed)")
+
+        return job
+
+    async def _work(self, plan: Plan) -> None:
+        async with open_world(plan) as world:
+            while not self._jobs.empty() and not (self._failed and self._options.stop_at_first):
+                await self._jobs.get_nowait()(world)
+            self._count(world)
+
+    async def _provoke(self, plan: Plan) -> None:
+        async with open_world(plan) as world:
+            for number in range(self._options.exceptions):
+                found = await provoke(world, self._options.seed, number)
+                self._total.exceptions.add(found)
+                for complaint in found.complaints:
+                    self._say(f"exceptions/{number}: {complaint}")
+            self._count(world)
+
+    def _count(self, world: World) -> None:
+        self._total.kills += world.fleet.deaths
+        self._total.pauses += world.pauses
+
+    def _note(self, name: str, verdict: Verdict, more: str = "") -> None:
+        self._total.add(verdict)
+        self._failed = self._failed or not verdict.is_clean
+        state = "ok" if verdict.is_clean else "FAILED"
+        self._say(f"{self._total.runs}: {name}: {verdict.users_ok} of {verdict.users_asked} {state}{more}")
+        for complaint in verdict.complaints:
+            self._say(f"    {complaint}")
+        if not verdict.is_clean:
+            self._say(f"    again: {self._again(name)}")
+
+    def _again(self, name: str) -> str:
+        options = self._options
+        mode = "random" if name.startswith("random/") else "points"
+        runs = options.runs if mode == options.mode or mode == "points" else options.runs - options.runs // 2
+        return (
+            f"make chaos RUNS={runs} SEED={options.seed} "
+            f'ARGS="--mode {mode} --store {options.store} --sealed {options.sealed} --only {name} --keep"'
+        )
+
+
+async def _side_by_side(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Carry out all; where one fails, the others are ended in order, before anything that they share is."""
+    async with asyncio.TaskGroup() as group:
+        for one in work:
+            group.create_task(one)
+
+
+@contextmanager
+def _database(store: str) -> Iterator[str]:
+    """Start PostgreSQL where it is wanted; yield its URL, or nothing for SQLite."""
+    if store == "sqlite":
+        yield ""
+        return
+    # Directly below the directory for temporary files: the server may run as another user, who has to get there.
+    folder = Path(tempfile.mkdtemp(prefix="chaos-postgresql-"))
+    try:
+        with start_postgres(folder) as url:
+            yield url
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

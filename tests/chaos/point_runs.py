@@ -1,0 +1,182 @@
+"""Runs in which one server dies or stands still at one exact point: before or after one call, or one unit of work.
+
+The points are found by clean runs, in which each server writes down what it passes.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from tests.chaos.clients import Habits
+from tests.chaos.fleet import Server
+from tests.chaos.judge import Verdict
+from tests.chaos.points import ACTIONS, ARMED, Armed
+from tests.chaos.wishes import Kind, Wish, make
+from tests.chaos.world import World, chance_of
+
+OF_THE_WORKER = ("store:take_over_abandoned:", "store:claim_second_look:", "store:remove_old:")
+"""Passed several times a second, whatever is asked: only their first passing is a point."""
+LOOK_EVERY = 0.01
+LATE_LEASES = 2.0
+"""After how many leases a late call arrives."""
+READS = ("iam:Get", "iam:List")
+
+
+@dataclass(frozen=True)
+class Story:
+    """What is asked, and what has happened to another server before: `first` is where that one has died."""
+
+    name: str
+    kind: Kind
+    sealed: bool = False
+    first: Armed | None = None
+
+
+STORIES: Sequence[Story] = (
+    Story("person", Kind.PERSON),
+    Story("sealed-person", Kind.PERSON, sealed=True),
+    Story("credentials", Kind.CREDENTIALS),
+    Story("key", Kind.KEY),
+    Story("device", Kind.DEVICE),
+    Story("permissions", Kind.PERMISSIONS),
+    Story("revocation", Kind.REVOCATION),
+    Story("deletion", Kind.DELETION),
+    Story("unbounded", Kind.UNBOUNDED),
+    Story("takeover", Kind.KEY, first=Armed("store:record_mint:before", 1, "kill")),
+    Story("reissue", Kind.CREDENTIALS, first=Armed("store:succeed:after", 1, "kill")),
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One story with one blow at one point.
+
+    `leases` says for how many of them a pause lasts, drawn where it is 0. `faults` tells whether the account misbehaves
+    once the blow has fallen. `late_call` is a call that arrives long after
+    its sender has given up on it, while its signature is still valid.
+    """
+
+    story: Story
+    armed: Armed | None
+    leases: float = 0.0
+    late_call: str = ""
+    faults: bool = True
+
+    def __str__(self) -> str:
+        if self.armed is None:
+            return f"{self.story.name}/{self.late_call or 'clean'}"
+        return f"{self.story.name}/{self.armed.point}/{self.armed.passing}/{self.armed.action}"
+
+
+@dataclass(frozen=True)
+class PointRun:
+    """What came of a case; `struck` tells whether the point was passed at all."""
+
+    verdict: Verdict
+    struck: bool
+
+
+async def find_points(world: World, story: Story) -> list[Case]:
+    """Run a story without faults and without blows, and list what was passed by the server that ends it."""
+    server = _server_of(world, story)
+    begun = server.passed_so_far()
+    run = await _run(world, Case(story, None), chance_of(0, "find", story.name))
+    if not run.verdict.is_clean:
+        raise RuntimeError(f"the clean run of {story.name} failed: {run.verdict.complaints}")
+    passed = [line.split() for line in server.passed(begun)]
+    seen = dict.fromkeys((point, int(passing)) for point, passing in passed)
+    return [
+        Case(story, Armed(point, passing, action))
+        for point, passing in seen
+        if _is_point(story, point)
+        if passing == 1 or not point.startswith(OF_THE_WORKER)
+        for action in ACTIONS
+    ]
+
+
+def _is_point(story: Story, point: str) -> bool:
+    """Tell what is worth a blow: a read that is signed does nothing that one before its signing does not do."""
+    if point == ARMED or (point.startswith(READS) and point.endswith(":signed")):
+        return False
+    return story.name != "sealed-person" or not point.startswith(READS)
+
+
+def choose(cases: Sequence[Case], count: int, seed: int) -> list[Case]:
+    """Choose so many of all points, without repetition; a count of 0 chooses all."""
+    if not count or count >= len(cases):
+        return list(cases)
+    return chance_of(seed, "points").sample(list(cases), count)
+
+
+async def run_point(world: World, seed: int, case: Case) -> PointRun:
+    """Let a client ask a server that is armed. The account's faults are on as soon as the blow has fallen."""
+    return await _run(world, case, chance_of(seed, "point", case))
+
+
+async def _run(world: World, case: Case, chance: Random) -> PointRun:
+    story = case.story
+    recipients = (world.identity.recipient,) if story.sealed else ()
+    wish = make(story.kind, chance, f"p{chance.getrandbits(32):08x}", recipients)
+    prepared = await asyncio.to_thread(world.account.prepare, (wish,))
+    world.account.lose_boundaries((wish,))
+    if case.late_call:
+        world.account.delay(case.late_call, wish.user_name, LATE_LEASES * world.timing.lease)
+    await _arm(world, case)
+    blow = _Blow(world, case, wish, chance)
+    falling = asyncio.create_task(blow.fall() if case.armed else asyncio.sleep(0))
+    try:
+        holdings = await world.ask((wish,), (Habits(first_target=f"ipv4:{world.fleet.servers[0].address}"),))
+        # The blow may still fall, in the second look.
+        await world.wait_until_over(unless=lambda: blow.has_fallen)
+        if blow.has_fallen:
+            await falling
+    finally:
+        falling.cancel()
+    return PointRun(await world.end(prepared, holdings), blow.has_fallen)
+
+
+class _Blow:
+    """What happens at the point: the server has done it to itself, and is found dead or paused."""
+
+    def __init__(self, world: World, case: Case, wish: Wish, chance: Random) -> None:
+        self._world = world
+        self._target = _server_of(world, case.story)
+        self._leases = case.leases or chance.uniform(1.2, 2.4)
+        self._wish = wish
+        self._chance = chance
+        self._faults = case.faults
+        self.has_fallen = False
+
+    async def fall(self) -> None:
+        """Wait for it; from then on the account's faults are on, unless the case says otherwise.
+
+        What is paused is resumed once its lease has ended.
+        """
+        deaths = self._target.deaths
+        while self._target.deaths == deaths and not self._target.is_paused:  # noqa: ASYNC110 - a process tells nobody
+            await asyncio.sleep(LOOK_EVERY)
+        self.has_fallen = True
+        if self._faults:
+            await asyncio.to_thread(self._world.account.misbehave, self._chance, (self._wish,))
+        if self._target.is_paused:
+            self._world.pauses += 1
+            await asyncio.sleep(self._leases * self._world.timing.lease)
+            self._target.resume()
+
+
+def _server_of(world: World, story: Story) -> Server:
+    """The server that a story is about: where one has died before, it is another one, if there is another one."""
+    return world.fleet.servers[-1 if story.first else 0]
+
+
+async def _arm(world: World, case: Case) -> None:
+    servers, target = world.fleet.servers, _server_of(world, case.story)
+    for server in servers:
+        # Where one has to die first, another one has to be asked in its place.
+        server.restart_after = world.timing.attempt if case.story.first else 0.0
+        await server.arm(None)
+    if case.story.first:
+        await servers[0].arm(case.story.first)
+    if case.armed:
+        await target.arm(case.armed)

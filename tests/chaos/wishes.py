@@ -1,0 +1,239 @@
+"""What clients ask for, drawn from a seed, and what the account has to look like afterwards."""
+
+import enum
+import json
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from identity_client import AsyncIdentityClient
+
+TEAM = "try-out"
+GROUPS = ("Developers", "Operators")
+POLICIES = ("Deploy", "Observe")
+BOUNDARY = "Boundary"
+ACCOUNT_ID = "123456789012"
+DOCUMENT: Mapping[str, object] = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": ["s3:*", "iam:ChangePassword"], "Resource": "*"}],
+}
+
+
+def policy_arn(name: str) -> str:
+    """Name a policy of the account. By a mere name, each new server would read the 1,500 of AWS first."""
+    return f"arn:aws:iam::{ACCOUNT_ID}:policy/{name}"
+
+
+class Kind(enum.StrEnum):
+    """What is asked about a user."""
+
+    PERSON = "person"
+    """A new user with everything: path, tags, boundary, groups, policies, password, access key, MFA device."""
+    ROBOT = "robot"
+    """A new user with an access key."""
+    CREDENTIALS = "credentials"
+    """An access key and a password for a user that is there, and has a key of somebody else's."""
+    KEY = "key"
+    """An access key for a user that is there and has none."""
+    DEVICE = "device"
+    """A virtual MFA device for a user that is there."""
+    PERMISSIONS = "permissions"
+    """Groups, policies and a boundary for a user that is there."""
+    REVOCATION = "revocation"
+    """The end of a group and a policy of a user that is there."""
+    DELETION = "deletion"
+    """The end of a user that is there."""
+    UNBOUNDED = "unbounded"
+    """A new user whose boundary IAM loses: it must not come to be."""
+    TAKEN = "taken"
+    """A new user of a name that somebody else's user has: that one must stay as it is."""
+
+
+THERE_BEFORE = frozenset(
+    {Kind.CREDENTIALS, Kind.KEY, Kind.DEVICE, Kind.PERMISSIONS, Kind.REVOCATION, Kind.DELETION, Kind.TAKEN}
+)
+"""What is asked about users that the harness itself makes first."""
+REFUSALS: Mapping[Kind, str] = {Kind.UNBOUNDED: "BOUNDARY_NOT_KEPT", Kind.TAKEN: "USER_ALREADY_EXISTS"}
+"""With which reason a wish has to be refused."""
+WEIGHTS: Mapping[Kind, int] = {
+    Kind.PERSON: 5,
+    Kind.ROBOT: 4,
+    Kind.CREDENTIALS: 2,
+    Kind.KEY: 4,
+    Kind.DEVICE: 2,
+    Kind.PERMISSIONS: 2,
+    Kind.REVOCATION: 1,
+    Kind.DELETION: 2,
+    Kind.UNBOUNDED: 1,
+    Kind.TAKEN: 1,
+}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How a user has to look; names of policies stand for their ARNs."""
+
+    path: str = "/"
+    tags: Mapping[str, str] = field(default_factory=dict)
+    boundary: str = ""
+    groups: frozenset[str] = frozenset()
+    policies: frozenset[str] = frozenset()
+    inline: frozenset[str] = frozenset()
+    access_key: bool = False
+    password: bool = False
+    mfa_device: bool = False
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether its user gets secrets."""
+        return self.access_key or self.password or self.mfa_device
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One request about one user; `expected` is None where no user may be left."""
+
+    kind: Kind
+    user_name: str
+    request_id: str
+    sealed: bool
+    expected: Expected | None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def refusal(self) -> str:
+        """The reason that it has to be refused with; empty if it has to be granted."""
+        return REFUSALS.get(self.kind, "")
+
+    @property
+    def makes_secrets(self) -> bool:
+        """Whether its answer holds secrets."""
+        return self.expected is not None and self.expected.has_secrets
+
+    async def ask(self, client: AsyncIdentityClient, **more: Any) -> Any:
+        """Send it."""
+        asked = {**self.arguments, **more, "request_id": self.request_id}
+        return await getattr(client, _METHODS[self.kind])(self.user_name, **asked)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.user_name}{' sealed' if self.sealed else ''}"
+
+
+_METHODS: Mapping[Kind, str] = {
+    Kind.PERSON: "provision_user",
+    Kind.ROBOT: "provision_user",
+    Kind.UNBOUNDED: "provision_user",
+    Kind.TAKEN: "provision_user",
+    Kind.CREDENTIALS: "create_credentials",
+    Kind.KEY: "create_credentials",
+    Kind.DEVICE: "create_mfa_device",
+    Kind.PERMISSIONS: "assign_permissions",
+    Kind.REVOCATION: "revoke_permissions",
+    Kind.DELETION: "delete_user",
+}
+
+
+def draw(
+    chance: Random, number: int, count: int, recipients: Sequence[str], *, always_sealed: bool = False
+) -> tuple[Wish, ...]:
+    """Draw the wishes of a run: half of them, or all, name the recipients."""
+    kinds = chance.choices(list(WEIGHTS), weights=list(WEIGHTS.values()), k=count)
+    return tuple(
+        make(kind, chance, f"r{number}-{kind}-{place}", recipients if chance.random() < 0.5 or always_sealed else ())
+        for place, kind in enumerate(kinds)
+    )
+
+
+def make(kind: Kind, chance: Random, user_name: str, recipients: Sequence[str] = ()) -> Wish:
+    """Make a wish of a kind; what makes no secrets is never sealed."""
+    arguments, expected = _MAKERS[kind]()
+    sealed = bool(recipients) and expected is not None and expected.has_secrets
+    if sealed:
+        arguments = {**arguments, "recipients": list(recipients)}
+    request_id = str(uuid.UUID(int=chance.getrandbits(128), version=4))
+    return Wish(kind, user_name, request_id, sealed, expected, arguments)
+
+
+Made = tuple[dict[str, Any], Expected | None]
+
+
+def _person() -> Made:
+    arguments = {
+        "path": "/people/",
+        "tags": {"cost-center": "4711"},
+        "groups": list(GROUPS),
+        "policies": [policy_arn(name) for name in POLICIES],
+        "inline_policies": {"read": json.dumps(DOCUMENT)},
+        "boundary": policy_arn(BOUNDARY),
+        "access_key": True,
+        "console_password": True,
+        "mfa_device": True,
+    }
+    expected = Expected(
+        path="/people/",
+        tags={"cost-center": "4711"},
+        boundary=BOUNDARY,
+        groups=frozenset(GROUPS),
+        policies=frozenset(POLICIES),
+        inline=frozenset({"read"}),
+        access_key=True,
+        password=True,
+        mfa_device=True,
+    )
+    return arguments, expected
+
+
+def _robot() -> Made:
+    arguments = {"path": "/machines/", "groups": [GROUPS[0]], "access_key": True}
+    return arguments, Expected(path="/machines/", groups=frozenset({GROUPS[0]}), access_key=True)
+
+
+def _unbounded() -> Made:
+    return {"boundary": policy_arn(BOUNDARY), "access_key": True}, None
+
+
+def _taken() -> Made:
+    return {"groups": [GROUPS[0]], "access_key": True}, Expected()
+
+
+def _credentials() -> Made:
+    return {"access_key": True, "console_password": True}, Expected(access_key=True, password=True)
+
+
+def _key() -> Made:
+    return {"access_key": True}, Expected(access_key=True)
+
+
+def _device() -> Made:
+    return {}, Expected(mfa_device=True)
+
+
+def _permissions() -> Made:
+    arguments = {"groups": [GROUPS[0]], "policies": [policy_arn(POLICIES[0])], "boundary": policy_arn(BOUNDARY)}
+    expected = Expected(boundary=BOUNDARY, groups=frozenset({GROUPS[0]}), policies=frozenset({POLICIES[0]}))
+    return arguments, expected
+
+
+def _revocation() -> Made:
+    arguments = {"groups": [GROUPS[0]], "policies": [policy_arn(POLICIES[0])]}
+    return arguments, Expected(groups=frozenset({GROUPS[1]}), policies=frozenset({POLICIES[1]}))
+
+
+def _deletion() -> Made:
+    return {}, None
+
+
+_MAKERS: Mapping[Kind, Callable[[], Made]] = {
+    Kind.PERSON: _person,
+    Kind.ROBOT: _robot,
+    Kind.UNBOUNDED: _unbounded,
+    Kind.TAKEN: _taken,
+    Kind.CREDENTIALS: _credentials,
+    Kind.KEY: _key,
+    Kind.DEVICE: _device,
+    Kind.PERMISSIONS: _permissions,
+    Kind.REVOCATION: _revocation,
+    Kind.DELETION: _deletion,
+}

@@ -1,0 +1,48 @@
+"""The chaos harness in small: `make chaos` is the whole of it."""
+
+import re
+
+import pytest
+
+from tests.chaos.harness import Harness, Options
+from tests.chaos.point_runs import Case, Story
+from tests.chaos.points import Armed
+from tests.chaos.wishes import Kind
+
+KEY = Story("key", Kind.KEY)
+SEALED = Story("sealed-person", Kind.PERSON, sealed=True)
+LINE = re.compile(
+    r"runs=\d+ kills=\d+ users_asked=(\d+) users_ok=\1 orphans=0 duplicate_keys=0 lost_secrets=0 plaintext_hits=0 .*"
+)
+
+
+async def test_users_are_whole_whatever_happens_to_two_servers_on_postgresql() -> None:
+    """Random kills, pauses and faults: everybody gets what was asked for, sealed and unsealed."""
+    total = await Harness(Options(runs=3, seed=11, mode="random", worlds=2, exceptions=0)).run()
+    assert LINE.fullmatch(str(total)), total.verdict.complaints
+    assert total.kills >= 1
+
+
+async def test_the_exceptions_are_as_designed() -> None:
+    """A used key is kept, a custom password expires, and keys that nobody can attribute are reported."""
+    found = (await Harness(Options(runs=0, mode="random")).run()).exceptions
+    assert found.complaints == []
+    assert (found.used_keys_kept, found.custom_passwords_expired, found.unattributable_reported) == (1, 1, 1)
+
+
+async def test_users_are_whole_whatever_happens_to_one_server_on_sqlite() -> None:
+    """The same with one server, which is killed, paused and started again, and a file for a store."""
+    total = await Harness(Options(runs=3, seed=12, mode="random", store="sqlite", worlds=3, exceptions=0)).run()
+    assert LINE.fullmatch(str(total)), total.verdict.complaints
+
+
+@pytest.mark.parametrize("action", ["kill", "pause"])
+async def test_users_are_whole_when_a_server_is_hit_at_one_exact_point(action: str) -> None:
+    """After a key was made and before it is known, and after all is done and before it is answered."""
+    cases = [
+        Case(KEY, Armed("iam:CreateAccessKey:after", 1, action)),
+        Case(SEALED, Armed("store:succeed:after", 1, action)),
+    ]
+    total = await Harness(Options(worlds=2)).run_cases(cases)
+    assert LINE.fullmatch(str(total)), total.verdict.complaints
+    assert total.points == len(cases)
