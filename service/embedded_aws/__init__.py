@@ -19,7 +19,7 @@ from embedded_aws.faults import (
     Throttle,
     throttled,
 )
-from embedded_aws.process import AdministratorKey, EmbeddedAws, EmbeddedAwsError
+from embedded_aws.process import AdministratorKey, EmbeddedAws, EmbeddedAwsError, RoleKey
 from embedded_aws.records import RecordedCall
 from embedded_aws.totp import consecutive_codes, current_code
 
@@ -42,6 +42,7 @@ __all__ = [
     "LoseReply",
     "NotFoundYet",
     "RecordedCall",
+    "RoleKey",
     "StaleRead",
     "Throttle",
     "consecutive_codes",

@@ -72,6 +72,17 @@ class Session:
 
 
 @dataclass(slots=True)
+class KeptRole:
+    """A role that outlasts a reset: its name, its inline policies, and what its one session signs with."""
+
+    name: str
+    documents: list[str]
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str = field(repr=False)
+
+
+@dataclass(slots=True)
 class LoginProfile:
     """What belongs to a console password, which itself is moto's `User.password`.
 
@@ -128,6 +139,7 @@ class Account:
         self.clock = clock or Clock()
         self.history = History()
         self.sessions: dict[str, Session] = {}
+        self.kept_roles: dict[str, KeptRole] = {}
         # Seconds after which a signature is too old.
         self.signature_validity = SIGNATURE_VALIDITY
         self.access_control = self._access_control_at_start = access_control

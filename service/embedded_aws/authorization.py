@@ -34,13 +34,16 @@ def check_permission(account: Account, call: Call, caller: Principal) -> None:
     actions = [call.operation]
     if call.params.get("Tags") and call.operation in _TAGGING:
         actions.append(_TAGGING[call.operation])
-    for action in actions:
-        decision = identity_decision(account, call, caller, action)
-        if decision is not Decision.ALLOWED:
-            raise access_denied(account, call, caller, decision, action)
+    for resource in [_resource(account, call, caller), *_moved_to(account, call)]:
+        for action in actions:
+            decision = identity_decision(account, call, caller, action, resource)
+            if decision is not Decision.ALLOWED:
+                raise access_denied(account, call, caller, decision, action, resource)
 
 
-def identity_decision(account: Account, call: Call, caller: Principal, action: str = "") -> Decision:
+def identity_decision(
+    account: Account, call: Call, caller: Principal, action: str = "", resource: str = ""
+) -> Decision:
     """What the policies of the caller say, boundary and session included."""
     if _is_closed_to_session(call, caller):
         return Decision.IMPLICIT_DENY
@@ -48,14 +51,16 @@ def identity_decision(account: Account, call: Call, caller: Principal, action: s
         caller.policies(account),
         caller.limits(account),
         f"{call.service}:{action or call.operation}",
-        _resource(account, call, caller),
+        resource or _resource(account, call, caller),
         {**principal_context(account, caller), **request_context(account, call)},
     )
 
 
-def access_denied(account: Account, call: Call, caller: Principal, decision: Decision, action: str = "") -> AwsError:
+def access_denied(
+    account: Account, call: Call, caller: Principal, decision: Decision, action: str = "", resource: str = ""
+) -> AwsError:
     """The refusal, worded like AWS's."""
-    asked, resource = f"{call.service}:{action or call.operation}", _resource(account, call, caller)
+    asked, resource = f"{call.service}:{action or call.operation}", resource or _resource(account, call, caller)
     because = (
         "with an explicit deny in an identity-based policy"
         if decision is Decision.EXPLICIT_DENY
@@ -86,6 +91,22 @@ def resource_of(account: Account, call: Call) -> str:
         return account.arn("policy", params.get("Path", "/"), params["PolicyName"])
     named = (params.get(name) for name in ("PolicyArn", "PolicySourceArn", "RoleArn", "SerialNumber"))
     return next((str(arn) for arn in named if arn), "*")
+
+
+def _moved_to(account: Account, call: Call) -> list[str]:
+    """The ARN that a user or group gets by being renamed or moved: IAM asks for the right to both ends."""
+    params = call.params
+    match call.operation:
+        case "UpdateUser":
+            user = account.find_user(params["UserName"])
+            name = params.get("NewUserName", params["UserName"])
+            return [account.arn("user", params.get("NewPath", user.path if user else "/"), name)]
+        case "UpdateGroup":
+            group = account.find_group(params["GroupName"])
+            name = params.get("NewGroupName", params["GroupName"])
+            return [account.arn("group", params.get("NewPath", group.path if group else "/"), name)]
+        case _:
+            return []
 
 
 def _resource(account: Account, call: Call, caller: Principal) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from embedded_aws.account import Account
 from embedded_aws.dump import dump_account
 from embedded_aws.faults import Fault
+from embedded_aws.kept_roles import keep_role, put_back_kept_roles
 from embedded_aws.query_protocol import HttpAnswer, HttpRequest
 from embedded_aws.service import Service
 
@@ -37,6 +39,7 @@ class Control:
             "set_signature_validity": self._set_signature_validity,
             "advance_clock": lambda seconds: service.accounts.clock.advance(seconds),
             "add_account": self._add_account,
+            "keep_role": self._keep_role,
             "cpu_seconds": lambda _: time.process_time(),
         }
 
@@ -56,6 +59,7 @@ class Control:
             self._service.faults.clear()
             for account in self._accounts:
                 account.reset()
+                put_back_kept_roles(account)
             self._service.log.clear()
 
     def _dump(self, account_id: str | None) -> dict[str, Any]:
@@ -77,6 +81,11 @@ class Control:
     def _add_account(self, account_id: str) -> dict[str, str]:
         with self._accounts.lock:
             return administrator_of(self._accounts.add(account_id))
+
+    def _keep_role(self, wanted: dict[str, Any]) -> dict[str, str]:
+        with self._accounts.lock:
+            kept = asdict(keep_role(self._account(wanted.get("account_id")), wanted["name"], wanted["documents"]))
+        return {name: value for name, value in kept.items() if name not in {"name", "documents"}}
 
     def _account(self, account_id: str | None) -> Account:
         account = self._accounts.find(account_id) if account_id is not None else self._accounts.default

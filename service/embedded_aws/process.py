@@ -38,6 +38,15 @@ class AdministratorKey:
     secret_access_key: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class RoleKey:
+    """Temporary credentials of a kept role."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str = field(repr=False)
+
+
 class EmbeddedAws:
     """Runs an account while its `with` block lasts. The account ends with this process, however that ends."""
 
@@ -178,6 +187,14 @@ class EmbeddedAws:
         """Open one more account beside the others; one that is open stays as it is."""
         self.administrators[account_id] = AdministratorKey(**self._request("add_account", account_id))
         return self.administrators[account_id]
+
+    def keep_role(self, name: str, documents: Sequence[str], account_id: str | None = None) -> RoleKey:
+        """Put a role with these inline policies there, which a reset puts back; its key stays good.
+
+        A role that is kept already gets these policies instead of its own.
+        """
+        wanted = {"name": name, "documents": list(documents), "account_id": account_id}
+        return RoleKey(**self._request("keep_role", wanted))
 
     def cpu_seconds(self) -> float:
         """The processor time that the process has used, for benchmarks."""

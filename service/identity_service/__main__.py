@@ -1,8 +1,8 @@
 """The command `identity-service`: serve until SIGTERM or SIGINT, then drain; or do one thing (`migrate`, ...), and end.
 
 Settings are environment variables, `IDENTITY_SERVICE_...`; the options are for starting it by hand. Exit codes: 0
-after a drain, a migration, or a sweep or an audit that found nothing, 1 if it cannot, 2 for wrong settings or options,
-3 after a sweep or an audit that found something.
+after a drain, a migration, a printed policy, or a sweep or an audit that found nothing, 1 if it cannot, 2 for wrong
+settings or options, 3 after a sweep or an audit that found something.
 """
 
 import argparse
@@ -25,6 +25,8 @@ from identity_service.authz_command import add_authz_parser, run_authz
 from identity_service.bootstrap import serve, sweep
 from identity_service.domain.errors import IdentityError
 from identity_service.embedded import EmbeddedAccount, EmbeddedAwsError, embedded_account
+from identity_service.iam_policy import PolicyOptionError
+from identity_service.iam_policy_command import add_iam_policy_command, print_iam_policy
 from identity_service.observability.logging import configure_logging, open_log_file
 from identity_service.server import AddressError, BoundAddresses
 from identity_service.settings import PREFIX, Settings, SettingsError, explain, load_settings
@@ -48,12 +50,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _migrate()
         if options.command == "audit":
             return run_audit(options)
+        if options.command == "iam-policy":
+            return print_iam_policy(options)
         return asyncio.run(_sweep(options) if options.command == "sweep" else _run(options))
     except SettingsError as error:
         return _complain(str(error), EXIT_WRONG_SETTINGS)
     except AuthorizationFileError as error:
         lines = [f"IDENTITY_SERVICE_AUTHORIZATION_DIR: {line}" for line in str(error).splitlines()]
         return _complain("\n".join(lines), EXIT_WRONG_SETTINGS)
+    except PolicyOptionError as error:
+        return _complain(str(error), EXIT_WRONG_SETTINGS)
     except IdentityError as error:
         return _complain(error.message, EXIT_CANNOT_START)
     except (AddressError, AuditError, EmbeddedAwsError) as error:
@@ -103,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_authz_parser(commands)
     add_audit_parser(commands)
+    add_iam_policy_command(commands)
     return parser
 
 

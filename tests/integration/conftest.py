@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,13 @@ from botocore.config import Config
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
-from embedded_aws import EmbeddedAws
+from embedded_aws import EmbeddedAws, RoleKey
 from identity_client import IdentityClient
 from identity_provisioning.v1.credential_service_pb2_grpc import CredentialServiceStub
 from identity_provisioning.v1.permission_service_pb2_grpc import PermissionServiceStub
 from identity_provisioning.v1.user_service_pb2_grpc import UserServiceStub
+from identity_service.iam_policy import PolicyOptions, policy_documents
+from identity_service.rpc_actions import RPC_ACTIONS
 
 INSECURE = ("--insecure",)
 CALLER = "spiffe://insecure.local/caller"
@@ -55,14 +57,19 @@ def metadata_of(error: grpc.RpcError) -> dict[str, str]:
     return dict(error_info(error).metadata)
 
 
+SERVICE_ROLE = "identity-service"
+
+
 @dataclass
 class Account:
-    """The AWS account under test, seen from outside the service."""
+    """The AWS account under test, seen from outside the service; the service has just the rights that it prints."""
 
     aws: EmbeddedAws
     iam: Any = field(init=False)
+    service_key: RoleKey = field(init=False)
 
     def __post_init__(self) -> None:
+        self.service_key = self.allow_service(policy_documents(PolicyOptions(self.aws.account_id)))
         self.iam = boto3.client(
             "iam",
             endpoint_url=self.aws.endpoint_url,
@@ -81,6 +88,10 @@ class Account:
         self.iam.create_group(GroupName="Developers")
         self.iam.attach_group_policy(GroupName="Developers", PolicyArn=self.policy_arn("Deploy"))
         self.aws.clear_calls()
+
+    def allow_service(self, documents: Iterable[Mapping[str, object]]) -> RoleKey:
+        """Give the service's role these policies and no others."""
+        return self.aws.keep_role(SERVICE_ROLE, [json.dumps(document) for document in documents])
 
     def policy_arn(self, name: str) -> str:
         """Name a policy of the account."""
@@ -116,7 +127,7 @@ class Stubs:
 @pytest.fixture(scope="session")
 def embedded_account() -> Iterator[Account]:
     """Run one account for all tests."""
-    with EmbeddedAws() as aws:
+    with EmbeddedAws(access_control=True) as aws:
         yield Account(aws)
 
 
@@ -148,8 +159,9 @@ def start_server(
         (authorization / "everything.cedar").write_text(EVERYTHING)
     ready = folder / "ready.json"
     settings = {
-        "AWS_ACCESS_KEY_ID": account.aws.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": account.aws.secret_access_key,
+        "AWS_ACCESS_KEY_ID": account.service_key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": account.service_key.secret_access_key,
+        "AWS_SESSION_TOKEN": account.service_key.session_token,
         "IDENTITY_SERVICE_AWS_ACCOUNT_ID": account.aws.account_id,
         "IDENTITY_SERVICE_AWS_ENDPOINT_URL": account.aws.endpoint_url,
         "IDENTITY_SERVICE_AWS_REGION": "us-east-1",
@@ -194,6 +206,27 @@ def account(embedded_account: Account) -> Account:
     """Prepare the account anew for each test."""
     embedded_account.prepare()
     return embedded_account
+
+
+@pytest.fixture(autouse=True)
+def _no_rpc_calls_more_than_its_actions(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hold what each RPC of a test has called against the table that its comment and the role's policy agree with."""
+    if "server" not in request.fixturenames:
+        yield
+        return
+    account: Account = request.getfixturevalue("embedded_account")
+    log = request.getfixturevalue("server_folder") / "server.log"
+    request.getfixturevalue("server")
+    seen = log.stat().st_size
+    yield
+    called = {call.request_id: f"iam:{call.operation}" for call in account.aws.calls()}
+    with log.open() as lines:
+        lines.seek(seen)
+        ended = [line for line in map(json.loads, lines) if line.get("event") == "rpc"]
+    for line in ended:
+        actions = {called[request_id] for request_id in line["aws_request_ids"] if request_id in called}
+        rpc = line["method"].rpartition("/")[2]
+        assert actions <= RPC_ACTIONS.get(rpc, frozenset()), rpc
 
 
 @pytest.fixture

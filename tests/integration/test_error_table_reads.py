@@ -33,6 +33,7 @@ from identity_provisioning.v1.permission_service_pb2 import (
 )
 from identity_provisioning.v1.user_pb2 import UserSpec
 from identity_provisioning.v1.user_service_pb2 import (
+    AdoptUserRequest,
     CreateUserRequest,
     DeleteUserRequest,
     GetUserRequest,
@@ -101,7 +102,10 @@ def call(server: str, stubs: Stubs) -> Iterator[Call]:
 
 @pytest.fixture
 def peopled(account: Account, stubs: Stubs) -> Account:
-    """Put there ana with one of everything, a boundary too, a group without members and a policy of ours."""
+    """Put there ana with one of everything, a boundary too, a group without members, a policy of ours, and zoe.
+
+    Zoe was made by hand.
+    """
     ana = UserSpec(
         user_name="ana",
         credentials=CredentialSpec(access_key=True, console_password=ConsolePasswordSpec(), mfa_device=MfaDeviceSpec()),
@@ -115,6 +119,7 @@ def peopled(account: Account, stubs: Stubs) -> Account:
     stubs.call("ProvisionUser", ProvisionUserRequest(user=ana))
     stubs.call("CreatePolicy", CreatePolicyRequest(policy=NewPolicy(policy_name="Ours", document=INLINE)))
     account.iam.create_group(GroupName="Empty")
+    account.iam.create_user(UserName="zoe")
     account.aws.clear_calls()
     return account
 
@@ -204,6 +209,7 @@ MUTATIONS: dict[str, Any] = {
     ),
     "CreateUser": CreateUserRequest(user_name="bo", permissions_boundary="Boundary"),
     "UpdateUser": UpdateUserRequest(user_name="ana", new_user_name="anna"),
+    "AdoptUser": AdoptUserRequest(user_name="zoe"),
     "DeleteUser": DeleteUserRequest(user_name="ana"),
     "CreateCredentials": CreateCredentialsRequest(
         user_name="ana", credentials=CredentialSpec(access_key=True, mfa_device=MfaDeviceSpec(device_name="more"))
@@ -241,7 +247,7 @@ def test_a_read_that_a_plan_needs_and_cannot_have_changes_nothing(stubs: Stubs, 
     assert not stubs.call(rpc, review).plan.problems
     reads = {seen.operation for seen in peopled.aws.calls()}
     assert peopled.writes() == []
-    assert "GetAccountSummary" in reads or rpc == "DeleteUser"
+    assert "GetAccountSummary" in reads or rpc in ("AdoptUser", "DeleteUser")
     for operation in sorted(reads):
         peopled.aws.inject(Fault(operation, AnswerError("AccessDenied", 403), times=None))
         request.request_id = str(uuid4())

@@ -133,7 +133,7 @@ def test_an_undo_waits_for_a_user_that_iam_does_not_find_yet(client: IdentityCli
     """A user that was just made and is not seen yet is deleted all the same, not left behind."""
     before = account.aws.dump()
     unseen = AnswerError("NoSuchEntity", 404)
-    account.aws.inject(Fault("CreateAccessKey", AnswerError("AccessDenied", 403)))
+    account.aws.inject(Fault("CreateAccessKey", AnswerError("LimitExceeded", 409)))
     account.aws.inject(Fault("GetUser", unseen, skip=1, times=None))
     account.aws.inject(Fault("DeleteUser", unseen, times=2))
     with pytest.raises(IdentityServiceError) as caught:

@@ -11,7 +11,7 @@ from identity_service.application.lease import Lease, LeaseLostError
 from identity_service.application.mints import Mints
 from identity_service.application.ports import Answer, IamAccount, Receipt
 from identity_service.domain import tags
-from identity_service.domain.entities import GroupDetails, PolicyDetails, UserRecord
+from identity_service.domain.entities import GroupDetails, UserRecord
 from identity_service.domain.errors import IamError, IamErrorKind, IdentityError, Reason
 from identity_service.domain.minting import CLOCK_TOLERANCE
 from identity_service.domain.names import name_key
@@ -155,39 +155,40 @@ class Executor:
                 return await self._converge(step)
 
     async def _create_user(self, step: CreateUser) -> ExecutedStep:
-        async def made_before() -> UserRecord | None:
-            user = await self._account.get_user(step.user_name, expected=True)
-            return user if user and user.tags.get(tags.ROW) == step.tags[tags.ROW] else None
-
         try:
             answer = await self._account.create_user(step.user_name, step.path, step.boundary_arn, step.tags)
         except IamError as error:
-            answer = await _unless_made_before(error, made_before)
+            answer = await _unless_made_before(
+                error,
+                find=lambda: self._account.get_user(step.user_name, expected=True),
+                is_own=lambda user: user.tags.get(tags.ROW) == step.tags[tags.ROW],
+            )
         self._journal.user = answer.value
         return _executed(step, answer.receipt)
 
     async def _create_group(self, step: CreateGroup, plan: Plan) -> ExecutedStep:
-        async def made_before() -> GroupDetails | None:
-            group = await self._account.get_group_details(step.group_name)
-            return group if group and is_made_for(plan, group, self._journal.begun_at) else None
-
         try:
             answer = await self._account.create_group(step.group_name, step.path)
         except IamError as error:
-            lost = error.outcome_unknown or self._journal.resumed
-            answer = await _unless_made_before(error, made_before, lost=lost)
+            if not (error.outcome_unknown or self._journal.resumed):
+                raise
+            answer = await _unless_made_before(
+                error,
+                find=lambda: self._account.get_group_details(step.group_name),
+                is_own=lambda group: is_made_for(plan, group, self._journal.begun_at),
+            )
         self._journal.groups.append(answer.value)
         return _executed(step, answer.receipt)
 
     async def _create_policy(self, step: CreatePolicy) -> ExecutedStep:
-        async def made_before() -> PolicyDetails | None:
-            policy = await self._account.get_policy_details(step.policy_arn)
-            return policy if policy and policy.tags.get(tags.ROW) == step.tags[tags.ROW] else None
-
         try:
             answer = await self._account.create_policy(step.policy_name, step.path, step.text, step.document, step.tags)
         except IamError as error:
-            answer = await _unless_made_before(error, made_before)
+            answer = await _unless_made_before(
+                error,
+                find=lambda: self._account.get_policy_details(step.policy_arn),
+                is_own=lambda policy: policy.tags.get(tags.ROW) == step.tags[tags.ROW],
+            )
         self._journal.policies.append(answer.value)
         return _executed(step, answer.receipt)
 
@@ -225,20 +226,25 @@ class Executor:
 
 
 async def _unless_made_before(
-    error: IamError, made_before: Callable[[], Awaitable[T | None]], *, lost: bool = True
+    error: IamError, find: Callable[[], Awaitable[T | None]], is_own: Callable[[T], bool]
 ) -> Answer[T]:
     """Take EntityAlreadyExists for success where an earlier sending of our own has made it; else raise the error.
 
-    `lost` tells that an answer may have been lost before. What cannot be read does not change the error.
+    What exists and cannot be seen yet, or read, may be our own: that passes, and is no answer for good.
     """
-    if error.kind is IamErrorKind.ALREADY_EXISTS and lost:
-        try:
-            made = await made_before()
-        except IamError:
-            made = None
-        if made is not None:
-            return Answer(made, Receipt(error.request_id, datetime.now(UTC)))
-    raise error
+    if error.kind is not IamErrorKind.ALREADY_EXISTS:
+        raise error
+    try:
+        found = await find()
+    except IamError:
+        found = None
+    if found is None:
+        raise IamError(
+            IamErrorKind.BUSY, error.action, error.code, error.http_status, error.request_id, error.outcome_unknown
+        )
+    if not is_own(found):
+        raise error
+    return Answer(found, Receipt(error.request_id, datetime.now(UTC)))
 
 
 def is_made_for(plan: Plan, group: GroupDetails, begun_at: datetime) -> bool:

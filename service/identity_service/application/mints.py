@@ -49,6 +49,7 @@ class Mints:
         held = claim.intent.snapshot.access_keys if claim.intent.snapshot else ()
         self._others = claim.other_key_ids | {key.access_key_id for key in held}
         self._made_user = not claim.intent.plan.user_id
+        self._has_deleted_by_name = False
 
     @property
     def unanswered(self) -> tuple[Mint, ...]:
@@ -124,6 +125,12 @@ class Mints:
             log.warning("own key not deleted", access_key_id=deletion.access_key_id, cause=str(error))
 
     # Finding and deleting.
+
+    async def settle_deletions(self) -> None:
+        """Wait before anything is minted under a name that was deleted: a late sending would delete the new one."""
+        if self._has_deleted_by_name:
+            await self._settling.wait()
+            self._has_deleted_by_name = False
 
     async def clear(self, step: Step) -> None:
         """Delete what a minting step of this request has made.
@@ -230,6 +237,7 @@ class Mints:
             await self._deleted(deletion)
 
     async def _deleted(self, deletion: Step) -> bool:
+        self._has_deleted_by_name |= not isinstance(deletion, DeleteAccessKey)
         try:
             await call_for(self._account, deletion)
         except IamError as error:

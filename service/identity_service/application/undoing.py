@@ -1,7 +1,6 @@
 """Undoes what a failed request made, and nothing else; says what remains."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from identity_service.application.calls import call_for
 from identity_service.application.executor import is_made_for
@@ -19,7 +18,9 @@ from identity_service.domain.undo import inverse
 PASSING = frozenset({IamErrorKind.THROTTLED, IamErrorKind.UNAVAILABLE, IamErrorKind.BUSY})
 """What may be gone when the same undo is tried again."""
 PASSING_AT_FIRST = frozenset({IamErrorKind.IN_USE})
-"""What may come of a late call of the request itself, as long as one can be carried out; another undo finds it."""
+"""What may come of a late call of the request itself, which another undo finds, or of somebody else."""
+MOST_ATTEMPTS = 20
+"""After how many attempts at a request it is somebody else's."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,7 @@ class Undo:
         return Undone(tuple(remaining), passing=bool(remaining) and passing)
 
     def _may_pass(self, error: IamError) -> bool:
-        is_young = datetime.now(UTC) < self._journal.begun_at + self._settling.validity
-        return error.kind in PASSING or (is_young and error.kind in PASSING_AT_FIRST)
+        return error.kind in PASSING or (error.kind in PASSING_AT_FIRST and self._lease.epoch < MOST_ATTEMPTS)
 
     async def _undo(self, step: Step) -> None:
         if not await self.may_touch(step):

@@ -207,3 +207,21 @@ def test_a_role_lets_in_whom_it_trusts(iam: Any, ada: Any, client: Any, refused:
         session.list_groups()
     with refused("InvalidClientTokenId", 403):
         client("iam", made["AccessKeyId"], made["SecretAccessKey"]).list_users()
+
+
+def test_a_move_needs_the_right_to_both_ends(iam: Any, ada: Any, refused: Any) -> None:
+    """UpdateUser is asked of the user as it is and as it will be; so is UpdateGroup of a group."""
+    here = ["arn:aws:iam::123456789012:user/team/*", "arn:aws:iam::123456789012:group/team/*"]
+    allowed = document(("Allow", ["iam:UpdateUser", "iam:UpdateGroup"], here))
+    iam.put_user_policy(UserName="ada", PolicyName="move", PolicyDocument=allowed)
+    iam.create_user(UserName="bo", Path="/team/")
+    iam.create_user(UserName="cy")
+    iam.create_group(GroupName="Staff", Path="/team/")
+    with refused("AccessDenied", 403):
+        ada.update_user(UserName="bo", NewPath="/")
+    with refused("AccessDenied", 403):
+        ada.update_user(UserName="cy", NewPath="/team/")
+    with refused("AccessDenied", 403):
+        ada.update_group(GroupName="Staff", NewPath="/")
+    ada.update_user(UserName="bo", NewUserName="bob", NewPath="/team/inner/")
+    ada.update_group(GroupName="Staff", NewGroupName="Crew")

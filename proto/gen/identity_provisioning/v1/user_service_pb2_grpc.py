@@ -168,7 +168,8 @@ class UserServiceServicer(object):
 
         Sets the owner tag and nothing else. A user that another team owns is NOT_OWNER; one that is owned already
         is answered unchanged. An absent user is USER_NOT_FOUND.
-        Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, QUOTA_EXCEEDED, CALLER_NOT_ALLOWED.
+        Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS,
+        CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: iam:GetUser, iam:TagUser.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

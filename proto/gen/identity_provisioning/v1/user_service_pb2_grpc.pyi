@@ -102,7 +102,8 @@ class UserServiceStub:
 
     Sets the owner tag and nothing else. A user that another team owns is NOT_OWNER; one that is owned already
     is answered unchanged. An absent user is USER_NOT_FOUND.
-    Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, QUOTA_EXCEEDED, CALLER_NOT_ALLOWED.
+    Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS,
+    CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: iam:GetUser, iam:TagUser.
     """
     DeleteUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.DeleteUserRequest, _user_service_pb2.DeleteUserResponse]
@@ -193,7 +194,8 @@ class UserServiceAsyncStub(UserServiceStub):
 
     Sets the owner tag and nothing else. A user that another team owns is NOT_OWNER; one that is owned already
     is answered unchanged. An absent user is USER_NOT_FOUND.
-    Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, QUOTA_EXCEEDED, CALLER_NOT_ALLOWED.
+    Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS,
+    CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
     IAM permissions: iam:GetUser, iam:TagUser.
     """
     DeleteUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.DeleteUserRequest, _user_service_pb2.DeleteUserResponse]  # type: ignore[assignment]
@@ -317,7 +319,8 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Sets the owner tag and nothing else. A user that another team owns is NOT_OWNER; one that is owned already
         is answered unchanged. An absent user is USER_NOT_FOUND.
-        Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, QUOTA_EXCEEDED, CALLER_NOT_ALLOWED.
+        Errors: INVALID_FIELD, USER_NOT_FOUND, NOT_OWNER, QUOTA_EXCEEDED, PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS,
+        CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: iam:GetUser, iam:TagUser.
         """
 

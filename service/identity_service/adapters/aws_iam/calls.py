@@ -13,7 +13,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from identity_service.adapters.aws_iam.errors import to_iam_error
 from identity_service.adapters.aws_iam.fence import sending_under
-from identity_service.adapters.aws_iam.needs import entities_needed_by
+from identity_service.adapters.aws_iam.needs import entities_needed_by, look_up_for
 from identity_service.adapters.aws_iam.operations import EFFECTS, Effect
 from identity_service.adapters.aws_iam.recent_entities import Entity
 from identity_service.adapters.aws_iam.retry import Reply, Retrier
@@ -41,7 +41,7 @@ class AwsCalls:
 
         What is `expected` is waited for like what the operation needs anyhow.
         """
-        send = partial(self._send, operation, params)
+        send = partial(self._send_or_miss, operation, params)
         needed = (*entities_needed_by(operation, params), *expected)
         return await self._retrier.run(EFFECTS[operation], needed, send)
 
@@ -69,6 +69,25 @@ class AwsCalls:
     async def items(self, operation: str, result_key: str, /, **params: object) -> list[Any]:
         """Return a listing's items, of all pages."""
         return [item async for page in self.pages(operation, **params) for item in page[result_key]]
+
+    async def _send_or_miss(self, operation: str, params: Mapping[str, object]) -> Reply:
+        """Send. A role that is held to what bears a tag or a path is denied what is not there: that is NOT_FOUND."""
+        try:
+            return await self._send(operation, params)
+        except IamError as error:
+            if error.kind is IamErrorKind.ACCESS_DENIED and await self._is_absent(operation, params):
+                error.kind = IamErrorKind.NOT_FOUND
+            raise
+
+    async def _is_absent(self, operation: str, params: Mapping[str, object]) -> bool:
+        look_up = look_up_for(operation, params)
+        if look_up is None:
+            return False
+        try:
+            await self.call(look_up.operation, **look_up.params)
+        except IamError as error:
+            return error.kind is IamErrorKind.NOT_FOUND
+        return False
 
     async def _send(self, operation: str, params: Mapping[str, object]) -> Reply:
         with self._tracer.start_as_current_span(

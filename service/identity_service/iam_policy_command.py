@@ -1,0 +1,66 @@
+"""The command `identity-service iam-policy`: its options, and what it prints."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from identity_service.iam_policy import PolicyOptions, policy_documents
+from identity_service.rpc_actions import NOT_BUILT, RPC_ACTIONS
+
+WITHOUT_BOUNDARY = (
+    "without --boundary this role can give a user of its own every right in the account; "
+    "see docs/escalation.md before you use it"
+)
+SEVERAL = "more than one document: attach each of them to the role"
+
+
+def add_iam_policy_command(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Add the command and its options."""
+    command = commands.add_parser(
+        "iam-policy",
+        help="print the policy that this service's role needs, and no more",
+        description="Print the least-privilege policy of the role that this service acts as in an account: one JSON "
+        "document, or several, one after the other, where IAM's limit of 6,144 characters makes it necessary. Reads "
+        "no settings and calls nobody. docs/escalation.md says what each statement is for.",
+    )
+    command.add_argument("--account", required=True, metavar="ID", help="the account's id, 12 digits")
+    command.add_argument("--partition", default="aws", choices=("aws", "aws-cn", "aws-us-gov"), help="default: aws")
+    command.add_argument("--path", default="/", metavar="/PATH/", help="users are made and changed only under it")
+    _add_list(command, "--boundary", "ARN", "users are made, and given rights, only within this permissions boundary")
+    _add_list(command, "--allow-policy", "ARN", "managed policies that may be attached; * and ? are wildcards")
+    _add_list(command, "--allow-group", "[/PATH/]NAME", "groups that may be used and made; * and ? are wildcards")
+    _add_list(command, "--rpc", "NAME", "only what these RPCs use; all that this release has unless given")
+
+
+def _add_list(command: argparse.ArgumentParser, option: str, metavar: str, text: str) -> None:
+    command.add_argument(
+        option, nargs="+", action="extend", default=[], metavar=metavar, help=f"{text}; may be given more than once"
+    )
+
+
+def print_iam_policy(options: argparse.Namespace) -> int:
+    """Print the policy; what the operator should know besides goes to standard error. Raises PolicyOptionError."""
+    wanted = PolicyOptions(
+        account_id=options.account,
+        partition=options.partition,
+        path=options.path,
+        boundaries=tuple(dict.fromkeys(options.boundary)),
+        allowed_policies=tuple(dict.fromkeys(options.allow_policy)),
+        allowed_groups=tuple(dict.fromkeys(options.allow_group)),
+        rpcs=tuple(dict.fromkeys(options.rpc)),
+    )
+    documents = policy_documents(wanted)
+    for document in documents:
+        print(json.dumps(document, indent=2))
+    for name in sorted(NOT_BUILT & set(wanted.rpcs) & RPC_ACTIONS.keys()):
+        _note(f"{name} is not built yet")
+    if len(documents) > 1:
+        _note(SEVERAL)
+    if not wanted.boundaries and "iam:PutUserPolicy" in wanted.actions:
+        _note(WITHOUT_BOUNDARY)
+    return 0
+
+
+def _note(text: str) -> None:
+    print(f"identity-service: {text}", file=sys.stderr)

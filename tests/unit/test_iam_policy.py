@@ -1,0 +1,181 @@
+"""The policy that `identity-service iam-policy` prints: well formed, held to what is allowed, within IAM's limits."""
+
+import json
+from typing import Any
+
+import pytest
+
+from identity_service.__main__ import main
+from identity_service.iam_policy import MAXIMUM_SIZE, PolicyOptionError, PolicyOptions, policy_documents
+from identity_service.rpc_actions import NOT_BUILT, RPC_ACTIONS
+
+ACCOUNT = "123456789012"
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/Boundary"
+DEPLOY = f"arn:aws:iam::{ACCOUNT}:policy/Deploy"
+
+
+def statements(**options: Any) -> dict[str, Any]:
+    """Return the statements of a policy by their Sids, which are unique in all its documents."""
+    documents: list[Any] = policy_documents(PolicyOptions(ACCOUNT, **options))
+    found = [statement for document in documents for statement in document["Statement"]]
+    by_sid = {statement["Sid"]: statement for statement in found}
+    assert len(by_sid) == len(found)
+    return by_sid
+
+
+def allowed(**options: Any) -> set[str]:
+    """Return every action that a policy allows."""
+    return {
+        action
+        for statement in statements(**options).values()
+        if statement["Effect"] == "Allow"
+        for action in statement["Action"]
+    }
+
+
+@pytest.mark.parametrize("rpc", sorted(RPC_ACTIONS))
+def test_a_policy_for_one_rpc_allows_just_its_actions(rpc: str) -> None:
+    """What the table says of an RPC is allowed, and nothing else; a boundary is removed only to undo."""
+    assert allowed(rpcs=(rpc,)) == RPC_ACTIONS[rpc]
+    assert allowed(rpcs=(rpc,), boundaries=(BOUNDARY,)) == RPC_ACTIONS[rpc] - {"iam:DeleteUserPermissionsBoundary"}
+
+
+def test_a_policy_is_for_all_that_is_built() -> None:
+    """Without names of RPCs, the policy is for all that this release has."""
+    built = frozenset().union(*(RPC_ACTIONS[rpc] for rpc in RPC_ACTIONS.keys() - NOT_BUILT))
+    assert allowed() == built
+
+
+def test_users_are_held_to_path_boundary_and_owner() -> None:
+    """Users are made and changed under the path alone, within the boundary, with an owner."""
+    found = statements(path="/people/", boundaries=(BOUNDARY,))
+    for sid in ("NewUsers", "TagNewUsers", "OwnedUsers", "GrantInline", "GrantManaged"):
+        assert found[sid]["Resource"] == f"arn:aws:iam::{ACCOUNT}:user/people/*"
+        assert set(found[sid]["Condition"]["Null"].values()) == {"false"}
+    for sid in ("NewUsers", "GrantInline", "GrantManaged"):
+        assert found[sid]["Condition"]["ArnEquals"] == {"iam:PermissionsBoundary": BOUNDARY}
+    assert found["NeverRemoveABoundary"]["Action"] == ["iam:DeleteUserPermissionsBoundary"]
+    assert found["NeverTouchABoundary"]["Resource"] == BOUNDARY
+
+
+def test_an_adoption_gives_an_owner_and_nothing_else() -> None:
+    """A user under the path whom nobody owns gets the owner tag alone; users who are made do not let it be taken."""
+    found = statements(path="/people/", rpcs=("AdoptUser",))
+    owner = "identity-provisioning:owner"
+    assert found["AdoptUsers"] == {
+        "Sid": "AdoptUsers",
+        "Effect": "Allow",
+        "Action": ["iam:TagUser"],
+        "Resource": f"arn:aws:iam::{ACCOUNT}:user/people/*",
+        "Condition": {
+            "Null": {f"aws:RequestTag/{owner}": "false", f"aws:ResourceTag/{owner}": "true"},
+            "ForAllValues:StringEquals": {"aws:TagKeys": owner},
+        },
+    }
+    assert "TagNewUsers" not in found
+    assert "AdoptUsers" not in statements(rpcs=("CreateUser", "UpdateUser"))
+
+
+def test_policies_and_groups_are_held_to_the_allowed_ones() -> None:
+    """Only allowed policies are attached, and that of a forced password reset; only allowed groups are used."""
+    found = statements(allowed_policies=(DEPLOY,), allowed_groups=("Developers", "/teams/*"))
+    reset = "arn:aws:iam::aws:policy/IAMUserChangePassword"
+    for sid in ("GrantManaged", "GrantToGroups"):
+        assert found[sid]["Condition"]["ArnLike"] == {"iam:PolicyARN": [DEPLOY, reset]}
+    groups = [f"arn:aws:iam::{ACCOUNT}:group/Developers", f"arn:aws:iam::{ACCOUNT}:group/teams/*"]
+    for sid in ("GroupMembers", "Groups", "GrantToGroups"):
+        assert found[sid]["Resource"] == groups
+
+
+def test_a_boundary_of_aws_needs_no_protection() -> None:
+    """Nobody can change a policy of AWS, so only the account's own boundaries are named."""
+    assert "NeverTouchABoundary" not in statements(boundaries=("arn:aws:iam::aws:policy/PowerUserAccess",))
+
+
+def test_other_partitions_have_their_own_names() -> None:
+    """Every ARN of a policy for China is China's."""
+    text = json.dumps(policy_documents(PolicyOptions(ACCOUNT, partition="aws-cn", allowed_policies=())))
+    assert "arn:aws-cn:iam" in text
+    assert "arn:aws:" not in text
+
+
+@pytest.mark.parametrize("count", [1, 30, 400])
+def test_long_lists_are_split_within_the_limit(count: int) -> None:
+    """However many policies and groups are allowed, each document fits, and all of them are there once a place."""
+    policies = tuple(f"arn:aws:iam::{ACCOUNT}:policy/teams/Policy{number}" for number in range(count))
+    groups = tuple(f"/teams/Group{number}" for number in range(count))
+    options = PolicyOptions(ACCOUNT, allowed_policies=policies, allowed_groups=groups)
+    documents: list[Any] = policy_documents(options)
+    assert all(len("".join(json.dumps(document).split())) <= MAXIMUM_SIZE for document in documents)
+    assert (len(documents) == 1) is (count == 1)
+    found = [statement for document in documents for statement in document["Statement"]]
+    sids = [statement["Sid"] for statement in found]
+    assert len(set(sids)) == len(sids)
+    attached = [
+        (resource, arn)
+        for statement in found
+        if "iam:AttachGroupPolicy" in statement["Action"]
+        for resource in listed(statement["Resource"])
+        for arn in listed(statement["Condition"]["ArnLike"]["iam:PolicyARN"])
+    ]
+    assert len(attached) == len(set(attached)) == count * (count + 1)
+
+
+def listed(value: str | list[str]) -> list[str]:
+    """Return the values of an element, which may be one or a list."""
+    return [value] if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"account_id": "12345"}, "--account"),
+        ({"path": "people"}, "--path"),
+        ({"path": "/people/*/"}, "--path"),
+        ({"boundaries": ("Boundary",)}, "--boundary"),
+        ({"boundaries": (f"arn:aws:iam::{ACCOUNT}:policy/*",)}, "--boundary"),
+        ({"boundaries": (f"arn:aws-cn:iam::{ACCOUNT}:policy/Boundary",)}, "--boundary"),
+        ({"allowed_policies": (f"{DEPLOY}${{aws:username}}",)}, "--allow-policy"),
+        ({"allowed_groups": ("Developers ",)}, "--allow-group"),
+        ({"allowed_groups": ("x" * 701,)}, "--allow-group"),
+        ({"rpcs": ("MakeUser",)}, "--rpc"),
+    ],
+)
+def test_what_would_mean_something_else_is_refused(options: dict[str, Any], named: str) -> None:
+    """An option that IAM would not take, or would read otherwise, is refused by its name."""
+    with pytest.raises(PolicyOptionError, match=f"^{named}: "):
+        policy_documents(PolicyOptions(**{"account_id": ACCOUNT, **options}))
+
+
+def test_the_command_prints_the_policy(capsys: pytest.CaptureFixture[str]) -> None:
+    """Standard output has the document and nothing else; with a boundary there is nothing to warn of."""
+    arguments = ["iam-policy", "--account", ACCOUNT, "--path", "/people/", "--boundary", BOUNDARY]
+    assert main([*arguments, "--allow-policy", DEPLOY, "--allow-policy", DEPLOY, "--allow-group", "A", "B"]) == 0
+    printed = capsys.readouterr()
+    options = PolicyOptions(
+        ACCOUNT, path="/people/", boundaries=(BOUNDARY,), allowed_policies=(DEPLOY,), allowed_groups=("A", "B")
+    )
+    assert [json.loads(printed.out)] == policy_documents(options)
+    assert printed.err == ""
+
+
+def test_the_command_says_what_the_operator_should_know(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a boundary, of several documents, and of RPCs that are not built, standard error has a line."""
+    groups = [f"/teams/Group{number}" for number in range(200)]
+    assert (
+        main(["iam-policy", "--account", ACCOUNT, "--allow-group", *groups, "--rpc", "ResetPassword", "CreateGroup"])
+        == 0
+    )
+    printed = capsys.readouterr()
+    assert "ResetPassword is not built yet" in printed.err
+    assert "more than one document" in printed.err
+    assert main(["iam-policy", "--account", ACCOUNT]) == 0
+    assert "without --boundary" in capsys.readouterr().err
+
+
+def test_a_wrong_option_ends_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """It ends with 2, says which one, and prints no policy."""
+    assert main(["iam-policy", "--account", "12345"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == "identity-service: --account: must be 12 digits\n"
