@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: venv demo test test-system soak chaos bench lint generate requirements release image clean help FORCE
+.PHONY: venv demo test test-system security soak chaos bench lint generate requirements release image clean help FORCE
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -57,6 +57,9 @@ test: .venv/made-in ## run all tests that need no system programs
 
 test-system: .venv/made-in ## run the tests that need system programs: aws, kubectl, buildah, mmdebstrap, age
 	@$(RUN) pytest -m system $(ARGS)
+
+security: .venv/made-in ## try what attackers try, search for leaked secrets, and print the figures; takes some minutes
+	@$(RUN) tests.security $(ARGS)
 
 soak: .venv/made-in ## run the races in the embedded account for 100 rounds instead of 10
 	@SOAK_ROUNDS=100 $(RUN) pytest tests/unit/embedded_aws/test_concurrency.py $(ARGS)

@@ -41,6 +41,10 @@ def configure_logging(level: str = "INFO", stream: BinaryIO | None = None) -> No
         logger_factory=structlog.BytesLoggerFactory(file=stream or sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
+    # Whatever level somebody gives a library's logger: botocore's DEBUG lines hold passwords and keys.
+    logging.disable(logging.INFO)
+    # A record that cannot be logged would be written to standard error, its arguments and the failure's text included.
+    logging.raiseExceptions = False
     logging.basicConfig(handlers=[StructlogHandler()], level=logging.WARNING, force=True)
     for name in NEVER_VERBOSE:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -26,3 +26,5 @@ def lines() -> Iterator[Lines]:
     structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
+    logging.disable(logging.NOTSET)
+    logging.raiseExceptions = True

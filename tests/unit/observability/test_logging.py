@@ -154,3 +154,29 @@ def test_a_log_file_is_for_its_owner_and_is_appended_to(tmp_path: Path) -> None:
             file.write(text)
     assert path.read_bytes() == b"one\ntwo\n"
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_level_brings_a_librarys_details_back(lines: Lines) -> None:
+    """Whoever turns every logger up gets nothing below WARNING: botocore's DEBUG lines hold secrets."""
+    loggers = [logging.getLogger(name) for name in ("", "botocore", "botocore.endpoint", "sqlalchemy.engine")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.DEBUG)
+        logger.debug("body %s", CANARY)
+        logger.info("body %s", CANARY)
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+    assert lines() == []
+
+
+def test_a_record_that_cannot_be_logged_is_not_written_elsewhere(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The standard library would write such a record's arguments and the failure's text to standard error."""
+
+    def fail() -> None:
+        raise RuntimeError(CANARY)
+
+    monkeypatch.setattr(structlog, "get_logger", fail)
+    logging.getLogger("somewhere").error("body %s", CANARY)
+    assert CANARY not in "".join(capfd.readouterr())

@@ -17,11 +17,12 @@ from tests.unit.rpc.support import FakeAuthorizer
 
 
 def test_the_order_of_the_chain() -> None:
-    """Log outermost, so that it sees every outcome; the caller is known before a request is read."""
+    """Log outermost but for what answers when the log fails; the caller is known before a request is read."""
     chain = interceptor_chain(
         tracer=NoOpTracer(), authorizer=FakeAuthorizer(), identify_peer=insecure_caller, default_deadline=1
     )
     assert [type(interceptor).__name__ for interceptor in chain] == [
+        "LastBarrier",
         "RequestLog",
         "FaultBarrier",
         "Deadline",

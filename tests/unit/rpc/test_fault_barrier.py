@@ -7,6 +7,7 @@ import pytest
 
 from identity_provisioning.v1.user_service_pb2 import DeleteUserRequest, GetUserRequest
 from identity_service.domain.errors import IamError, IamErrorKind, IdentityError, Reason
+from identity_service.rpc.interceptors import request_log, well_formedness
 from tests.unit.rpc.support import REQUEST_ID, RunningServer, details_of, failure, status_of
 
 CANARY = "canary-wJalrXUtnFEMI"
@@ -83,3 +84,33 @@ async def test_other_errors_have_no_trace_id(server: RunningServer) -> None:
     server.application.error = IdentityError(Reason.CONFLICT, "try again", metadata={"remaining": "nothing"})
     received = await failure(server.call("UserService/DeleteUser", REQUEST))
     assert dict(details_of(status_of(received))["ErrorInfo"].metadata) == {"remaining": "nothing"}
+
+
+@pytest.mark.parametrize("fails_before", [True, False], ids=["nothing answered", "another error answered"])
+async def test_a_log_that_fails_tells_the_client_nothing(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch, fails_before: bool
+) -> None:
+    """What fails around the barrier itself, before or after an answer, reaches the client as no text either."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError(CANARY)
+
+    monkeypatch.setattr(request_log, "_trace_id" if fails_before else "_log", fail)
+    server.application.error = None if fails_before else IdentityError(Reason.USER_NOT_FOUND, "no such user")
+    received = await failure(server.call("UserService/DeleteUser", REQUEST))
+    assert received.code() is (grpc.StatusCode.INTERNAL if fails_before else grpc.StatusCode.NOT_FOUND)
+    assert CANARY not in str(received) + server.log.getvalue().decode()
+
+
+async def test_an_interceptor_that_fails_tells_the_client_nothing(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails while the handler is looked for is answered as well."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError(CANARY)
+
+    monkeypatch.setattr(well_formedness, "is_built", fail)
+    received = await failure(server.call("UserService/DeleteUser", REQUEST))
+    assert received.code() is grpc.StatusCode.INTERNAL
+    assert CANARY not in str(received) + server.log.getvalue().decode()

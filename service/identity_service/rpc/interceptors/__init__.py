@@ -1,6 +1,6 @@
 """What every RPC passes on its way in and out, outermost first.
 
-Log and trace, fault barrier, deadline, authentication, well-formedness.
+The last barrier, log and trace, fault barrier, deadline, authentication, well-formedness.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from identity_service.application.ports import Authorizer
 from identity_service.rpc.interceptors.authentication import Authentication, IdentifiesPeers
 from identity_service.rpc.interceptors.deadline import Deadline
 from identity_service.rpc.interceptors.fault_barrier import FaultBarrier
+from identity_service.rpc.interceptors.last_barrier import LastBarrier
 from identity_service.rpc.interceptors.request_log import RequestLog
 from identity_service.rpc.interceptors.well_formedness import WellFormedness
 from identity_service.rpc.validation import RequestValidator
@@ -27,6 +28,7 @@ def interceptor_chain(
 ) -> Sequence[grpc.aio.ServerInterceptor]:
     """Build the chain of the server; `only_account_id` is what a request without an account means."""
     return (
+        LastBarrier(),
         RequestLog(tracer),
         FaultBarrier(),
         Deadline(default_deadline),
