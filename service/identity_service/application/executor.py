@@ -158,7 +158,7 @@ class Executor:
         try:
             answer = await self._account.create_user(step.user_name, step.path, step.boundary_arn, step.tags)
         except IamError as error:
-            answer = await _unless_made_before(
+            answer = await self._unless_made_before(
                 error,
                 find=lambda: self._account.get_user(step.user_name, expected=True),
                 is_own=lambda user: user.tags.get(tags.ROW) == step.tags[tags.ROW],
@@ -170,9 +170,9 @@ class Executor:
         try:
             answer = await self._account.create_group(step.group_name, step.path)
         except IamError as error:
-            if not (error.outcome_unknown or self._journal.resumed):
+            if not self._may_be_own(error):
                 raise
-            answer = await _unless_made_before(
+            answer = await self._unless_made_before(
                 error,
                 find=lambda: self._account.get_group_details(step.group_name),
                 is_own=lambda group: is_made_for(plan, group, self._journal.begun_at),
@@ -184,13 +184,38 @@ class Executor:
         try:
             answer = await self._account.create_policy(step.policy_name, step.path, step.text, step.document, step.tags)
         except IamError as error:
-            answer = await _unless_made_before(
+            answer = await self._unless_made_before(
                 error,
                 find=lambda: self._account.get_policy_details(step.policy_arn),
                 is_own=lambda policy: policy.tags.get(tags.ROW) == step.tags[tags.ROW],
             )
         self._journal.policies.append(answer.value)
         return _executed(step, answer.receipt)
+
+    def _may_be_own(self, error: IamError) -> bool:
+        """Tell whether an earlier sending, of this attempt or of one before, may have done what a refusal speaks of."""
+        return error.outcome_unknown or self._journal.resumed
+
+    async def _unless_made_before(
+        self, error: IamError, find: Callable[[], Awaitable[T | None]], is_own: Callable[[T], bool]
+    ) -> Answer[T]:
+        """Take EntityAlreadyExists for success where an earlier sending of our own has made it; else raise the error.
+
+        What exists and cannot be seen yet, or read, may be our own: that passes, and is no answer for good.
+        """
+        if error.kind is not IamErrorKind.ALREADY_EXISTS:
+            raise error
+        try:
+            found = await find()
+        except IamError:
+            found = None
+        if found is not None and is_own(found):
+            return Answer(found, Receipt(error.request_id, datetime.now(UTC)))
+        if found is None and self._may_be_own(error):
+            raise IamError(
+                IamErrorKind.BUSY, error.action, error.code, error.http_status, error.request_id, error.outcome_unknown
+            )
+        raise error
 
     async def _enable_mfa_device(self, step: EnableMfaDevice, codes: tuple[Secret, Secret]) -> ExecutedStep:
         try:
@@ -223,28 +248,6 @@ class Executor:
             if isinstance(step, DELETIONS) and error.kind is IamErrorKind.NOT_FOUND:
                 return _executed(step, Receipt(error.request_id, datetime.now(UTC)), unchanged=True)
             raise
-
-
-async def _unless_made_before(
-    error: IamError, find: Callable[[], Awaitable[T | None]], is_own: Callable[[T], bool]
-) -> Answer[T]:
-    """Take EntityAlreadyExists for success where an earlier sending of our own has made it; else raise the error.
-
-    What exists and cannot be seen yet, or read, may be our own: that passes, and is no answer for good.
-    """
-    if error.kind is not IamErrorKind.ALREADY_EXISTS:
-        raise error
-    try:
-        found = await find()
-    except IamError:
-        found = None
-    if found is None:
-        raise IamError(
-            IamErrorKind.BUSY, error.action, error.code, error.http_status, error.request_id, error.outcome_unknown
-        )
-    if not is_own(found):
-        raise error
-    return Answer(found, Receipt(error.request_id, datetime.now(UTC)))
 
 
 def is_made_for(plan: Plan, group: GroupDetails, begun_at: datetime) -> bool:
