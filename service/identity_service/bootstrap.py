@@ -178,6 +178,7 @@ def _accounts(
         connect_timeout=settings.aws_connect_timeout,
         read_timeout=settings.aws_read_timeout,
         retry_budget=settings.aws_retry_budget,
+        calls_per_second=settings.aws_calls_per_second,
     )
     try:
         return build_accounts(aws, build_pool(aws), tracer_provider=tracing)

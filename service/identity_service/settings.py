@@ -36,6 +36,7 @@ EXAMPLES: Mapping[str, str] = {
     "aws_partition": "aws",
     "aws_region": "eu-central-1",
     "aws_endpoint_url": "http://127.0.0.1:5000",
+    "aws_calls_per_second": "100",
     "aws_role_arn": "arn:aws:iam::123456789012:role/identity-service",
     "log_file": "/var/log/identity-service.log",
     "log_level": "INFO",
@@ -117,6 +118,7 @@ class Settings(BaseSettings):
     aws_read_timeout: Seconds = 7
     aws_retry_budget: Seconds = 20
     aws_threads: Count = 32
+    aws_calls_per_second: Count | None = None
     settle_seconds: Seconds = 15
     signature_validity_seconds: Seconds = 900
     lease_seconds: Seconds = 30

@@ -3,16 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class AwsCall:
-    """One answered call: the IAM action, AWS's id of the request, and `ok` or AWS's error code."""
+    """One answered call: the IAM action, AWS's id of the request, and `ok` or AWS's error code.
+
+    `paced_seconds` is how long it was held back before it was sent.
+    """
 
     action: str
     request_id: str
     outcome: str
+    paced_seconds: float = field(default=0.0, compare=False)
 
 
 _calls: ContextVar[list[AwsCall] | None] = ContextVar("aws_calls", default=None)

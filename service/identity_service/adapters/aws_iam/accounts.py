@@ -14,8 +14,10 @@ from identity_service.adapters.aws_iam.aws_policies import AwsPolicyIndex
 from identity_service.adapters.aws_iam.calls import AwsCalls
 from identity_service.adapters.aws_iam.clients import AccountClients
 from identity_service.adapters.aws_iam.fence import fence
+from identity_service.adapters.aws_iam.pacing import Pacer
 from identity_service.adapters.aws_iam.recent_entities import RecentEntities
 from identity_service.adapters.aws_iam.retry import Clock, Retrier
+from identity_service.adapters.aws_iam.send_rate import SendRate
 from identity_service.adapters.aws_iam.settings import AwsAccountSettings, AwsSettings, AwsSettingsError
 from identity_service.domain.errors import IdentityError, Reason
 
@@ -132,9 +134,14 @@ class _Builder:
         aws_policies = self._aws_policies.setdefault(partition, AwsPolicyIndex(self._clock.now))
         recent = RecentEntities(self._settings.new_entity_window, self._clock.now)
         retrier = Retrier(self._settings.retry_budget, self._settings.max_attempts, recent, self._clock)
-        calls = AwsCalls("IAM", iam, self._pool, retrier, self._tracer)
+        calls = AwsCalls("IAM", iam, self._pool, retrier, self._pacer(), self._tracer)
         return _Connection(
             BotoIamAccount(account.account_id, partition, calls, recent, aws_policies),
-            AwsCalls("STS", sts, self._pool, retrier, self._tracer),
+            # STS counts its calls apart from IAM's.
+            AwsCalls("STS", sts, self._pool, retrier, self._pacer(), self._tracer),
             (iam, sts),
         )
+
+    def _pacer(self) -> Pacer:
+        rate = SendRate(self._clock.now, self._settings.calls_per_second)
+        return Pacer(self._clock, rate, self._settings.threads)

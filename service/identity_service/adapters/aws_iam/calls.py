@@ -1,7 +1,7 @@
-"""The one way to AWS: on the pool, traced, recorded, with errors in this service's terms, retried where safe."""
+"""The one way to AWS: paced, on the pool, traced, recorded, with errors in this service's terms, retried where safe."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -15,6 +15,7 @@ from identity_service.adapters.aws_iam.errors import to_iam_error
 from identity_service.adapters.aws_iam.fence import sending_under
 from identity_service.adapters.aws_iam.needs import entities_needed_by, look_up_for
 from identity_service.adapters.aws_iam.operations import EFFECTS, Effect
+from identity_service.adapters.aws_iam.pacing import PacedCall, Pacer, Turn
 from identity_service.adapters.aws_iam.recent_entities import Entity
 from identity_service.adapters.aws_iam.retry import Reply, Retrier
 from identity_service.application.lease import Lease, LeaseLostError, current_lease
@@ -28,12 +29,19 @@ class AwsCalls:
     """The calls of one boto3 client, whose own retries are off: `service` is `IAM` or `STS`."""
 
     def __init__(
-        self, service: str, client: BaseClient, pool: ThreadPoolExecutor, retrier: Retrier, tracer: Tracer
+        self,
+        service: str,
+        client: BaseClient,
+        pool: ThreadPoolExecutor,
+        retrier: Retrier,
+        pacer: Pacer,
+        tracer: Tracer,
     ) -> None:
         self._service = service
         self._client = client
         self._pool = pool
         self._retrier = retrier
+        self._pacer = pacer
         self._tracer = tracer
 
     async def call(self, operation: str, expected: Collection[Entity] = (), /, **params: object) -> Reply:
@@ -41,9 +49,12 @@ class AwsCalls:
 
         What is `expected` is waited for like what the operation needs anyhow.
         """
-        send = partial(self._send_or_miss, operation, params)
+        effect = EFFECTS[operation]
         needed = (*entities_needed_by(operation, params), *expected)
-        return await self._retrier.run(EFFECTS[operation], needed, send)
+        paced = PacedCall(self._pacer, self._action(operation), effect, self._retrier.budget)
+        send = partial(paced.send, partial(self._send, operation, params))
+        send_or_miss = partial(self._send_or_miss, operation, params, send)
+        return await self._retrier.run(effect, needed, send_or_miss, paced.excused)
 
     async def page(self, operation: str, token: str | None, /, **params: object) -> tuple[dict[str, Any], str | None]:
         """Return one page of a listing and the token of the next one; None begins and ends it."""
@@ -70,10 +81,12 @@ class AwsCalls:
         """Return a listing's items, of all pages."""
         return [item async for page in self.pages(operation, **params) for item in page[result_key]]
 
-    async def _send_or_miss(self, operation: str, params: Mapping[str, object]) -> Reply:
+    async def _send_or_miss(
+        self, operation: str, params: Mapping[str, object], send: Callable[[], Awaitable[Reply]]
+    ) -> Reply:
         """Send. A role that is held to what bears a tag or a path is denied what is not there: that is NOT_FOUND."""
         try:
-            return await self._send(operation, params)
+            return await send()
         except IamError as error:
             if error.kind is IamErrorKind.ACCESS_DENIED and await self._is_absent(operation, params):
                 error.kind = IamErrorKind.NOT_FOUND
@@ -89,7 +102,7 @@ class AwsCalls:
             return error.kind is IamErrorKind.NOT_FOUND
         return False
 
-    async def _send(self, operation: str, params: Mapping[str, object]) -> Reply:
+    async def _send(self, operation: str, params: Mapping[str, object], turn: Turn) -> Reply:
         with self._tracer.start_as_current_span(
             f"{self._service}/{operation}",
             kind=SpanKind.CLIENT,
@@ -97,13 +110,16 @@ class AwsCalls:
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
+            if turn.waited:
+                # The span is the call alone; this is what passed before it.
+                span.set_attribute("identity_service.paced_seconds", turn.waited)
             lease = current_lease() if EFFECTS[operation] is not Effect.READ else None
             send = partial(self._send_on_thread, operation, params, lease)
             answer = await asyncio.get_running_loop().run_in_executor(self._pool, send)
             if isinstance(answer, LeaseLostError):
                 span.set_attribute("error.type", "lease_lost")
                 raise answer
-            self._record(span, operation, answer)
+            self._record(span, operation, answer, turn.waited)
             if isinstance(answer, IamError):
                 raise answer
             metadata = answer.pop("ResponseMetadata")
@@ -126,7 +142,7 @@ class AwsCalls:
             return IamError(IamErrorKind.UNAVAILABLE, self._action(operation), outcome_unknown=True)
         return answer
 
-    def _record(self, span: Span, operation: str, answer: dict[str, Any] | IamError) -> None:
+    def _record(self, span: Span, operation: str, answer: dict[str, Any] | IamError, waited: float) -> None:
         if isinstance(answer, IamError):
             outcome, request_id, http_status = answer.code or answer.kind.name, answer.request_id, answer.http_status
             span.set_attribute("error.type", outcome)
@@ -138,7 +154,7 @@ class AwsCalls:
             span.set_attribute("http.response.status_code", http_status)
         if request_id:
             span.set_attribute("aws.request_id", request_id)
-        record_aws_call(AwsCall(self._action(operation), request_id, outcome))
+        record_aws_call(AwsCall(self._action(operation), request_id, outcome, waited))
 
     def _action(self, operation: str) -> str:
         return f"{self._service.lower()}:{operation}"

@@ -54,20 +54,29 @@ class Retrier:
     """
 
     def __init__(self, budget: float, max_attempts: int, recent: RecentEntities, clock: Clock) -> None:
-        self._budget = budget
+        self.budget = budget
         self._max_attempts = max_attempts
         self._recent = recent
         self._clock = clock
 
-    async def run(self, effect: Effect, needed: Collection[Entity], send: Callable[[], Awaitable[Reply]]) -> Reply:
-        """Send until there is an answer to keep; `needed` is what the call cannot do without."""
+    async def run(
+        self,
+        effect: Effect,
+        needed: Collection[Entity],
+        send: Callable[[], Awaitable[Reply]],
+        excused: Callable[[], float] = lambda: 0.0,
+    ) -> Reply:
+        """Send until there is an answer to keep; `needed` is what the call cannot do without.
+
+        `excused` tells how many seconds of the sendings so far do not count against the budget.
+        """
         attempts = _Attempts(effect, send)
-        deadline = self._clock.now() + self._budget
+        deadline = self._clock.now() + self.budget
         retrying = AsyncRetrying(
             sleep=self._clock.sleep,
             retry=partial(self._may_help, effect, needed),
             wait=wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
-            stop=stop_after_attempt(self._max_attempts) | _OverBudget(self._clock.now, deadline),
+            stop=stop_after_attempt(self._max_attempts) | _OverBudget(self._clock.now, lambda: deadline + excused()),
             reraise=True,
         )
         return await retrying(attempts.attempt)
@@ -88,12 +97,12 @@ class Retrier:
 class _OverBudget(stop_base):
     """Stops before a wait that would end after the deadline."""
 
-    def __init__(self, now: Callable[[], float], deadline: float) -> None:
+    def __init__(self, now: Callable[[], float], deadline: Callable[[], float]) -> None:
         self._now = now
         self._deadline = deadline
 
     def __call__(self, retry_state: RetryCallState) -> bool:
-        return self._now() + retry_state.upcoming_sleep > self._deadline
+        return self._now() + retry_state.upcoming_sleep > self._deadline()
 
 
 class _Attempts:

@@ -46,8 +46,9 @@ class AwsSettings:
     """The accounts, and what holds for all of them; times in seconds.
 
     Connect and read timeout together have to stay within a third of a ledger row's lease. `retry_budget` bounds the
-    waiting of one call in all. For `new_entity_window` after a user, group, policy or MFA device was made, a write
-    that does not find it is tried again, because IAM is eventually consistent.
+    waiting of one call in all; in bulk, standing in line does not count. `calls_per_second` bounds the calls to each
+    account from the start; without it, AWS's refusals alone do. For `new_entity_window` after a user, group, policy or
+    MFA device was made, a write that does not find it is tried again, because IAM is eventually consistent.
     """
 
     accounts: tuple[AwsAccountSettings, ...]
@@ -57,3 +58,4 @@ class AwsSettings:
     retry_budget: float = 20.0
     max_attempts: int = 12
     new_entity_window: float = 15.0
+    calls_per_second: float | None = None
