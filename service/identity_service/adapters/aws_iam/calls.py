@@ -13,6 +13,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from identity_service.adapters.aws_iam.errors import to_iam_error
 from identity_service.adapters.aws_iam.fence import sending_under
+from identity_service.adapters.aws_iam.meter import CallMeter
 from identity_service.adapters.aws_iam.needs import entities_needed_by
 from identity_service.adapters.aws_iam.operations import EFFECTS, Effect
 from identity_service.adapters.aws_iam.recent_entities import Entity
@@ -28,13 +29,20 @@ class AwsCalls:
     """The calls of one boto3 client, whose own retries are off: `service` is `IAM` or `STS`."""
 
     def __init__(
-        self, service: str, client: BaseClient, pool: ThreadPoolExecutor, retrier: Retrier, tracer: Tracer
+        self,
+        service: str,
+        client: BaseClient,
+        pool: ThreadPoolExecutor,
+        retrier: Retrier,
+        tracer: Tracer,
+        meter: CallMeter | None = None,
     ) -> None:
         self._service = service
         self._client = client
         self._pool = pool
         self._retrier = retrier
         self._tracer = tracer
+        self._meter = meter or CallMeter()
 
     async def call(self, operation: str, expected: Collection[Entity] = (), /, **params: object) -> Reply:
         """Call an operation by AWS's names. A `Secret` among the parameters is revealed on the thread that sends.
@@ -85,6 +93,7 @@ class AwsCalls:
                 span.set_attribute("error.type", "lease_lost")
                 raise answer
             self._record(span, operation, answer)
+            self._meter.count(throttled=isinstance(answer, IamError) and answer.kind is IamErrorKind.THROTTLED)
             if isinstance(answer, IamError):
                 raise answer
             metadata = answer.pop("ResponseMetadata")
