@@ -23,13 +23,15 @@ from identity_service.adapters.aws_iam import (
     build_pool,
 )
 from identity_service.adapters.sealing import AgeSealer
-from identity_service.adapters.store import SqlLedger, StoreError
+from identity_service.adapters.store import SqlLedger, SqlOperationStore, StoreError
 from identity_service.application.attempt import Attempts
 from identity_service.application.failures import explain as explain_iam
 from identity_service.application.get_account import GetAccount
 from identity_service.application.get_user import GetUser
 from identity_service.application.listing import Listing
 from identity_service.application.mutation import MutationService
+from identity_service.application.operations.runner import OperationRunner
+from identity_service.application.operations.service import Operations
 from identity_service.application.settling import Settling
 from identity_service.application.sweep import Sweep
 from identity_service.application.work import OwnedWork
@@ -41,7 +43,7 @@ from identity_service.rpc.client_certificates import ClientCertificates
 from identity_service.rpc.interceptors import interceptor_chain
 from identity_service.rpc.interceptors.authentication import IdentifiesPeers, insecure_caller
 from identity_service.rpc.mutations import Mutations
-from identity_service.rpc.services import Services
+from identity_service.rpc.services import STREAMS, Services
 from identity_service.server import BoundAddresses, HealthServer, bind, build_server, tls_credentials
 from identity_service.settings import Settings, SettingsError, explain
 from identity_service.start_check import StartCheck
@@ -68,6 +70,7 @@ class Running:
     work: OwnedWork
     worker: Worker
     authorizer: FileAuthorizer
+    operations: OperationRunner
     addresses: BoundAddresses
     tls: TlsWatch | None
 
@@ -89,8 +92,10 @@ async def serve(
         # Also what is cut off halfway through its start is stopped in order.
         stack.push_async_callback(_drain, running, settings.drain_seconds)
         await _start(running)
+        poll = settings.worker_poll_seconds
         loops = [
-            running.worker.run(settings.worker_poll_seconds),
+            running.worker.run(poll),
+            running.operations.run(poll),
             keep_fresh(running.authorizer),
             log_audit_heads(ledger, AUDIT_HEADS_SECONDS),
         ]
@@ -198,28 +203,53 @@ def _build(
 ) -> Running:
     authorizer = FileAuthorizer(settings.authorization_dir)
     tls = None if insecure else TlsWatch(settings)
-    work = OwnedWork(settings.maximum_mutations)
+    # What operations carry out takes no room from callers.
+    work = OwnedWork(settings.maximum_mutations + settings.bulk_concurrency)
     settling = Settling(settings.settle_seconds, timedelta(seconds=settings.signature_validity_seconds))
-    attempts = Attempts(ledger, AgeSealer(), settling, work.is_stopping)
+    sealer = AgeSealer()
+    attempts = Attempts(ledger, sealer, settling, work.is_stopping)
     mutations = MutationService(accounts=accounts, authorizer=authorizer, attempts=attempts)
     worker = Worker(accounts=accounts, ledger=ledger, attempts=attempts, settling=settling, work=work)
+    operation_store = SqlOperationStore(ledger.units, settings.retention_days * SECONDS_OF_A_DAY)
+    runner = OperationRunner(
+        store=operation_store,
+        mutations=mutations,
+        accounts=accounts,
+        authorizer=authorizer,
+        work=work,
+        concurrency=settings.bulk_concurrency,
+        lease_seconds=settings.lease_seconds,
+    )
+    operations = Operations(
+        store=operation_store,
+        accounts=accounts,
+        authorizer=authorizer,
+        sealer=sealer,
+        traffic=accounts,
+        maximum_watchers=settings.maximum_watchers,
+        is_draining=work.is_draining,
+    )
     services = Services(
         mutations=Mutations(mutations, work),
         get_user=GetUser(accounts=accounts, authorizer=authorizer),
         get_account=GetAccount(accounts=accounts, authorizer=authorizer),
         listing=Listing(accounts=accounts, authorizer=authorizer),
+        operations=operations,
     )
     interceptors = interceptor_chain(
         tracer=tracing.get_tracer("identity_service"),
         authorizer=authorizer,
         identify_peer=_identify_peers(tls, authorizer),
         default_deadline=settings.default_deadline,
+        streams=STREAMS,
         only_account_id=settings.aws_account_id,
     )
-    server = build_server(services, interceptors, settings.maximum_concurrent_rpcs)
+    # Watchers have a limit of their own, and room beside all other calls.
+    maximum_rpcs = settings.maximum_concurrent_rpcs + settings.maximum_watchers
+    server = build_server(services, interceptors, maximum_rpcs)
     address = bind(server, settings.listen_address, tls_credentials(tls.current) if tls else None)
     health = HealthServer(settings.health_address)
-    return Running(server, health, work, worker, authorizer, BoundAddresses(address, health.address), tls)
+    return Running(server, health, work, worker, authorizer, runner, BoundAddresses(address, health.address), tls)
 
 
 def _identify_peers(tls: TlsWatch | None, authorizer: FileAuthorizer) -> IdentifiesPeers:

@@ -136,20 +136,12 @@ RPC_ACTIONS: Mapping[str, Actions] = {
 
 NOT_BUILT = frozenset(
     {
-        "AppendUsers",
-        "CancelOperation",
         "CheckAccess",
-        "CreateOperation",
         "DeleteAccessKey",
-        "GetOperation",
-        "ListOperationResults",
-        "ListOperations",
         "ResetPassword",
         "RevokeAllCredentials",
         "RotateAccessKey",
-        "StartOperation",
         "UpdateAccessKey",
-        "WatchOperation",
     }
 )
 """The RPCs that this server refuses as not built yet: its role needs nothing for them."""

@@ -128,6 +128,8 @@ class Settings(BaseSettings):
 
     maximum_concurrent_rpcs: Count = 200
     maximum_mutations: Count = 100
+    maximum_watchers: Count = 50
+    bulk_concurrency: Count = 16
     default_deadline: Seconds = 60
     drain_seconds: Seconds = 25
 

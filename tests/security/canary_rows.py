@@ -22,7 +22,7 @@ from identity_provisioning.v1.permission_pb2 import PermissionSpec
 from identity_provisioning.v1.user_pb2 import UserSpec
 from identity_provisioning.v1.user_service_pb2 import CreateUserRequest, ProvisionUserRequest
 from identity_service.rpc.credential_service import CredentialService
-from identity_service.rpc.not_built import not_built, not_built_stream
+from identity_service.rpc.not_built import not_built
 from identity_service.rpc.operation_service import OperationService
 from identity_service.rpc.user_service import UserService
 from tests.security.canary_world import CODES, CUSTOM, IDENTITY, METHODS, Reply, World, is_secret
@@ -161,7 +161,7 @@ def holds_secrets(message: Descriptor, above: tuple[str, ...] = ()) -> bool:
 def is_built(rpc: str) -> bool:
     """Tell whether the server does more than refuse an RPC by name."""
     (behaviour,) = (getattr(servicer, rpc) for servicer in SERVICERS if hasattr(servicer, rpc))
-    return behaviour not in (not_built, not_built_stream)
+    return behaviour is not not_built
 
 
 def rpcs_with_secrets() -> set[str]:

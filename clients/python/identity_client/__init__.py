@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from identity_client import handout
     from identity_client._async_client import AsyncIdentityClient
+    from identity_client._bulk import in_batches
     from identity_client._channel import TlsFileError, TlsFiles
     from identity_client._client import IdentityClient
     from identity_client._errors import (
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     )
     from identity_client._retry import Retry
     from identity_client._secrets import SecretsWithheld, require_secrets
-    from identity_client._specs import ConsolePassword
+    from identity_client._specs import ConsolePassword, user_spec
 
 __all__ = [
     "Aborted",
@@ -63,10 +64,12 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "handout",
+    "in_batches",
     "require_secrets",
+    "user_spec",
 ]
 
-_HOMES = ("_async_client", "_channel", "_client", "_errors", "_retry", "_secrets", "_specs")
+_HOMES = ("_async_client", "_bulk", "_channel", "_client", "_errors", "_retry", "_secrets", "_specs")
 
 if not TYPE_CHECKING:  # a type checker would take it for leave to import any name
 

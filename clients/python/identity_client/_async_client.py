@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from types import TracebackType
@@ -12,14 +12,18 @@ from typing import Self
 import grpc
 import grpc.aio
 
+from identity_client._bulk import DEFAULT_PATIENCE, Watch, in_batches
 from identity_client._call import Attempts, Call, CallDefaults
 from identity_client._channel import Endpoint, TlsFiles, endpoint
 from identity_client._channels import Channels
 from identity_client._client import DEFAULT_TIMEOUT
 from identity_client._contract import Response
+from identity_client._errors import IdentityServiceError
 from identity_client._methods import AsyncCaller
 from identity_client._retry import Pace, Retry
 from identity_client._service_methods import ServiceMethods
+from identity_provisioning.v1.operation_pb2 import Operation, OperationResult
+from identity_provisioning.v1.user_pb2 import UserSpec
 
 
 class AsyncIdentityClient(ServiceMethods, AsyncCaller):
@@ -70,6 +74,41 @@ class AsyncIdentityClient(ServiceMethods, AsyncCaller):
             except TimeoutError:
                 return False
             return True
+
+    async def follow_operation(
+        self, operation_id: str, *, account_id: str | None = None, patience: float = DEFAULT_PATIENCE
+    ) -> AsyncIterator[Operation]:
+        """Yield an operation whenever it has got on; the twin of `IdentityClient.follow_operation`."""
+        watch = Watch(operation_id, account_id or "", patience, self._pace)
+        while not watch.ended:
+            try:
+                async for answer in self.watch_operation(watch.request):
+                    yield watch.hear(answer)
+            except IdentityServiceError as failure:
+                await self._sleep(watch.wait_after(failure))
+            else:
+                await self._sleep(0.0 if watch.ended else watch.wait_after())
+
+    async def provision_many(
+        self,
+        users: Iterable[UserSpec],
+        *,
+        recipients: Sequence[str] = (),
+        validate_only: bool = False,
+        on_progress: Callable[[Operation], None] | None = None,
+        account_id: str | None = None,
+        patience: float = DEFAULT_PATIENCE,
+    ) -> AsyncIterator[OperationResult]:
+        """Make many users as one operation; the twin of `IdentityClient.provision_many`."""
+        created = await self.create_operation(recipients=recipients, account_id=account_id)
+        operation_id = created.operation.operation_id
+        for number, batch in enumerate(in_batches(users)):
+            await self.append_users(operation_id, number, batch, account_id=account_id)
+        await self.start_operation(operation_id, validate_only=validate_only, account_id=account_id)
+        async for operation in self.follow_operation(operation_id, account_id=account_id, patience=patience):
+            if on_progress is not None:
+                on_progress(operation)
+        return self.iterate_operation_results(operation_id, account_id=account_id)
 
     async def _run(self, call: Call[Response]) -> Response:
         attempts = Attempts(call, self._defaults, self._pace)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
@@ -11,13 +11,17 @@ from typing import Self
 
 import grpc
 
+from identity_client._bulk import DEFAULT_PATIENCE, Watch, in_batches
 from identity_client._call import Attempts, Call, CallDefaults
 from identity_client._channel import Endpoint, TlsFiles, endpoint
 from identity_client._channels import Channels
 from identity_client._contract import Response
+from identity_client._errors import IdentityServiceError
 from identity_client._methods import BlockingCaller
 from identity_client._retry import Pace, Retry
 from identity_client._service_methods import ServiceMethods
+from identity_provisioning.v1.operation_pb2 import Operation, OperationResult
+from identity_provisioning.v1.user_pb2 import UserSpec
 
 DEFAULT_TIMEOUT = 30.0
 
@@ -94,6 +98,62 @@ class IdentityClient(ServiceMethods, BlockingCaller):
             except grpc.FutureTimeoutError:
                 return False
             return True
+
+    def follow_operation(
+        self, operation_id: str, *, account_id: str | None = None, patience: float = DEFAULT_PATIENCE
+    ) -> Iterator[Operation]:
+        """Yield an operation whenever it has got on, until it has ended; broken connections are taken up again.
+
+        It fails like any call, and where nothing was heard for `patience` seconds.
+        """
+        watch = Watch(operation_id, account_id or "", patience, self._pace)
+        while not watch.ended:
+            try:
+                for answer in self.watch_operation(watch.request):
+                    yield watch.hear(answer)
+            except IdentityServiceError as failure:
+                self._sleep(watch.wait_after(failure))
+            else:
+                self._sleep(0.0 if watch.ended else watch.wait_after())
+
+    def provision_many(
+        self,
+        users: Iterable[UserSpec],
+        *,
+        recipients: Sequence[str] = (),
+        validate_only: bool = False,
+        on_progress: Callable[[Operation], None] | None = None,
+        account_id: str | None = None,
+        patience: float = DEFAULT_PATIENCE,
+    ) -> Iterator[OperationResult]:
+        """Make many users as one operation, and wait for its end; iterate over what became of each, in order.
+
+        Example:
+            users = (user_spec(name, groups=["Developers"]) for name in names)
+            for result in client.provision_many(users):
+                print(result.user_name, result.WhichOneof("outcome"))
+
+        The users are uploaded as they are taken from `users`, and the results read as they are asked for: none of it
+        is held in memory as a whole. Whoever wants to come back after a crash uses `create_operation` and its
+        siblings, and keeps the operation's id.
+
+        Args:
+            users: whom to make, 10,000 at most; each name once. Passwords are generated ones.
+            recipients: age recipients to seal the secrets to; without any, no user may ask for credentials.
+            validate_only: plan every user and make nobody; the results are plans.
+            on_progress: is told whenever the operation has got on.
+            account_id: the AWS account; the client's own where not given.
+            patience: for how many seconds to try again while nothing is heard of the operation.
+        """
+        created = self.create_operation(recipients=recipients, account_id=account_id)
+        operation_id = created.operation.operation_id
+        for number, batch in enumerate(in_batches(users)):
+            self.append_users(operation_id, number, batch, account_id=account_id)
+        self.start_operation(operation_id, validate_only=validate_only, account_id=account_id)
+        for operation in self.follow_operation(operation_id, account_id=account_id, patience=patience):
+            if on_progress is not None:
+                on_progress(operation)
+        return self.iterate_operation_results(operation_id, account_id=account_id)
 
     def _run(self, call: Call[Response]) -> Response:
         attempts = Attempts(call, self._defaults, self._pace)

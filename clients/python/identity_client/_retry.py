@@ -20,6 +20,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import grpc
 
@@ -58,7 +59,19 @@ class Pace:
     jitter: Callable[[], float] = random.random
 
 
-def may_retry(details: ErrorDetails) -> bool:
+class Failed(Protocol):
+    """What a failure has to say for that."""
+
+    @property
+    def code(self) -> grpc.StatusCode:
+        """The gRPC status."""
+
+    @property
+    def reason(self) -> str:
+        """The service's reason; empty where the answer did not come from the service itself."""
+
+
+def may_retry(details: Failed) -> bool:
     """Tell whether the table above has this failure sent again."""
     if details.code is grpc.StatusCode.ABORTED:
         return details.reason in _TRANSIENT_REASONS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from identity_client import _account_calls as account_calls
 from identity_client import _credential_calls as credential_calls
+from identity_client import _operation_calls as operation_calls
 from identity_client import _permission_calls as permission_calls
 from identity_client import _user_calls as user_calls
 from identity_client._methods import Described, Paged, Stream, Unary
@@ -52,13 +53,15 @@ class ServiceMethods:
     delete_policy = Described(permission_calls.delete_policy)
     check_access = Unary(permission.CheckAccessRequest, permission.CheckAccessResponse)
 
-    create_operation = Unary(operation.CreateOperationRequest, operation.CreateOperationResponse)
-    append_users = Unary(operation.AppendUsersRequest, operation.AppendUsersResponse)
-    start_operation = Unary(operation.StartOperationRequest, operation.StartOperationResponse)
-    get_operation = Unary(operation.GetOperationRequest, operation.GetOperationResponse)
-    list_operations = Unary(operation.ListOperationsRequest, operation.ListOperationsResponse)
+    create_operation = Described(operation_calls.create_operation)
+    append_users = Described(operation_calls.append_users)
+    start_operation = Described(operation_calls.start_operation)
+    get_operation = Described(operation_calls.get_operation)
+    list_operations = Described(operation_calls.list_operations)
+    iterate_operations = Paged(operation_calls.list_operations, lambda page: page.operations)
     watch_operation = Stream(operation.WatchOperationRequest, operation.WatchOperationResponse)
-    list_operation_results = Unary(operation.ListOperationResultsRequest, operation.ListOperationResultsResponse)
-    cancel_operation = Unary(operation.CancelOperationRequest, operation.CancelOperationResponse)
+    list_operation_results = Described(operation_calls.list_operation_results)
+    iterate_operation_results = Paged(operation_calls.list_operation_results, lambda page: page.results)
+    cancel_operation = Described(operation_calls.cancel_operation)
 
     get_account = Described(account_calls.get_account)

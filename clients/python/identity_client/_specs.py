@@ -15,7 +15,7 @@ from identity_provisioning.v1.permission_pb2 import (
     PermissionSpec,
     SelfManagement,
 )
-from identity_provisioning.v1.user_pb2 import Tag
+from identity_provisioning.v1.user_pb2 import Tag, UserSpec
 
 PolicyDocument = str | Mapping[str, Any]
 SelfManagementLevel = Literal["", "password", "credentials", "credentials-with-mfa"]
@@ -99,6 +99,44 @@ def permission_spec(
         self_management=SELF_MANAGEMENT[self_management],
     )
     return spec if spec.ByteSize() else None
+
+
+def user_spec(
+    user_name: str,
+    *,
+    path: str = "",
+    tags: Mapping[str, str] | None = None,
+    access_key: bool = False,
+    console_password: ConsolePasswordChoice = False,
+    mfa_device: bool | str = False,
+    groups: Iterable[str] = (),
+    policies: Iterable[str] = (),
+    inline_policies: Mapping[str, PolicyDocument] | None = None,
+    boundary: str = "",
+    new_groups: Sequence[NewGroup] = (),
+    new_policies: Sequence[NewPolicy] = (),
+    new_boundary: NewPolicy | None = None,
+    copy_from: str = "",
+    self_management: SelfManagementLevel = "",
+) -> UserSpec:
+    """Describe a user to be made, with the arguments of `provision_user`."""
+    return UserSpec(
+        user_name=user_name,
+        path=path,
+        tags=tag_list(tags),
+        credentials=credential_spec(access_key, console_password, mfa_device),
+        permissions=permission_spec(
+            groups,
+            policies,
+            inline_policies,
+            boundary,
+            new_groups=new_groups,
+            new_policies=new_policies,
+            new_boundary=new_boundary,
+            copy_from=copy_from,
+            self_management=self_management,
+        ),
+    )
 
 
 def tag_list(tags: Mapping[str, str] | None) -> list[Tag]:

@@ -25,13 +25,11 @@ from identity_client._specs import (
     ConsolePasswordChoice,
     PolicyDocument,
     SelfManagementLevel,
-    credential_spec,
     name_list,
-    permission_spec,
     tag_list,
+    user_spec,
 )
 from identity_provisioning.v1.permission_pb2 import NewGroup, NewPolicy
-from identity_provisioning.v1.user_pb2 import UserSpec
 from identity_provisioning.v1.user_service_pb2 import (
     AdoptUserRequest,
     AdoptUserResponse,
@@ -80,22 +78,22 @@ def provision_user(
     Policies and the boundary are named by ARN or by name; an inline policy's document is JSON text or a
     mapping. The answer's `credentials` hold each secret once: store them before anything else.
     """
-    user = UserSpec(
-        user_name=user_name,
+    user = user_spec(
+        user_name,
         path=path,
-        tags=tag_list(tags),
-        credentials=credential_spec(access_key, console_password, mfa_device),
-        permissions=permission_spec(
-            groups,
-            policies,
-            inline_policies,
-            boundary,
-            new_groups=new_groups,
-            new_policies=new_policies,
-            new_boundary=new_boundary,
-            copy_from=copy_from,
-            self_management=self_management,
-        ),
+        tags=tags,
+        access_key=access_key,
+        console_password=console_password,
+        mfa_device=mfa_device,
+        groups=groups,
+        policies=policies,
+        inline_policies=inline_policies,
+        boundary=boundary,
+        new_groups=new_groups,
+        new_policies=new_policies,
+        new_boundary=new_boundary,
+        copy_from=copy_from,
+        self_management=self_management,
     )
     request = ProvisionUserRequest(
         account_id=account_id or "",

@@ -21,7 +21,12 @@ def fingerprint(mutation: Mutation, account_id: str) -> str:
         "body": _canonical(mutation.body),
         "recipients": sorted(mutation.recipients),
     }
-    return hashlib.sha256(json.dumps(canonical, sort_keys=True).encode()).hexdigest()
+    return digest_of(canonical)
+
+
+def digest_of(value: object) -> str:
+    """Digest a value without its secrets: SHA-256 in hexadecimal."""
+    return hashlib.sha256(json.dumps(_canonical(value), sort_keys=True).encode()).hexdigest()
 
 
 def _canonical(value: object) -> object:

@@ -39,12 +39,13 @@ class MutationService:
         self._targets = KeyedLocks()
         self._running: set[RequestKey] = set()
 
-    async def run(self, caller: Caller, mutation: Mutation) -> Plan | Outcome:
+    async def run(self, caller: Caller, mutation: Mutation, *, account: IamAccount | None = None) -> Plan | Outcome:
         """Answer the plan where only that is asked for, otherwise do it and answer the outcome.
 
+        `account` stands for the configured one, such as one that shares its reads with other mutations.
         Raises IdentityError. Where a step failed, its metadata says which, why, and what remains.
         """
-        account = self._accounts.get(mutation.account_id)
+        account = account or self._accounts.get(mutation.account_id)
         await self._gate.may_ask(caller, mutation, account.account_id)
         self._sealer.check(mutation.recipients)
         key = RequestKey(caller.id, mutation.request_id)

@@ -50,6 +50,10 @@ class OwnedWork:
             self._abandoned.add(task)
             raise
 
+    def is_draining(self) -> bool:
+        """Whether no more work is taken."""
+        return self._draining
+
     def is_stopping(self) -> bool:
         """Whether work should be given up and undone, rather than gone on with: the end of the drain is near."""
         return self._stopping

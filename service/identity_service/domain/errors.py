@@ -55,6 +55,7 @@ class Reason(enum.Enum):
     POLICY_ALREADY_EXISTS = enum.auto()
     UNDO_INCOMPLETE = enum.auto()
     INTERRUPTED = enum.auto()
+    WRONG_STATE = enum.auto()
 
 
 ANSWER_LOST: Mapping[str, str] = {"answer_lost": "true"}

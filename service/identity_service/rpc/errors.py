@@ -60,6 +60,7 @@ STATUS_CODES: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
         Reason.POLICY_ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
         Reason.UNDO_INCOMPLETE: grpc.StatusCode.FAILED_PRECONDITION,
         Reason.INTERRUPTED: grpc.StatusCode.ABORTED,
+        Reason.WRONG_STATE: grpc.StatusCode.FAILED_PRECONDITION,
     }
 )
 """The status of each reason, as `error.proto` promises it."""

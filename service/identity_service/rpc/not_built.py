@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any, Never
 
 import grpc
@@ -17,18 +16,10 @@ async def not_built(self: object, request: Message, context: grpc.aio.ServicerCo
     raise _rpc_error()
 
 
-async def not_built_stream(
-    self: object, request: Message, context: grpc.aio.ServicerContext[Any, Any]
-) -> AsyncIterator[Never]:
-    """Stand in a servicer for an RPC with a stream of answers that is not built yet."""
-    raise _rpc_error()
-    yield  # type: ignore[unreachable] # makes this a generator, which is what gRPC expects of such an RPC
-
-
 def is_built(handler: grpc.RpcMethodHandler[Any, Any]) -> bool:
     """Tell whether an RPC is more than a stand-in."""
     behaviour = handler.unary_unary or handler.unary_stream
-    return getattr(behaviour, "__func__", behaviour) not in (not_built, not_built_stream)
+    return getattr(behaviour, "__func__", behaviour) is not not_built
 
 
 def _rpc_error() -> IdentityError:

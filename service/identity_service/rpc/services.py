@@ -21,7 +21,7 @@ from identity_service.rpc.credential_service import CredentialService
 from identity_service.rpc.listings import Lists
 from identity_service.rpc.message_text import hide_secrets
 from identity_service.rpc.mutations import Mutations
-from identity_service.rpc.operation_service import OperationService
+from identity_service.rpc.operation_service import CarriesOutOperations, OperationService
 from identity_service.rpc.permission_service import PermissionService
 from identity_service.rpc.user_service import ReadsUsers, UserService
 
@@ -39,6 +39,15 @@ RPC_NAMES = frozenset(
 )
 """The names of all RPCs, which authorization knows as actions."""
 
+STREAMS = frozenset(
+    f"/{service.full_name}/{method.name}"
+    for file in FILES
+    for service in file.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+    if method.server_streaming
+)
+"""The RPCs that answer with a stream."""
+
 
 @dataclass(frozen=True)
 class Services:
@@ -48,12 +57,13 @@ class Services:
     get_user: ReadsUsers
     get_account: ReadsAccounts
     listing: Lists
+    operations: CarriesOutOperations
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Register every service of the contract."""
         hide_secrets(file.DESCRIPTOR for file in FILES)
         add_AccountServiceServicer_to_server(AccountService(self.get_account), server)
         add_CredentialServiceServicer_to_server(CredentialService(self.mutations, self.listing), server)
-        add_OperationServiceServicer_to_server(OperationService(), server)
+        add_OperationServiceServicer_to_server(OperationService(self.operations), server)
         add_PermissionServiceServicer_to_server(PermissionService(self.mutations, self.listing), server)
         add_UserServiceServicer_to_server(UserService(self.mutations, self.get_user, self.listing), server)

@@ -112,6 +112,11 @@ class FakeIdentityService:
         self.unchanged: set[str] = set()
         self.warnings: dict[str, list[PlanWarning]] = {}
         self.plan_problems: dict[str, PlanProblem] = {}
+        self.answers: dict[str, Message] = {}
+        self.watched_before_failure: tuple[Operation.State.ValueType, ...] = (
+            Operation.STATE_RUNNING,
+            Operation.STATE_DONE,
+        )
         self.also: dict[str, dict[str, list[Message]]] = {}
         self.before_provision: Callable[[str], None] = lambda name: None
         self.issued: dict[str, list[str]] = defaultdict(list)
@@ -213,7 +218,9 @@ class FakeIdentityService:
         """Answer a plan of one step, or that step as done, or a page of what the test put there; else nothing."""
         answer: Any = empty()
         fields = answer.DESCRIPTOR.fields_by_name
-        if "next_page_token" in fields and method in self.lists:
+        if method in self.answers:
+            answer.CopyFrom(self.answers[method])
+        elif "next_page_token" in fields and method in self.lists:
             self._fill_page(answer, self.lists[method], request)
         elif "plan" in fields and request.validate_only:
             answer.plan.CopyFrom(self._general_plan(method))
@@ -268,7 +275,8 @@ class FakeIdentityService:
 
     def _watch(self, request: Any, context: grpc.ServicerContext) -> Iterator[WatchOperationResponse]:
         failure = self._arrived("WatchOperation", request, context)
-        for state in (Operation.STATE_RUNNING, Operation.STATE_DONE):
+        states = (Operation.STATE_RUNNING, Operation.STATE_DONE)
+        for state in states if failure is None else self.watched_before_failure:
             yield WatchOperationResponse(operation=Operation(operation_id=request.operation_id, state=state))
         if failure is not None:
             abort(context, failure)

@@ -12,7 +12,7 @@ from identity_client import AsyncIdentityClient, IdentityClient
 from identity_client._contract import methods, rpc
 from identity_client._methods import Described
 from identity_client._service_methods import ServiceMethods
-from identity_provisioning.v1.operation_service_pb2 import CancelOperationRequest
+from identity_provisioning.v1.credential_service_pb2 import RotateAccessKeyRequest
 from tests.unit.client.fake_service import FakeIdentityService
 
 ALL = list(methods())
@@ -82,16 +82,16 @@ def test_minting_calls_are_read_from_the_contract() -> None:
 def test_a_request_of_another_rpc_is_refused(client: IdentityClient, service: FakeIdentityService) -> None:
     """A wrong message is a TypeError here, and is never sent to be taken for another."""
     wrong = GetMessageClass(by_name("DeleteGroup").input_type)()
-    with pytest.raises(TypeError, match="CancelOperationRequest"):
-        client.cancel_operation(wrong)  # type: ignore[arg-type]  # the mistake that is tested
+    with pytest.raises(TypeError, match="RotateAccessKeyRequest"):
+        client.rotate_access_key(wrong)  # type: ignore[arg-type]  # the mistake that is tested
     assert service.received == []
 
 
 def test_the_callers_message_is_left_alone(client: IdentityClient, service: FakeIdentityService) -> None:
     """The request_id is put into a copy, so that a message may be used as a template."""
-    request = CancelOperationRequest(operation_id="one")
-    client.cancel_operation(request)
-    client.cancel_operation(request)
-    ids = [each.request.request_id for each in service.calls("CancelOperation")]
+    request = RotateAccessKeyRequest(user_name="ana")
+    client.rotate_access_key(request)
+    client.rotate_access_key(request)
+    ids = [each.request.request_id for each in service.calls("RotateAccessKey")]
     assert request.request_id == ""
     assert len(set(ids)) == 2

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 
@@ -17,6 +18,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from identity_service.application.account_description import AccountDescription
 from identity_service.application.listing import MfaDeviceFilter, PageRequest, UserFilter
+from identity_service.application.operations.ports import Operation, UserResult
+from identity_service.application.operations.service import OperationRequest
 from identity_service.application.ports import PolicyScope
 from identity_service.application.work import OwnedWork
 from identity_service.domain.caller import Caller
@@ -29,15 +32,16 @@ from identity_service.domain.entities import (
     UserSnapshot,
 )
 from identity_service.domain.errors import IdentityError, Reason
+from identity_service.domain.operation import OperationState
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.plan import Plan
 from identity_service.domain.proposal import Proposal
-from identity_service.domain.request import Mutation
+from identity_service.domain.request import Mutation, UserChange
 from identity_service.domain.target import Target
 from identity_service.rpc.interceptors import interceptor_chain
 from identity_service.rpc.interceptors.authentication import IdentifiesPeers, insecure_caller
 from identity_service.rpc.mutations import Mutations
-from identity_service.rpc.services import Services
+from identity_service.rpc.services import STREAMS, Services
 from identity_service.server import bind, build_server
 
 ONLY_ACCOUNT_ID = "909090909090"
@@ -47,6 +51,15 @@ BOT_ID = "spiffe://example.org/onboarding-bot"
 TEAM = "people-team"
 
 LONG = 30.0
+
+OPERATION = Operation(
+    operation_id="7e57ab1e-6c1d-4f0e-9a54-3f6d0c2b7e11",
+    account_id=ONLY_ACCOUNT_ID,
+    caller=Caller(BOT_ID, TEAM),
+    recipients=(),
+    state=OperationState.DRAFT,
+    created_at=datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC),
+)
 
 Details = dict[str, Any]
 
@@ -90,6 +103,7 @@ class FakeApplication:
     snapshot: UserSnapshot | None = None
     account: AccountDescription | None = None
     mutations: list[tuple[Caller, Mutation]] = field(default_factory=list)
+    operation: Operation = OPERATION
     page: Page[Any] = field(default_factory=lambda: Page(()))
     reads: list[tuple[Any, ...]] = field(default_factory=list)
 
@@ -132,6 +146,55 @@ class FakeApplication:
     ) -> Page[MfaDeviceDetails]:
         """Stand in for Listing."""
         return await self._list(caller.id, account_id, page, wanted)
+
+    async def create(self, caller: Caller, request: OperationRequest, recipients: tuple[str, ...]) -> Operation:
+        """Stand in for Operations."""
+        return await self._operate("create", caller.id, request, recipients)
+
+    async def append(
+        self,
+        caller: Caller,
+        request: OperationRequest,
+        operation_id: str,
+        sequence_number: int,
+        changes: tuple[UserChange, ...],
+    ) -> int:
+        """Stand in for Operations."""
+        await self._operate("append", caller.id, request, operation_id, sequence_number, changes)
+        return len(changes)
+
+    async def start(
+        self, caller: Caller, request: OperationRequest, operation_id: str, expected_plan_digest: str
+    ) -> Operation:
+        """Stand in for Operations."""
+        return await self._operate("start", caller.id, request, operation_id, expected_plan_digest)
+
+    async def get(self, caller: Caller, account_id: str, operation_id: str) -> Operation:
+        """Stand in for Operations."""
+        return await self._operate("get", caller.id, account_id, operation_id)
+
+    async def list(self, caller: Caller, account_id: str, size: int, token: str) -> Page[Operation]:
+        """Stand in for Operations."""
+        return await self._list("list", caller.id, account_id, size, token)
+
+    async def results(
+        self, caller: Caller, account_id: str, operation_id: str, size: int, token: str, *, failed_only: bool
+    ) -> Page[UserResult]:
+        """Stand in for Operations."""
+        return await self._list("results", caller.id, account_id, operation_id, size, token, failed_only)
+
+    async def cancel(self, caller: Caller, request: OperationRequest, operation_id: str) -> Operation:
+        """Stand in for Operations."""
+        return await self._operate("cancel", caller.id, request, operation_id)
+
+    async def watch(self, caller: Caller, account_id: str, operation_id: str) -> AsyncIterator[Operation]:
+        """Stand in for Operations."""
+        yield await self._operate("watch", caller.id, account_id, operation_id)
+
+    async def _operate(self, *asked: Any) -> Operation:
+        self.reads.append(asked)
+        await self._behave()
+        return self.operation
 
     async def _list(self, *asked: Any) -> Page[Any]:
         self.reads.append(asked)
@@ -202,12 +265,15 @@ async def running_server(
     spans = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(spans))
-    services = Services(Mutations(application, work), application.get_user, application.get_account, application)
+    services = Services(
+        Mutations(application, work), application.get_user, application.get_account, application, application
+    )
     interceptors = interceptor_chain(
         tracer=provider.get_tracer("test"),
         authorizer=FakeAuthorizer(),
         identify_peer=identify_peer,
         default_deadline=default_deadline,
+        streams=STREAMS,
         only_account_id=ONLY_ACCOUNT_ID,
     )
     server = build_server(services, interceptors, maximum_concurrent_rpcs)

@@ -33,8 +33,16 @@ BUILT = {
     "ListPolicies",
     "DeletePolicy",
     "GetAccount",
+    "CreateOperation",
+    "AppendUsers",
+    "StartOperation",
+    "GetOperation",
+    "ListOperations",
+    "WatchOperation",
+    "ListOperationResults",
+    "CancelOperation",
 }
-WITHOUT_REQUIRED_FIELDS = {"GetAccount", "ListUsers", "ListGroups", "ListPolicies", "ListMfaDevices"}
+WITHOUT_REQUIRED_FIELDS = {"GetAccount", "ListUsers", "ListGroups", "ListPolicies", "ListMfaDevices", "ListOperations"}
 RPCS = [m for file in FILES for service in file.DESCRIPTOR.services_by_name.values() for m in service.methods]
 
 

@@ -110,6 +110,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """An earlier attempt was cut off by the end of its server, and only its caller could have gone on with it; it is
     undone, ask again. ABORTED.
     """
+    ERROR_REASON_WRONG_STATE: _ErrorReason.ValueType  # 41
+    """The operation is in a state that does not allow this; the metadata's `state` says in which. FAILED_PRECONDITION."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, or why a plan cannot run: the `reason` of every `google.rpc.ErrorInfo` of this service
@@ -206,4 +208,6 @@ ERROR_REASON_INTERRUPTED: ErrorReason.ValueType  # 40
 """An earlier attempt was cut off by the end of its server, and only its caller could have gone on with it; it is
 undone, ask again. ABORTED.
 """
+ERROR_REASON_WRONG_STATE: ErrorReason.ValueType  # 41
+"""The operation is in a state that does not allow this; the metadata's `state` says in which. FAILED_PRECONDITION."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

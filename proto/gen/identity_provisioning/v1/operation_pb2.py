@@ -25,24 +25,25 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from identity_provisioning.v1 import credential_pb2 as identity__provisioning_dot_v1_dot_credential__pb2
+from identity_provisioning.v1 import plan_pb2 as identity__provisioning_dot_v1_dot_plan__pb2
 from identity_provisioning.v1 import user_pb2 as identity__provisioning_dot_v1_dot_user__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(identity_provisioning/v1/operation.proto\x12\x18identity_provisioning.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a)identity_provisioning/v1/credential.proto\x1a#identity_provisioning/v1/user.proto\"\xd6\x04\n\tOperation\x12!\n\x0coperation_id\x18\x01 \x01(\tR\x0boperationId\x12?\n\x05state\x18\x02 \x01(\x0e\x32).identity_provisioning.v1.Operation.StateR\x05state\x12\x1d\n\nowner_team\x18\x03 \x01(\tR\townerTeam\x12;\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12\x39\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12G\n\x08progress\x18\x07 \x01(\x0b\x32+.identity_provisioning.v1.OperationProgressR\x08progress\x12(\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x12.google.rpc.StatusR\x05\x65rror\"\xa3\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATE_DRAFT\x10\x01\x12\x12\n\x0eSTATE_PLANNING\x10\x02\x12\x11\n\rSTATE_RUNNING\x10\x03\x12\x14\n\x10STATE_CANCELLING\x10\x04\x12\x0e\n\nSTATE_DONE\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\x12\x10\n\x0cSTATE_FAILED\x10\x07\"\xf8\x01\n\x11OperationProgress\x12\x1f\n\x0btotal_users\x18\x01 \x01(\x05R\ntotalUsers\x12\'\n\x0fsucceeded_users\x18\x02 \x01(\x05R\x0esucceededUsers\x12!\n\x0c\x66\x61iled_users\x18\x03 \x01(\x05R\x0b\x66\x61iledUsers\x12#\n\rrunning_users\x18\x04 \x01(\x05R\x0crunningUsers\x12(\n\x10\x63\x61lls_per_second\x18\x05 \x01(\x01R\x0e\x63\x61llsPerSecond\x12\'\n\x0fthrottled_calls\x18\x06 \x01(\x03R\x0ethrottledCalls\"\xba\x01\n\x0fOperationResult\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12\x1b\n\tuser_name\x18\x02 \x01(\tR\x08userName\x12=\n\x04made\x18\x03 \x01(\x0b\x32\'.identity_provisioning.v1.OperationUserH\x00R\x04made\x12*\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.StatusH\x00R\x05\x65rrorB\t\n\x07outcome\"\x92\x01\n\rOperationUser\x12\x32\n\x04user\x18\x01 \x01(\x0b\x32\x1e.identity_provisioning.v1.UserR\x04user\x12M\n\x0b\x63redentials\x18\x02 \x01(\x0b\x32+.identity_provisioning.v1.IssuedCredentialsR\x0b\x63redentialsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(identity_provisioning/v1/operation.proto\x12\x18identity_provisioning.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a)identity_provisioning/v1/credential.proto\x1a#identity_provisioning/v1/plan.proto\x1a#identity_provisioning/v1/user.proto\"\x8a\x05\n\tOperation\x12!\n\x0coperation_id\x18\x01 \x01(\tR\x0boperationId\x12?\n\x05state\x18\x02 \x01(\x0e\x32).identity_provisioning.v1.Operation.StateR\x05state\x12\x1d\n\nowner_team\x18\x03 \x01(\tR\townerTeam\x12;\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12\x39\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12G\n\x08progress\x18\x07 \x01(\x0b\x32+.identity_provisioning.v1.OperationProgressR\x08progress\x12(\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x12.google.rpc.StatusR\x05\x65rror\x12\x1f\n\x0bplan_digest\x18\t \x01(\tR\nplanDigest\"\xb6\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATE_DRAFT\x10\x01\x12\x12\n\x0eSTATE_PLANNING\x10\x02\x12\x11\n\rSTATE_RUNNING\x10\x03\x12\x14\n\x10STATE_CANCELLING\x10\x04\x12\x0e\n\nSTATE_DONE\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\x12\x10\n\x0cSTATE_FAILED\x10\x07\x12\x11\n\rSTATE_PLANNED\x10\x08\"\xc2\x02\n\x11OperationProgress\x12\x1f\n\x0btotal_users\x18\x01 \x01(\x05R\ntotalUsers\x12\'\n\x0fsucceeded_users\x18\x02 \x01(\x05R\x0esucceededUsers\x12!\n\x0c\x66\x61iled_users\x18\x03 \x01(\x05R\x0b\x66\x61iledUsers\x12#\n\rrunning_users\x18\x04 \x01(\x05R\x0crunningUsers\x12(\n\x10\x63\x61lls_per_second\x18\x05 \x01(\x01R\x0e\x63\x61llsPerSecond\x12\'\n\x0fthrottled_calls\x18\x06 \x01(\x03R\x0ethrottledCalls\x12#\n\rplanned_users\x18\x07 \x01(\x05R\x0cplannedUsers\x12#\n\rproblem_users\x18\x08 \x01(\x05R\x0cproblemUsers\"\xf0\x01\n\x0fOperationResult\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12\x1b\n\tuser_name\x18\x02 \x01(\tR\x08userName\x12=\n\x04made\x18\x03 \x01(\x0b\x32\'.identity_provisioning.v1.OperationUserH\x00R\x04made\x12*\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.StatusH\x00R\x05\x65rror\x12\x34\n\x04plan\x18\x05 \x01(\x0b\x32\x1e.identity_provisioning.v1.PlanH\x00R\x04planB\t\n\x07outcome\"\x92\x01\n\rOperationUser\x12\x32\n\x04user\x18\x01 \x01(\x0b\x32\x1e.identity_provisioning.v1.UserR\x04user\x12M\n\x0b\x63redentials\x18\x02 \x01(\x0b\x32+.identity_provisioning.v1.IssuedCredentialsR\x0b\x63redentialsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'identity_provisioning.v1.operation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OPERATION']._serialized_start=209
-  _globals['_OPERATION']._serialized_end=807
-  _globals['_OPERATION_STATE']._serialized_start=644
-  _globals['_OPERATION_STATE']._serialized_end=807
-  _globals['_OPERATIONPROGRESS']._serialized_start=810
-  _globals['_OPERATIONPROGRESS']._serialized_end=1058
-  _globals['_OPERATIONRESULT']._serialized_start=1061
-  _globals['_OPERATIONRESULT']._serialized_end=1247
-  _globals['_OPERATIONUSER']._serialized_start=1250
-  _globals['_OPERATIONUSER']._serialized_end=1396
+  _globals['_OPERATION']._serialized_start=246
+  _globals['_OPERATION']._serialized_end=896
+  _globals['_OPERATION_STATE']._serialized_start=714
+  _globals['_OPERATION_STATE']._serialized_end=896
+  _globals['_OPERATIONPROGRESS']._serialized_start=899
+  _globals['_OPERATIONPROGRESS']._serialized_end=1221
+  _globals['_OPERATIONRESULT']._serialized_start=1224
+  _globals['_OPERATIONRESULT']._serialized_end=1464
+  _globals['_OPERATIONUSER']._serialized_start=1467
+  _globals['_OPERATIONUSER']._serialized_end=1613
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
 from identity_provisioning.v1 import credential_pb2 as _credential_pb2
+from identity_provisioning.v1 import plan_pb2 as _plan_pb2
 from identity_provisioning.v1 import user_pb2 as _user_pb2
 import builtins as _builtins
 import sys
@@ -38,7 +39,7 @@ class Operation(_message.Message):
         STATE_DRAFT: Operation._State.ValueType  # 1
         """Users may be appended."""
         STATE_PLANNING: Operation._State.ValueType  # 2
-        """Quota is planned over all users."""
+        """Every user is planned, as `validate_only` asked."""
         STATE_RUNNING: Operation._State.ValueType  # 3
         """Users are being made."""
         STATE_CANCELLING: Operation._State.ValueType  # 4
@@ -49,6 +50,8 @@ class Operation(_message.Message):
         """Cancelled; the users that were made are there."""
         STATE_FAILED: Operation._State.ValueType  # 7
         """Refused as a whole before any user was made."""
+        STATE_PLANNED: Operation._State.ValueType  # 8
+        """Every user is planned and nothing was made; it may be started."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """Where an operation stands."""
@@ -58,7 +61,7 @@ class Operation(_message.Message):
     STATE_DRAFT: Operation.State.ValueType  # 1
     """Users may be appended."""
     STATE_PLANNING: Operation.State.ValueType  # 2
-    """Quota is planned over all users."""
+    """Every user is planned, as `validate_only` asked."""
     STATE_RUNNING: Operation.State.ValueType  # 3
     """Users are being made."""
     STATE_CANCELLING: Operation.State.ValueType  # 4
@@ -69,6 +72,8 @@ class Operation(_message.Message):
     """Cancelled; the users that were made are there."""
     STATE_FAILED: Operation.State.ValueType  # 7
     """Refused as a whole before any user was made."""
+    STATE_PLANNED: Operation.State.ValueType  # 8
+    """Every user is planned and nothing was made; it may be started."""
 
     OPERATION_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -78,12 +83,15 @@ class Operation(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    PLAN_DIGEST_FIELD_NUMBER: _builtins.int
     operation_id: _builtins.str
     """The operation's id, made by the server."""
     state: Global___Operation.State.ValueType
     """Where it stands."""
     owner_team: _builtins.str
     """The team that it belongs to."""
+    plan_digest: _builtins.str
+    """Identifies the plans of all users; send it back as `expected_plan_digest` to run just these. Empty until then."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the draft was made."""
@@ -115,10 +123,11 @@ class Operation(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         progress: Global___OperationProgress | None = ...,
         error: _status_pb2.Status | None = ...,
+        plan_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "progress", b"progress", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "operation_id", b"operation_id", "owner_team", b"owner_team", "progress", b"progress", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "operation_id", b"operation_id", "owner_team", b"owner_team", "plan_digest", b"plan_digest", "progress", b"progress", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -136,6 +145,8 @@ class OperationProgress(_message.Message):
     RUNNING_USERS_FIELD_NUMBER: _builtins.int
     CALLS_PER_SECOND_FIELD_NUMBER: _builtins.int
     THROTTLED_CALLS_FIELD_NUMBER: _builtins.int
+    PLANNED_USERS_FIELD_NUMBER: _builtins.int
+    PROBLEM_USERS_FIELD_NUMBER: _builtins.int
     total_users: _builtins.int
     """Users in all."""
     succeeded_users: _builtins.int
@@ -145,9 +156,13 @@ class OperationProgress(_message.Message):
     running_users: _builtins.int
     """Users being made now."""
     calls_per_second: _builtins.float
-    """IAM calls per second over the last ten seconds."""
+    """IAM calls per second over the last ten seconds, by the server that answers."""
     throttled_calls: _builtins.int
-    """IAM calls that were throttled."""
+    """Of the IAM calls of those ten seconds, how many were throttled."""
+    planned_users: _builtins.int
+    """Users planned, with or without problems."""
+    problem_users: _builtins.int
+    """Users whose plan has problems, or who could not be planned."""
     def __init__(
         self,
         *,
@@ -157,10 +172,12 @@ class OperationProgress(_message.Message):
         running_users: _builtins.int = ...,
         calls_per_second: _builtins.float = ...,
         throttled_calls: _builtins.int = ...,
+        planned_users: _builtins.int = ...,
+        problem_users: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_per_second", b"calls_per_second", "failed_users", b"failed_users", "running_users", b"running_users", "succeeded_users", b"succeeded_users", "throttled_calls", b"throttled_calls", "total_users", b"total_users"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_per_second", b"calls_per_second", "failed_users", b"failed_users", "planned_users", b"planned_users", "problem_users", b"problem_users", "running_users", b"running_users", "succeeded_users", b"succeeded_users", "throttled_calls", b"throttled_calls", "total_users", b"total_users"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -176,6 +193,7 @@ class OperationResult(_message.Message):
     USER_NAME_FIELD_NUMBER: _builtins.int
     MADE_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """The user's place in the operation, from 0."""
     user_name: _builtins.str
@@ -188,6 +206,10 @@ class OperationResult(_message.Message):
     def error(self) -> _status_pb2.Status:
         """The user was not made."""
 
+    @_builtins.property
+    def plan(self) -> _plan_pb2.Plan:
+        """What would be done, in an operation that is planned and not started."""
+
     def __init__(
         self,
         *,
@@ -195,12 +217,13 @@ class OperationResult(_message.Message):
         user_name: _builtins.str = ...,
         made: Global___OperationUser | None = ...,
         error: _status_pb2.Status | None = ...,
+        plan: _plan_pb2.Plan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "made", b"made", "outcome", b"outcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "made", b"made", "outcome", b"outcome", "plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "index", b"index", "made", b"made", "outcome", b"outcome", "user_name", b"user_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "index", b"index", "made", b"made", "outcome", b"outcome", "plan", b"plan", "user_name", b"user_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["made", "error"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["made", "error", "plan"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 

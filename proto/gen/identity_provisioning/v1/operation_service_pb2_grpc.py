@@ -86,7 +86,7 @@ class OperationServiceServicer(object):
 
         Users' secrets are sealed to the recipients named here; an operation without recipients makes users
         without credentials only.
-        Errors: INVALID_FIELD, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
+        Errors: INVALID_FIELD, ACCOUNT_NOT_FOUND, REQUEST_ID_REUSED, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
         IAM permissions: none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -97,8 +97,9 @@ class OperationServiceServicer(object):
         """Appends users to a draft.
 
         Batches are numbered from 0 without gaps; the same batch again is answered as the first time. All users of
-        a batch are taken, or none.
-        Errors: INVALID_FIELD, OPERATION_NOT_FOUND, CONFLICT, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
+        a batch are taken, or none: 10,000 in an operation at most, each name once, generated passwords only.
+        Errors: INVALID_FIELD, OPERATION_NOT_FOUND, WRONG_STATE, REQUEST_ID_REUSED, CALLER_NOT_ALLOWED,
+        STORE_UNAVAILABLE.
         IAM permissions: none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -109,9 +110,10 @@ class OperationServiceServicer(object):
         """Plans quota over all users of a draft, then makes them.
 
         Refused as a whole where the account cannot take all users. One user's failure harms no other.
-        `validate_only` ends as a plan that ListOperationResults pages through, and makes nobody.
-        Errors: INVALID_FIELD, OPERATION_NOT_FOUND, QUOTA_EXCEEDED, CONFLICT, CALLER_NOT_ALLOWED,
-        STORE_UNAVAILABLE.
+        `validate_only` ends as a plan that ListOperationResults pages through, and makes nobody; the operation may be
+        started afterwards. With `expected_plan_digest` each user runs only if its plan is still the one that was reviewed.
+        Errors: INVALID_FIELD, OPERATION_NOT_FOUND, QUOTA_EXCEEDED, WRONG_STATE, PLAN_CHANGED, REQUEST_ID_REUSED,
+        CALLER_NOT_ALLOWED, AWS_UNAVAILABLE, STORE_UNAVAILABLE.
         IAM permissions: those of ProvisionUser.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

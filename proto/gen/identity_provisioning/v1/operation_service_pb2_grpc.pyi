@@ -38,24 +38,26 @@ class OperationServiceStub:
 
     Users' secrets are sealed to the recipients named here; an operation without recipients makes users
     without credentials only.
-    Errors: INVALID_FIELD, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
+    Errors: INVALID_FIELD, ACCOUNT_NOT_FOUND, REQUEST_ID_REUSED, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
     IAM permissions: none.
     """
     AppendUsers: _grpc.UnaryUnaryMultiCallable[_operation_service_pb2.AppendUsersRequest, _operation_service_pb2.AppendUsersResponse]
     """Appends users to a draft.
 
     Batches are numbered from 0 without gaps; the same batch again is answered as the first time. All users of
-    a batch are taken, or none.
-    Errors: INVALID_FIELD, OPERATION_NOT_FOUND, CONFLICT, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
+    a batch are taken, or none: 10,000 in an operation at most, each name once, generated passwords only.
+    Errors: INVALID_FIELD, OPERATION_NOT_FOUND, WRONG_STATE, REQUEST_ID_REUSED, CALLER_NOT_ALLOWED,
+    STORE_UNAVAILABLE.
     IAM permissions: none.
     """
     StartOperation: _grpc.UnaryUnaryMultiCallable[_operation_service_pb2.StartOperationRequest, _operation_service_pb2.StartOperationResponse]
     """Plans quota over all users of a draft, then makes them.
 
     Refused as a whole where the account cannot take all users. One user's failure harms no other.
-    `validate_only` ends as a plan that ListOperationResults pages through, and makes nobody.
-    Errors: INVALID_FIELD, OPERATION_NOT_FOUND, QUOTA_EXCEEDED, CONFLICT, CALLER_NOT_ALLOWED,
-    STORE_UNAVAILABLE.
+    `validate_only` ends as a plan that ListOperationResults pages through, and makes nobody; the operation may be
+    started afterwards. With `expected_plan_digest` each user runs only if its plan is still the one that was reviewed.
+    Errors: INVALID_FIELD, OPERATION_NOT_FOUND, QUOTA_EXCEEDED, WRONG_STATE, PLAN_CHANGED, REQUEST_ID_REUSED,
+    CALLER_NOT_ALLOWED, AWS_UNAVAILABLE, STORE_UNAVAILABLE.
     IAM permissions: those of ProvisionUser.
     """
     GetOperation: _grpc.UnaryUnaryMultiCallable[_operation_service_pb2.GetOperationRequest, _operation_service_pb2.GetOperationResponse]
@@ -105,24 +107,26 @@ class OperationServiceAsyncStub(OperationServiceStub):
 
     Users' secrets are sealed to the recipients named here; an operation without recipients makes users
     without credentials only.
-    Errors: INVALID_FIELD, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
+    Errors: INVALID_FIELD, ACCOUNT_NOT_FOUND, REQUEST_ID_REUSED, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
     IAM permissions: none.
     """
     AppendUsers: _aio.UnaryUnaryMultiCallable[_operation_service_pb2.AppendUsersRequest, _operation_service_pb2.AppendUsersResponse]  # type: ignore[assignment]
     """Appends users to a draft.
 
     Batches are numbered from 0 without gaps; the same batch again is answered as the first time. All users of
-    a batch are taken, or none.
-    Errors: INVALID_FIELD, OPERATION_NOT_FOUND, CONFLICT, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
+    a batch are taken, or none: 10,000 in an operation at most, each name once, generated passwords only.
+    Errors: INVALID_FIELD, OPERATION_NOT_FOUND, WRONG_STATE, REQUEST_ID_REUSED, CALLER_NOT_ALLOWED,
+    STORE_UNAVAILABLE.
     IAM permissions: none.
     """
     StartOperation: _aio.UnaryUnaryMultiCallable[_operation_service_pb2.StartOperationRequest, _operation_service_pb2.StartOperationResponse]  # type: ignore[assignment]
     """Plans quota over all users of a draft, then makes them.
 
     Refused as a whole where the account cannot take all users. One user's failure harms no other.
-    `validate_only` ends as a plan that ListOperationResults pages through, and makes nobody.
-    Errors: INVALID_FIELD, OPERATION_NOT_FOUND, QUOTA_EXCEEDED, CONFLICT, CALLER_NOT_ALLOWED,
-    STORE_UNAVAILABLE.
+    `validate_only` ends as a plan that ListOperationResults pages through, and makes nobody; the operation may be
+    started afterwards. With `expected_plan_digest` each user runs only if its plan is still the one that was reviewed.
+    Errors: INVALID_FIELD, OPERATION_NOT_FOUND, QUOTA_EXCEEDED, WRONG_STATE, PLAN_CHANGED, REQUEST_ID_REUSED,
+    CALLER_NOT_ALLOWED, AWS_UNAVAILABLE, STORE_UNAVAILABLE.
     IAM permissions: those of ProvisionUser.
     """
     GetOperation: _aio.UnaryUnaryMultiCallable[_operation_service_pb2.GetOperationRequest, _operation_service_pb2.GetOperationResponse]  # type: ignore[assignment]
@@ -175,7 +179,7 @@ class OperationServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Users' secrets are sealed to the recipients named here; an operation without recipients makes users
         without credentials only.
-        Errors: INVALID_FIELD, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
+        Errors: INVALID_FIELD, ACCOUNT_NOT_FOUND, REQUEST_ID_REUSED, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
         IAM permissions: none.
         """
 
@@ -188,8 +192,9 @@ class OperationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Appends users to a draft.
 
         Batches are numbered from 0 without gaps; the same batch again is answered as the first time. All users of
-        a batch are taken, or none.
-        Errors: INVALID_FIELD, OPERATION_NOT_FOUND, CONFLICT, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
+        a batch are taken, or none: 10,000 in an operation at most, each name once, generated passwords only.
+        Errors: INVALID_FIELD, OPERATION_NOT_FOUND, WRONG_STATE, REQUEST_ID_REUSED, CALLER_NOT_ALLOWED,
+        STORE_UNAVAILABLE.
         IAM permissions: none.
         """
 
@@ -202,9 +207,10 @@ class OperationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Plans quota over all users of a draft, then makes them.
 
         Refused as a whole where the account cannot take all users. One user's failure harms no other.
-        `validate_only` ends as a plan that ListOperationResults pages through, and makes nobody.
-        Errors: INVALID_FIELD, OPERATION_NOT_FOUND, QUOTA_EXCEEDED, CONFLICT, CALLER_NOT_ALLOWED,
-        STORE_UNAVAILABLE.
+        `validate_only` ends as a plan that ListOperationResults pages through, and makes nobody; the operation may be
+        started afterwards. With `expected_plan_digest` each user runs only if its plan is still the one that was reviewed.
+        Errors: INVALID_FIELD, OPERATION_NOT_FOUND, QUOTA_EXCEEDED, WRONG_STATE, PLAN_CHANGED, REQUEST_ID_REUSED,
+        CALLER_NOT_ALLOWED, AWS_UNAVAILABLE, STORE_UNAVAILABLE.
         IAM permissions: those of ProvisionUser.
         """
 

@@ -14,11 +14,13 @@ from identity_service.adapters.aws_iam.aws_policies import AwsPolicyIndex
 from identity_service.adapters.aws_iam.calls import AwsCalls
 from identity_service.adapters.aws_iam.clients import AccountClients
 from identity_service.adapters.aws_iam.fence import fence
+from identity_service.adapters.aws_iam.meter import CallMeter
 from identity_service.adapters.aws_iam.pacing import Pacer
 from identity_service.adapters.aws_iam.recent_entities import RecentEntities
 from identity_service.adapters.aws_iam.retry import Clock, Retrier
 from identity_service.adapters.aws_iam.send_rate import SendRate
 from identity_service.adapters.aws_iam.settings import AwsAccountSettings, AwsSettings, AwsSettingsError
+from identity_service.application.operations.ports import Traffic
 from identity_service.domain.errors import IdentityError, Reason
 
 
@@ -29,6 +31,7 @@ class _Connection:
     account: BotoIamAccount
     sts: AwsCalls
     clients: tuple[BaseClient, ...]
+    meter: CallMeter
 
 
 class ConfiguredAccounts:
@@ -52,6 +55,10 @@ class ConfiguredAccounts:
         if len(self._connections) != 1:
             raise IdentityError(Reason.ACCOUNT_NOT_FOUND, "name the account: there is not exactly one")
         return next(iter(self._connections.values())).account
+
+    def traffic(self, account_id: str) -> Traffic:
+        """Tell how many calls a configured account got from this process lately."""
+        return self._connections[account_id].meter.traffic()
 
     async def verify(self) -> None:
         """Ask STS whether each account's credentials work and belong to it.
@@ -134,12 +141,14 @@ class _Builder:
         aws_policies = self._aws_policies.setdefault(partition, AwsPolicyIndex(self._clock.now))
         recent = RecentEntities(self._settings.new_entity_window, self._clock.now)
         retrier = Retrier(self._settings.retry_budget, self._settings.max_attempts, recent, self._clock)
-        calls = AwsCalls("IAM", iam, self._pool, retrier, self._pacer(), self._tracer)
+        meter = CallMeter()
+        calls = AwsCalls("IAM", iam, self._pool, retrier, self._pacer(), self._tracer, meter)
         return _Connection(
             BotoIamAccount(account.account_id, partition, calls, recent, aws_policies),
             # STS counts its calls apart from IAM's.
             AwsCalls("STS", sts, self._pool, retrier, self._pacer(), self._tracer),
             (iam, sts),
+            meter,
         )
 
     def _pacer(self) -> Pacer:

@@ -13,6 +13,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from identity_service.adapters.aws_iam.errors import to_iam_error
 from identity_service.adapters.aws_iam.fence import sending_under
+from identity_service.adapters.aws_iam.meter import CallMeter
 from identity_service.adapters.aws_iam.needs import entities_needed_by, look_up_for
 from identity_service.adapters.aws_iam.operations import EFFECTS, Effect
 from identity_service.adapters.aws_iam.pacing import PacedCall, Pacer, Turn
@@ -36,6 +37,7 @@ class AwsCalls:
         retrier: Retrier,
         pacer: Pacer,
         tracer: Tracer,
+        meter: CallMeter | None = None,
     ) -> None:
         self._service = service
         self._client = client
@@ -43,6 +45,7 @@ class AwsCalls:
         self._retrier = retrier
         self._pacer = pacer
         self._tracer = tracer
+        self._meter = meter or CallMeter()
 
     async def call(self, operation: str, expected: Collection[Entity] = (), /, **params: object) -> Reply:
         """Call an operation by AWS's names. A `Secret` among the parameters is revealed on the thread that sends.
@@ -120,6 +123,7 @@ class AwsCalls:
                 span.set_attribute("error.type", "lease_lost")
                 raise answer
             self._record(span, operation, answer, turn.waited)
+            self._meter.count(throttled=isinstance(answer, IamError) and answer.kind is IamErrorKind.THROTTLED)
             if isinstance(answer, IamError):
                 raise answer
             metadata = answer.pop("ResponseMetadata")

@@ -6,5 +6,6 @@ Whoever writes holds a lease, which a heartbeat renews, and an epoch, which fenc
 from identity_service.adapters.store.errors import StoreError
 from identity_service.adapters.store.ledger import SqlLedger
 from identity_service.adapters.store.migration import migrate
+from identity_service.adapters.store.operations import SqlOperationStore
 
-__all__ = ["SqlLedger", "StoreError", "migrate"]
+__all__ = ["SqlLedger", "SqlOperationStore", "StoreError", "migrate"]

@@ -21,7 +21,7 @@ from identity_service.domain.steps import STEPS_BY_ACTION, Step
 from identity_service.domain.target import Target, TargetKind
 
 Json = dict[str, Any]
-Stored = TypeVar("Stored", bound="_StoredValue")
+Stored = TypeVar("Stored", bound="StoredValue")
 
 
 class StoredValueError(ValueError):
@@ -45,12 +45,13 @@ def plain(value: object) -> object:
         case tuple() | list():
             return [plain(item) for item in value]
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return _plain_fields(value)
+            return plain_fields(value)
         case _:
             raise TypeError(f"the store does not take a {type(value).__name__}")
 
 
-def _plain_fields(value: Any) -> Json:
+def plain_fields(value: Any) -> Json:
+    """Turn the fields of a data class into what JSON knows. Raises TypeError, without the value."""
     fields = {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     # A step's action is its class, so it is no field.
     return {"iam_action": value.iam_action, **fields} if isinstance(value, Step) else fields
@@ -58,7 +59,7 @@ def _plain_fields(value: Any) -> Json:
 
 def encode_plan(plan: Plan) -> Json:
     """Return a plan as JSON, each step with its IAM action. Inline documents are part of it, they are no secrets."""
-    return _plain_fields(plan)
+    return plain_fields(plan)
 
 
 def decode_plan(document: object) -> Plan:
@@ -104,32 +105,32 @@ def _reader_of(kind: type[Step]) -> TypeAdapter[Step]:
 
 def decode_snapshot(document: object) -> UserSnapshot | None:
     """Read a snapshot back; None where the user was absent. Raises StoredValueError."""
-    return None if document is None else _decode(_StoredSnapshot, {"value": document}).value
+    return None if document is None else decode(_StoredSnapshot, {"value": document}).value
 
 
 def encode_snapshot(snapshot: UserSnapshot | None) -> Json | None:
     """Return a snapshot as JSON; None where the user was absent."""
-    return None if snapshot is None else _plain_fields(snapshot)
+    return None if snapshot is None else plain_fields(snapshot)
 
 
 def encode_outcome(outcome: Outcome) -> Json:
     """Return an outcome as JSON, always without its secrets."""
-    return _plain_fields(outcome.without_secrets())
+    return plain_fields(outcome.without_secrets())
 
 
 def decode_outcome(document: object) -> Outcome:
     """Read an outcome back. Raises StoredValueError."""
-    return _decode(_StoredOutcome, {"value": document}).value
+    return decode(_StoredOutcome, {"value": document}).value
 
 
 def encode_failure(failure: Failure) -> Json:
     """Return a failure as JSON, its reason by name."""
-    return _plain_fields(failure)
+    return plain_fields(failure)
 
 
 def decode_failure(document: object) -> Failure:
     """Read a failure back. Raises StoredValueError."""
-    return _decode(_StoredFailure, {"value": _with_reason(document)}).value
+    return decode(_StoredFailure, {"value": _with_reason(document)}).value
 
 
 def _with_reason(document: object) -> object:
@@ -141,25 +142,28 @@ def _with_reason(document: object) -> object:
             raise StoredValueError("a stored failure has no reason that this release knows")
 
 
-class _StoredValue(BaseModel):
+class StoredValue(BaseModel):
+    """A value around what is read back, for whose parts its settings hold."""
+
     # Data classes of the standard library take these settings from the model around them. `Secret` is the arbitrary
     # type: only an instance would fit, so that a stored text can never become one.
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True)
 
 
-class _StoredOutcome(_StoredValue):
+class _StoredOutcome(StoredValue):
     value: Outcome
 
 
-class _StoredSnapshot(_StoredValue):
+class _StoredSnapshot(StoredValue):
     value: UserSnapshot
 
 
-class _StoredFailure(_StoredValue):
+class _StoredFailure(StoredValue):
     value: Failure
 
 
-def _decode(model: type[Stored], document: object) -> Stored:
+def decode(model: type[Stored], document: object) -> Stored:
+    """Read a value back. Raises StoredValueError."""
     try:
         return model.model_validate(document)
     except ValueError:

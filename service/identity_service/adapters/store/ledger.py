@@ -81,7 +81,7 @@ class SqlLedger:
         self._denials = 0
         self._retention = timedelta(seconds=retention_seconds)
         self._claims = Claims(self._terms, monotonic)
-        self._units = UnitsOfWork(database, threads, monotonic, trace_id)
+        self.units = UnitsOfWork(database, threads, monotonic, trace_id)
         self.heartbeat = Heartbeat(database, lease_seconds, monotonic)
 
     async def open(self) -> None:
@@ -90,13 +90,13 @@ class SqlLedger:
         Raises:
             StoreError: the database cannot be used, or needs `identity-service migrate`, in words for the operator.
         """
-        await self._units.open()
+        await self.units.open()
         self.heartbeat.start()
 
     async def close(self) -> None:
         """Finish what was begun and disconnect; leases run out by themselves. Closing twice is no mistake."""
         await asyncio.to_thread(self.heartbeat.stop)
-        await self._units.close()
+        await self.units.close()
 
     async def find(self, key: RequestKey) -> LedgerRow | None:
         """Return what is known of a request."""
@@ -105,7 +105,7 @@ class SqlLedger:
             row = unit.connection.execute(sa.select(requests).where(claims.of_key(key))).mappings().one_or_none()
             return None if row is None else rows.ledger_row(row, abandoned=claims.is_abandoned(unit, row))
 
-        return await self._units.run("find", find)
+        return await self.units.run("find", find)
 
     async def begin(self, intent: Intent) -> Claim:
         """Write row, lock and audit intent, or nothing.
@@ -114,24 +114,24 @@ class SqlLedger:
             IdentityError: IN_PROGRESS.
         """
         columns = rows.encode_intent(intent)
-        return self._hold(await self._units.run("begin", lambda unit: self._claims.begin(unit, intent, columns)))
+        return self._hold(await self.units.run("begin", lambda unit: self._claims.begin(unit, intent, columns)))
 
     async def take_over(self, key: RequestKey) -> Claim | None:
         """Claim an abandoned request; None if it is not abandoned any more. A second look is scheduled with it."""
-        return self._hold_if(await self._units.run("take_over", lambda unit: self._claims.take_over(unit, key)))
+        return self._hold_if(await self.units.run("take_over", lambda unit: self._claims.take_over(unit, key)))
 
     async def take_over_abandoned(self, limit: int) -> tuple[Claim, ...]:
         """Claim abandoned requests, the oldest first; those that need their caller only after the retry window."""
-        taken = await self._units.run("take_over_abandoned", lambda unit: self._claims.take_over_abandoned(unit, limit))
+        taken = await self.units.run("take_over_abandoned", lambda unit: self._claims.take_over_abandoned(unit, limit))
         return tuple(map(self._hold, taken))
 
     async def reopen(self, key: RequestKey) -> Claim | None:
         """Claim a DONE request whose secrets shall be issued again, and audit that."""
-        return self._hold_if(await self._units.run("reopen", lambda unit: self._claims.reopen(unit, key)))
+        return self._hold_if(await self.units.run("reopen", lambda unit: self._claims.reopen(unit, key)))
 
     async def claim_second_look(self) -> Claim | None:
         """Claim a request that has ended and whose second look is due, if no other request works on its target."""
-        return self._hold_if(await self._units.run("claim_second_look", self._claims.claim_second_look))
+        return self._hold_if(await self.units.run("claim_second_look", self._claims.claim_second_look))
 
     async def begin_mint(self, lease: Lease, kind: MintKind) -> Mint:
         """Write down that a credential is about to be asked of IAM."""
@@ -177,9 +177,9 @@ class SqlLedger:
 
     async def remove_old(self) -> int:
         """Remove requests that ended longer ago than the retention, but not their audit; return how many."""
-        removed = batch = await self._units.run("remove_old", self._remove_batch)
+        removed = batch = await self.units.run("remove_old", self._remove_batch)
         while batch == REMOVAL_BATCH:
-            batch = await self._units.run("remove_old", self._remove_batch)
+            batch = await self.units.run("remove_old", self._remove_batch)
             removed += batch
         return removed
 
@@ -204,35 +204,35 @@ class SqlLedger:
         """Audit a refusal: logged, counted and kept, in no chain."""
         self._denials += 1
         denials.log(denial, self._denials)
-        await self._units.run("record_denial", lambda unit: audit.append_denial(unit, denial))
+        await self.units.run("record_denial", lambda unit: audit.append_denial(unit, denial))
 
     def log_audit_heads(self) -> None:
         """Log how far the audit log's chains have come; without such lines nobody notices a cut tail."""
-        self._units.chains.log_heads()
+        self.units.chains.log_heads()
 
     async def known_rows(self, row_ids: Collection[str]) -> Mapping[str, RequestState]:
         """Tell of each row that is known where its request stands, or of what is removed by now, how it ended."""
-        return await self._units.run("known_rows", lambda unit: inventory.known_rows(unit, row_ids))
+        return await self.units.run("known_rows", lambda unit: inventory.known_rows(unit, row_ids))
 
     async def known_key_ids(self) -> frozenset[str]:
         """Return the access keys that requests have made, and those that requests have found there."""
-        return await self._units.run("known_key_ids", inventory.known_key_ids)
+        return await self.units.run("known_key_ids", inventory.known_key_ids)
 
     async def unfinished(self) -> tuple[UnfinishedRequest, ...]:
         """Return the requests that have not ended, the oldest first."""
-        return await self._units.run("unfinished", inventory.unfinished)
+        return await self.units.run("unfinished", inventory.unfinished)
 
     async def end_abandoned(self, failure: Failure) -> int:
         """End every abandoned request with a failure and cancel every second look; return how many were ended."""
         encoded = codec.encode_failure(failure)
-        return await self._units.run("end_abandoned", lambda unit: inventory.end_abandoned(unit, failure, encoded))
+        return await self.units.run("end_abandoned", lambda unit: inventory.end_abandoned(unit, failure, encoded))
 
     async def read_audit(self, limit: int = 100, after: int = 0) -> tuple[AuditEvent, ...]:
         """Return up to `limit` lines of the audit log, oldest first, that follow the one numbered `after`.
 
         In SQLite they are numbered from 1 without a gap.
         """
-        return await self._units.run("read_audit", lambda unit: audit.read(unit.connection, limit, after))
+        return await self.units.run("read_audit", lambda unit: audit.read(unit.connection, limit, after))
 
     def _hold(self, claim: Claim) -> Claim:
         # Not in the unit of work: a claim whose caller was cancelled meanwhile is nobody's, and has to run out.
@@ -244,7 +244,7 @@ class SqlLedger:
 
     async def _fenced(self, operation: str, lease: Lease, work: Work[T]) -> T:
         try:
-            return await self._units.run(operation, work)
+            return await self.units.run(operation, work)
         except LeaseLostError:
             lease.lose()
             self.heartbeat.drop(lease)

@@ -48,7 +48,8 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _one_of(table: str, column: str, values: type[enum.StrEnum]) -> sa.CheckConstraint:
+def one_of(table: str, column: str, values: type[enum.StrEnum]) -> sa.CheckConstraint:
+    """Allow a column the names of an enum and nothing else."""
     listed = ", ".join(f"'{value}'" for value in values)
     return sa.CheckConstraint(f"{column} IN ({listed})", name=f"{table}_{column}_known")
 
@@ -84,7 +85,7 @@ requests = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
     sa.UniqueConstraint("caller_id", "request_id", name="requests_once_per_caller"),
-    _one_of("requests", "state", RequestState),
+    one_of("requests", "state", RequestState),
 )
 
 _IS_UNFINISHED = sa.text("state IN ('running', 'undoing')")
@@ -129,8 +130,8 @@ mints = sa.Table(
     sa.Column("credential_id", sa.Text, nullable=False),
     sa.Column("begun_at", UtcDateTime, nullable=False),
     sa.UniqueConstraint("row_id", "number", name="mints_in_order"),
-    _one_of("mints", "kind", MintKind),
-    _one_of("mints", "state", MintState),
+    one_of("mints", "kind", MintKind),
+    one_of("mints", "state", MintState),
     sa.Index("mints_target", "account_id", "target_key"),
 )
 
@@ -156,7 +157,7 @@ audit_log = sa.Table(
     sa.Column("sequence", sa.Integer),
     sa.Column("previous_hash", sa.Text),
     sa.Column("hash", sa.Text),
-    _one_of("audit_log", "event", AuditEventName),
+    one_of("audit_log", "event", AuditEventName),
     # Two lines in one place of a chain would be a fork.
     sa.Index("audit_log_in_chain", "chain_id", "sequence", unique=True),
     sa.Index("audit_log_row_id", "row_id"),

@@ -65,10 +65,10 @@ class Draft:
         elif name in ACCOUNT_WIDE and after >= NEARLY_USED * limit:
             self.warn(WarningKind.QUOTA_NEARLY_USED, f"{name}: {after} of {limit} are used after this")
 
-    def use_account_quota(self, name: str, entries: int, at: str) -> None:
-        """Add the use of an account-wide quota by so many more entries."""
+    def use_account_quota(self, name: str, entries: int, at: str, pending: int = 0) -> None:
+        """Add the use of an account-wide quota by so many more entries; `pending` others are about to be made."""
         if entries:
-            used = self.facts.summary.used(ACCOUNT_WIDE[name])
+            used = self.facts.summary.used(ACCOUNT_WIDE[name]) + pending
             self.use_quota(name, used, used + entries, at)
 
     def resolve_policy(self, reference: str, at: str) -> PolicyRecord | None:

@@ -19,7 +19,7 @@ def to_plan(plan: Plan) -> plan_pb2.Plan:
         account_id=plan.account_id,
         digest="" if plan.problems else plan.digest,
         steps=[_step(step) for steps in plan.rounds() for step in steps],
-        quota_uses=[_quota_use(use) for use in plan.quota_uses],
+        quota_uses=to_quota_uses(plan.quota_uses),
         warnings=[_warning(warning) for warning in plan.warnings],
         problems=[_problem(problem) for problem in plan.problems],
     )
@@ -49,6 +49,11 @@ def _step(step: Step) -> plan_pb2.PlanStep:
         round=step.round,
         details=step.details,
     )
+
+
+def to_quota_uses(uses: Iterable[QuotaUse]) -> list[plan_pb2.QuotaUse]:
+    """Convert the use of quotas."""
+    return [_quota_use(use) for use in uses]
 
 
 def _quota_use(use: QuotaUse) -> plan_pb2.QuotaUse:

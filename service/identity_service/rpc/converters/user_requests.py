@@ -1,5 +1,6 @@
 """Requests of UserService: from the contract's messages to the service's own terms."""
 
+from identity_provisioning.v1.user_pb2 import UserSpec
 from identity_provisioning.v1.user_service_pb2 import (
     AdoptUserRequest,
     CreateUserRequest,
@@ -24,21 +25,24 @@ from identity_service.rpc.converters.mutation import to_minting_mutation, to_mut
 
 def provision_user(request: ProvisionUserRequest) -> Mutation:
     """Convert a request for a whole user."""
-    user = request.user
-    change = UserChange(
+    return to_minting_mutation("ProvisionUser", request, new_user(request.user, "user."))
+
+
+def new_user(user: UserSpec, at: str = "") -> UserChange:
+    """Convert a whole user to be made; `at` is the prefix of its fields in the request."""
+    return UserChange(
         user_name=user.user_name,
         new_user=specs.new_user(user.path, user.tags),
         credentials=specs.credentials(user.credentials),
         permissions=specs.permissions(user.permissions),
         fields=RequestFields(
-            user_name="user.user_name",
-            tags="user.tags",
-            boundary="user.permissions.permissions_boundary",
-            permissions="user.permissions",
-            credentials="user.credentials",
+            user_name=f"{at}user_name",
+            tags=f"{at}tags",
+            boundary=f"{at}permissions.permissions_boundary",
+            permissions=f"{at}permissions",
+            credentials=f"{at}credentials",
         ),
     )
-    return to_minting_mutation("ProvisionUser", request, change)
 
 
 def create_user(request: CreateUserRequest) -> Mutation:

@@ -3,7 +3,7 @@
 The last barrier, log and trace, fault barrier, deadline, authentication, well-formedness.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import grpc
 from opentelemetry.trace import Tracer
@@ -24,14 +24,18 @@ def interceptor_chain(
     authorizer: Authorizer,
     identify_peer: IdentifiesPeers,
     default_deadline: float,
+    streams: Collection[str] = (),
     only_account_id: str = "",
 ) -> Sequence[grpc.aio.ServerInterceptor]:
-    """Build the chain of the server; `only_account_id` is what a request without an account means."""
+    """Build the chain of the server; `only_account_id` is what a request without an account means.
+
+    `streams` are the methods that answer with a stream.
+    """
     return (
         LastBarrier(),
         RequestLog(tracer),
         FaultBarrier(),
-        Deadline(default_deadline),
+        Deadline(default_deadline, streams),
         Authentication(authorizer, identify_peer),
         WellFormedness(RequestValidator(), only_account_id),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
@@ -30,23 +30,36 @@ class WellFormedness(grpc.aio.ServerInterceptor):
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler | None:
-        """Check the requests of built RPCs. Of those that are not built nothing is read; streams are not ours."""
+        """Check the requests of built RPCs. Of those that are not built nothing is read; streamed ones are not ours."""
         handler = await continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None or handler.request_deserializer is None:
+        if handler is None or handler.request_deserializer is None or not is_built(handler):
             return handler
-        if not is_built(handler):
-            return handler
-        behaviour = self._checked(handler.unary_unary, handler.request_deserializer)
-        return grpc.unary_unary_rpc_method_handler(behaviour, None, handler.response_serializer)
+        if handler.unary_unary:
+            one = self._one(handler.unary_unary, handler.request_deserializer)
+            return grpc.unary_unary_rpc_method_handler(one, None, handler.response_serializer)
+        if handler.unary_stream:
+            many = self._many(handler.unary_stream, handler.request_deserializer)
+            return grpc.unary_stream_rpc_method_handler(many, None, handler.response_serializer)
+        return handler
 
-    def _checked(self, inner: Behaviour, deserialize: Deserializer) -> Behaviour:
+    def _one(self, inner: Behaviour, deserialize: Deserializer) -> Behaviour:
         async def behaviour(data: bytes, context: Context) -> Any:
-            request = _read(data, deserialize)
-            _note(request, self._only_account_id)
-            self._validator.check(request)
-            return await inner(request, context)
+            return await inner(self._checked(data, deserialize), context)
 
         return behaviour
+
+    def _many(self, inner: Behaviour, deserialize: Deserializer) -> Behaviour:
+        async def behaviour(data: bytes, context: Context) -> AsyncIterator[Any]:
+            async for response in inner(self._checked(data, deserialize), context):
+                yield response
+
+        return behaviour
+
+    def _checked(self, data: bytes, deserialize: Deserializer) -> Message:
+        request = _read(data, deserialize)
+        _note(request, self._only_account_id)
+        self._validator.check(request)
+        return request
 
 
 def _read(data: bytes, deserialize: Deserializer) -> Message:

@@ -24,6 +24,9 @@ from tests.unit.adapters.store.worlds import World
 MakeIntent = Callable[..., Intent]
 MIGRATE = (sys.executable, "-m", "identity_service", "migrate")
 
+NEWEST = "0003"
+"""The version of this release's schema."""
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
@@ -44,11 +47,11 @@ async def refusal_to_open(world: World) -> str:
 
 async def test_a_migrated_database_is_opened(empty_world: World, make_intent: MakeIntent) -> None:
     """After the command a store works, and migrating once more changes nothing."""
-    assert migrate(empty_world.url) == "0002"
+    assert migrate(empty_world.url) == NEWEST
     ledger = await empty_world.open()
     intent = make_intent()
     await ledger.begin(intent)
-    assert migrate(empty_world.url) == "0002"
+    assert migrate(empty_world.url) == NEWEST
     assert await ledger.find(intent.key) == row_of(intent)
     await ledger.close()
 
@@ -91,7 +94,7 @@ async def test_a_new_file_needs_no_command(sqlite_world: World, make_intent: Mak
     """To try the service out, nothing has to be prepared."""
     ledger = await sqlite_world.open()
     await ledger.begin(make_intent())
-    assert migrate(sqlite_world.url) == "0002"
+    assert migrate(sqlite_world.url) == NEWEST
 
 
 async def test_an_unknown_schema_is_refused(empty_world: World) -> None:
@@ -109,8 +112,8 @@ async def test_an_older_schema_is_refused_until_it_is_migrated(
 ) -> None:
     """Whoever starts a newer release on an older schema is told both versions and what to run."""
     migrate(empty_world.url)
-    monkeypatch.setattr("identity_service.adapters.store.migration._newest", lambda: "0003")
-    assert "has schema version 0002, this release needs 0003: run `identity-service migrate`" in await refusal_to_open(
+    monkeypatch.setattr("identity_service.adapters.store.migration._newest", lambda: "0004")
+    assert "has schema version 0003, this release needs 0004: run `identity-service migrate`" in await refusal_to_open(
         empty_world
     )
 
@@ -164,7 +167,7 @@ async def test_two_migrations_at_once_do_not_collide(empty_world: World) -> None
         for _ in range(2)
     ]
     answers = [(await command.communicate())[0].decode() for command in commands]
-    assert answers == ["identity-service: the store has schema version 0002\n"] * 2
+    assert answers == ["identity-service: the store has schema version 0003\n"] * 2
     assert [command.returncode for command in commands] == [0, 0]
 
 
@@ -210,5 +213,5 @@ def test_the_command_needs_no_other_setting(tmp_path: Path) -> None:
     command = subprocess.run(
         MIGRATE, env={"PATH": os.environ["PATH"]}, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
     )
-    assert (command.returncode, command.stdout) == (0, "identity-service: the store has schema version 0002\n")
+    assert (command.returncode, command.stdout) == (0, "identity-service: the store has schema version 0003\n")
     assert (tmp_path / "identity-service.sqlite3").stat().st_mode & 0o777 == 0o600

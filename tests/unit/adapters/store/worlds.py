@@ -15,6 +15,12 @@ SETTLE_SECONDS = 15
 SIGNATURE_VALIDITY_SECONDS = 900
 RETRY_WINDOW_SECONDS = 1200
 RETENTION_SECONDS = 5000
+TIMES = {
+    "requests": ("lease_expires_at", "recheck_at", "created_at", "updated_at"),
+    "operations": ("created_at", "started_at", "ended_at", "updated_at"),
+    "operation_users": ("lease_expires_at",),
+}
+"""The times that are stored, by table."""
 SECOND_LOOK_SECONDS = SIGNATURE_VALIDITY_SECONDS + SETTLE_SECONDS
 
 
@@ -91,9 +97,9 @@ class World:
         """
         self.clock.now += timedelta(seconds=seconds)
         if self.is_postgresql:
-            times = ("lease_expires_at", "recheck_at", "created_at", "updated_at")
-            moved = ", ".join(f"{name} = {name} - make_interval(secs => :seconds)" for name in times)
-            self.execute(f"UPDATE requests SET {moved}", seconds=seconds)  # noqa: S608 - the names are our own
+            for table, times in TIMES.items():
+                moved = ", ".join(f"{name} = {name} - make_interval(secs => :seconds)" for name in times)
+                self.execute(f"UPDATE {table} SET {moved}", seconds=seconds)  # noqa: S608 - the names are our own
 
     def execute(self, statement: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
         """Run a statement past the store; return its rows, if it has any."""

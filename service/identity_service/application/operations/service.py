@@ -1,0 +1,215 @@
+"""What callers may do with operations: draft, append, start, look, watch, cancel."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from identity_service.application.failures import explain
+from identity_service.application.fingerprint import digest_of
+from identity_service.application.ledger import RequestKey
+from identity_service.application.operations import refusals
+from identity_service.application.operations.ports import (
+    Batch,
+    NewOperation,
+    Operation,
+    OperationStore,
+    Start,
+    TellsTraffic,
+    UserResult,
+)
+from identity_service.application.ports import Accounts, Authorizer, IamAccount
+from identity_service.application.sealing import Sealer
+from identity_service.domain.caller import Caller
+from identity_service.domain.entities import Page
+from identity_service.domain.errors import IamError, IdentityError, Reason
+from identity_service.domain.facts import AccountFacts
+from identity_service.domain.operation import ACTIVE, OperationState, plan_quotas, violations_of
+from identity_service.domain.plan import QuotaUse
+from identity_service.domain.request import UserChange
+
+PROVISION_USER = "ProvisionUser"
+"""The RPC whose right a caller needs for every user of an operation."""
+DEFAULT_PAGE_SIZE = 100
+LOOK_EVERY = 1.0
+"""Seconds between two looks at an operation that is watched."""
+SILENCE = 15
+"""So many looks without news, and a watcher is told all the same that the operation is still there."""
+RETRY_AFTER_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class OperationRequest:
+    """What every change of an operation brings; `request_id` is a UUID in canonical form."""
+
+    account_id: str
+    request_id: str
+    validate_only: bool = False
+
+
+class Operations:
+    """Answers callers. What runs is carried out by the runners of all replicas."""
+
+    def __init__(
+        self,
+        *,
+        store: OperationStore,
+        accounts: Accounts,
+        authorizer: Authorizer,
+        sealer: Sealer,
+        traffic: TellsTraffic,
+        maximum_watchers: int,
+        is_draining: Callable[[], bool],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._authorizer = authorizer
+        self._sealer = sealer
+        self._traffic = traffic
+        self._maximum_watchers = maximum_watchers
+        self._watchers = 0
+        self._is_draining = is_draining
+        self._sleep = sleep
+
+    async def create(self, caller: Caller, request: OperationRequest, recipients: tuple[str, ...]) -> Operation:
+        """Make a draft. Raises IdentityError."""
+        account = self._may_ask(caller, "CreateOperation", request.account_id)
+        self._sealer.check(recipients)
+        new = NewOperation(
+            operation_id=str(uuid.uuid4()),
+            key=RequestKey(caller.id, request.request_id),
+            fingerprint=digest_of({"account_id": account.account_id, "recipients": sorted(recipients)}),
+            team=caller.team,
+            account_id=account.account_id,
+            recipients=recipients,
+        )
+        if request.validate_only:
+            return Operation("", new.account_id, caller, recipients, OperationState.DRAFT, datetime.now(UTC))
+        return await self._store.create(new)
+
+    async def append(
+        self,
+        caller: Caller,
+        request: OperationRequest,
+        operation_id: str,
+        sequence_number: int,
+        changes: tuple[UserChange, ...],
+    ) -> int:
+        """Append users to a draft; return how many it has then. Raises IdentityError."""
+        operation = await self._find(caller, "AppendUsers", request.account_id, operation_id)
+        violations = violations_of(changes, sealed=bool(operation.recipients))
+        if violations:
+            raise refusals.invalid(*violations)
+        batch = Batch(
+            operation_id=operation.operation_id,
+            request_id=request.request_id,
+            sequence_number=sequence_number,
+            fingerprint=digest_of(changes),
+            changes=changes,
+        )
+        return await self._store.append(batch, try_only=request.validate_only)
+
+    async def start(
+        self, caller: Caller, request: OperationRequest, operation_id: str, expected_plan_digest: str
+    ) -> Operation:
+        """Let an operation be planned or run, if the account can take all its users. Raises IdentityError."""
+        operation = await self._find(caller, "StartOperation", request.account_id, operation_id)
+        self._authorizer.may_ask(caller, PROVISION_USER, operation.account_id, None)
+        start = Start(operation.operation_id, request.request_id, request.validate_only, expected_plan_digest)
+        if operation.state in (OperationState.DRAFT, OperationState.PLANNED):
+            start = replace(start, quota_uses=await self._plan_quotas(operation))
+        return await self._store.start(start)
+
+    async def get(self, caller: Caller, account_id: str, operation_id: str) -> Operation:
+        """Return an operation. Raises IdentityError."""
+        return await self._find(caller, "GetOperation", account_id, operation_id)
+
+    async def list(self, caller: Caller, account_id: str, size: int, token: str) -> Page[Operation]:
+        """Return a page of the team's operations, newest first. Raises IdentityError."""
+        account = self._may_ask(caller, "ListOperations", account_id)
+        return await self._store.list(account.account_id, caller.team, size or DEFAULT_PAGE_SIZE, token)
+
+    async def results(
+        self, caller: Caller, account_id: str, operation_id: str, size: int, token: str, *, failed_only: bool
+    ) -> Page[UserResult]:
+        """Return a page of what became of the users. Raises IdentityError."""
+        operation = await self._find(caller, "ListOperationResults", account_id, operation_id)
+        if token and not (token.isascii() and token.isdigit() and len(token) < 10):
+            raise refusals.wrong_page_token()
+        after = int(token) if token else -1
+        return await self._store.results(
+            operation.operation_id, size or DEFAULT_PAGE_SIZE, after, failed_only=failed_only
+        )
+
+    async def cancel(self, caller: Caller, request: OperationRequest, operation_id: str) -> Operation:
+        """Let nothing more be begun. Raises IdentityError."""
+        operation = await self._find(caller, "CancelOperation", request.account_id, operation_id)
+        if request.validate_only:
+            return operation
+        return await self._store.cancel(operation.operation_id) or operation
+
+    async def watch(self, caller: Caller, account_id: str, operation_id: str) -> AsyncIterator[Operation]:
+        """Yield an operation at once, then whenever it has changed, until it is not active any more.
+
+        Raises IdentityError: OVERLOADED where enough is watched already, SHUTTING_DOWN once the server drains.
+        """
+        with self._watching():
+            told, silence = None, 0
+            while True:
+                operation = await self._find(caller, "WatchOperation", account_id, operation_id)
+                silence += 1
+                if operation != told or silence >= SILENCE:
+                    told, silence = operation, 0
+                    yield operation
+                if operation.state not in ACTIVE:
+                    return
+                if self._is_draining():
+                    raise IdentityError(
+                        Reason.SHUTTING_DOWN,
+                        "the server is shutting down; watch on",
+                        retry_after=LOOK_EVERY,
+                    )
+                await self._sleep(LOOK_EVERY)
+
+    @contextmanager
+    def _watching(self) -> Iterator[None]:
+        if self._watchers >= self._maximum_watchers:
+            raise IdentityError(
+                Reason.OVERLOADED, "the server has as many watchers as it takes", retry_after=RETRY_AFTER_SECONDS
+            )
+        self._watchers += 1
+        try:
+            yield
+        finally:
+            self._watchers -= 1
+
+    def _may_ask(self, caller: Caller, action: str, account_id: str) -> IamAccount:
+        account = self._accounts.get(account_id)
+        self._authorizer.may_ask(caller, action, account.account_id, None)
+        return account
+
+    async def _find(self, caller: Caller, action: str, account_id: str, operation_id: str) -> Operation:
+        """Return the operation if it is the caller's team's, in this account."""
+        account = self._may_ask(caller, action, account_id)
+        operation = await self._store.find(operation_id)
+        if operation is None or operation.caller.team != caller.team or operation.account_id != account.account_id:
+            raise refusals.not_found(operation_id)
+        if operation.state not in ACTIVE:
+            return operation
+        return replace(operation, traffic=self._traffic.traffic(operation.account_id))
+
+    async def _plan_quotas(self, operation: Operation) -> tuple[QuotaUse, ...]:
+        account = self._accounts.get(operation.account_id)
+        try:
+            summary = await account.get_account_summary()
+        except IamError as error:
+            raise explain(error) from None
+        pending, needed = await self._store.entries(operation.operation_id)
+        facts = AccountFacts(account_id=account.account_id, partition=account.partition, summary=summary)
+        uses, problems = plan_quotas(facts, pending, needed)
+        if problems:
+            raise refusals.over_quota(account.account_id, problems)
+        return uses
