@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message import Message
@@ -17,7 +16,12 @@ from identity_provisioning.v1.credential_service_pb2 import (
     ResetPasswordRequest,
     RotateAccessKeyRequest,
 )
-from identity_provisioning.v1.operation_service_pb2 import AppendUsersRequest, ListOperationResultsRequest
+from identity_provisioning.v1.operation_service_pb2 import (
+    AppendUsersRequest,
+    CreateOperationRequest,
+    ListOperationResultsRequest,
+    StartOperationRequest,
+)
 from identity_provisioning.v1.permission_pb2 import PermissionSpec
 from identity_provisioning.v1.user_pb2 import UserSpec
 from identity_provisioning.v1.user_service_pb2 import CreateUserRequest, ProvisionUserRequest
@@ -118,12 +122,25 @@ async def _rotation(world: World, user_name: str) -> Message:
     return RotateAccessKeyRequest(user_name=user_name)
 
 
+async def _draft(world: World) -> str:
+    made = await world.call("CreateOperation", CreateOperationRequest(recipients=SEALED))
+    operation: Any = getattr(made.response, "operation")  # noqa: B009 - a message as such has no such attribute
+    return str(operation.operation_id)
+
+
 async def _users(world: World, user_name: str) -> Message:
-    return AppendUsersRequest(operation_id=str(uuid4()), users=[_spec(user_name, CUSTOM)])
+    return AppendUsersRequest(operation_id=await _draft(world), users=[_spec(user_name)])
+
+
+async def _users_with_password(world: World, user_name: str) -> Message:
+    return AppendUsersRequest(operation_id=await _draft(world), users=[_spec(user_name, CUSTOM)])
 
 
 async def _results(world: World, user_name: str) -> Message:
-    return ListOperationResultsRequest(operation_id=str(uuid4()))
+    users = AppendUsersRequest(operation_id=await _draft(world), users=[_spec(user_name)])
+    await world.call("AppendUsers", users)
+    await world.call("StartOperation", StartOperationRequest(operation_id=users.operation_id))
+    return ListOperationResultsRequest(operation_id=users.operation_id)
 
 
 MINTS = ("CreateLoginProfile", "CreateAccessKey", "CreateVirtualMFADevice")
@@ -139,12 +156,16 @@ ROWS = (
     Row("ResetPassword generated", "ResetPassword", _reset_generated, ("CreateLoginProfile",)),
     Row("RotateAccessKey", "RotateAccessKey", _rotation, ("CreateAccessKey",)),
     Row("AppendUsers", "AppendUsers", _users),
+    Row("AppendUsers with a password", "AppendUsers", _users_with_password),
     Row("ListOperationResults", "ListOperationResults", _results),
 )
 """At least one for each RPC whose request or answer can hold a secret; of one that is not built, its refusal."""
 
-REFUSED_BY_DESIGN = frozenset({"EnableMfaDevice with wrong codes"})
+REFUSED_BY_DESIGN = frozenset({"EnableMfaDevice with wrong codes", "AppendUsers with a password"})
 """The rows whose call fails without a fault."""
+
+WITHOUT_IAM = frozenset({"AppendUsers", "ListOperationResults"})
+"""The RPCs that make no IAM call, so that none can be made to fail."""
 
 
 def holds_secrets(message: Descriptor, above: tuple[str, ...] = ()) -> bool:
