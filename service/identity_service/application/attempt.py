@@ -199,7 +199,6 @@ class _Attempt:
                 except NotOursError as error:
                     conflict = IdentityError(Reason.CONFLICT, str(error))
                     raise StepFailedError(step, conflict) from None
-        await self._mints.settle_deletions()
 
     def _explained(self, failure: StepFailedError) -> IdentityError:
         if not isinstance(failure.cause, IamError | IdentityError):

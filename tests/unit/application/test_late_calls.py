@@ -1,14 +1,20 @@
 """What a paused process, or a late call, leaves behind is ended by the next who looks."""
 
 import asyncio
+from dataclasses import replace
 from uuid import uuid4
 
+import pytest
+
 from identity_service.application.ledger import RequestState
+from identity_service.application.ports import Receipt
+from identity_service.domain import tags
 from identity_service.domain.errors import IamError, IamErrorKind, IdentityError, Reason
-from tests.unit.application.cases import CASES
+from identity_service.domain.request import Credentials, UserChange, VirtualMfaDevice
+from tests.unit.application.cases import CASES, plain_user
 from tests.unit.application.disturbances import Moment, Pause
 from tests.unit.application.fakes import BOT
-from tests.unit.application.worlds import DENIED, key_of, mutation_of, replace_action
+from tests.unit.application.worlds import DENIED, SETTLE_SECONDS, World, key_of, mutation_of, replace_action
 
 PROVISION = CASES["provision"]
 KEY_DENIED = replace_action(DENIED, "iam:CreateAccessKey")
@@ -53,3 +59,19 @@ async def test_what_was_undone_is_looked_at_again() -> None:
     row = await world.ledger.find(key_of(request_id))
     assert row is not None
     assert row.look_again
+
+
+@pytest.mark.parametrize(("repeated", "waits"), [(True, [SETTLE_SECONDS]), (False, [])])
+async def test_a_device_is_not_made_before_a_late_deletion_of_the_old_one(repeated: bool, waits: list[float]) -> None:
+    """A deletion that was sent twice may be carried out once more: the new device waits until IAM has settled."""
+    world = World()
+    plain_user(world)
+    world.iam.add_virtual_mfa_device("ana", tags=dict(tags.mfa_device_tags("row", BOT.team, "ana")))
+    delete = world.iam.delete_virtual_mfa_device
+
+    async def deleting(serial_number: str) -> Receipt:
+        return replace(await delete(serial_number), repeated=repeated)
+
+    world.iam.delete_virtual_mfa_device = deleting  # type: ignore[method-assign]  # AWS's answer to a second sending
+    await world.do(UserChange("ana", credentials=Credentials(mfa_device=VirtualMfaDevice("ana"))))
+    assert world.waits == waits
