@@ -52,10 +52,7 @@ def retrier(time: Any, recent: RecentEntities) -> Retrier:
 @pytest.mark.parametrize("effect", [Effect.READ, Effect.WRITE, Effect.REMOVAL])
 @pytest.mark.parametrize("kind", PASSING)
 async def test_passing_failure_is_sent_again(retrier: Retrier, time: Any, effect: Effect, kind: IamErrorKind) -> None:
-    """Reads and convergent writes are repeated on what passes, with a wait before each.
-
-    The receipt tells whether an earlier sending may be carried out yet, and changes in nothing else.
-    """
+    """Reads and convergent writes are repeated on what passes; the receipt tells whether a sending is unanswered."""
     lost = kind is IamErrorKind.UNAVAILABLE
     script = Script(failure(kind, lost=lost), failure(kind))
     reply = await retrier.run(effect, MARIA, script.send)
