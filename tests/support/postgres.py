@@ -9,6 +9,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -26,6 +27,15 @@ SETTINGS = {
     "max_connections": "200",
     "timezone": "Asia/Kathmandu",  # a server's zone must not matter
 }
+# Becomes the user and group of its first two arguments, then the program of the rest.
+BECOME = """
+import os, sys
+user, group = map(int, sys.argv[1:3])
+os.setgroups([])
+os.setgid(group)
+os.setuid(user)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 class PostgresServer:
@@ -53,7 +63,7 @@ class PostgresServer:
             os.chown(self._directory, self._account.pw_uid, self._account.pw_gid)
             self._make_programs_reachable()
         if not self._data.exists():
-            self._run("initdb", "--auth=trust", "--encoding=UTF8", "--username=postgres", "--no-sync").wait()
+            self._make_data()
         options = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
         self._process = self._run("postgres", "-k", str(self._directory), *options)
         self._wait_until_ready()
@@ -81,21 +91,29 @@ class PostgresServer:
             os.kill(process_id, number)
 
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
-        user = self._account.pw_uid if self._account else None
-        group = self._account.pw_gid if self._account else None
+        command = [str(self._programs / program), "-D", str(self._data), *arguments]
+        if self._account is not None:
+            # Not by Popen's `user`: that needs a fork, which a child of threads in the middle of gRPC may not survive.
+            identity = [str(self._account.pw_uid), str(self._account.pw_gid)]
+            command = [sys.executable, "-I", "-S", "-c", BECOME, *identity, *command]
         with (self._directory / "log").open("ab") as log:
             return subprocess.Popen(
-                [self._programs / program, "-D", str(self._data), *arguments],
+                command,
                 cwd=self._directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                user=user,
-                group=group,
-                extra_groups=[] if self._account else None,
                 # A Ctrl-C is for the tests; they stop the server themselves.
                 start_new_session=True,
             )
+
+    def _make_data(self) -> None:
+        making = self._run("initdb", "--auth=trust", "--encoding=UTF8", "--username=postgres", "--no-sync")
+        if making.wait() != 0:
+            raise RuntimeError(f"initdb failed with {making.returncode}:\n{self._log()}")
+
+    def _log(self) -> str:
+        return (self._directory / "log").read_text(errors="replace")
 
     def _make_programs_reachable(self) -> None:
         """Copy the programs where `nobody` can reach them, if they stand below a private directory."""
@@ -119,8 +137,7 @@ class PostgresServer:
                 engine.connect().close()
             except sa.exc.OperationalError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
-                    log = (self._directory / "log").read_text(errors="replace")
-                    raise RuntimeError(f"PostgreSQL did not start:\n{log}") from None
+                    raise RuntimeError(f"PostgreSQL did not start:\n{self._log()}") from None
                 time.sleep(0.02)
             else:
                 return

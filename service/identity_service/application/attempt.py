@@ -29,6 +29,7 @@ from identity_service.application.sealing import Sealer, seal_outcome
 from identity_service.application.settling import Settling
 from identity_service.application.undoing import Undo, Undone
 from identity_service.application.use import was_used
+from identity_service.domain.entities import UserRecord
 from identity_service.domain.errors import IamError, IdentityError, Reason
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.plan import Plan
@@ -102,6 +103,7 @@ class _Attempt:
     ) -> None:
         self._ledger = attempts.ledger
         self._sealer = attempts.sealer
+        self._settling = attempts.settling
         self._is_stopping = attempts.is_stopping
         self._account = account
         self._claim = claim
@@ -141,7 +143,7 @@ class _Attempt:
         if done_before is None:
             return
         try:
-            gone = await self._is_user_gone(done_before)
+            gone = done_before.user is not None and await self._is_user_gone(done_before.user)
             used = not gone and await was_used(self._account, self._intent, self._claim.mints)
         except IamError as error:
             raise await self._give_up(explain(error)) from None
@@ -154,12 +156,17 @@ class _Attempt:
                 "the credentials show signs of use, so somebody has them; they are left as they are",
             )
 
-    async def _is_user_gone(self, done_before: Outcome) -> bool:
-        """Tell whether the user was deleted or renamed since: it is not made a second time."""
-        if done_before.user is None:
-            return False
-        user = self._journal.user = await self._account.get_user(done_before.user.user_name)
-        return user is None or user.user_id != done_before.user.user_id
+    async def _is_user_gone(self, known: UserRecord) -> bool:
+        """Tell whether the user was deleted or renamed since: it is not made a second time.
+
+        Absence is believed at the second sight only: where IAM lags, the first may be older than the user.
+        """
+        user = await self._account.get_user(known.user_name, expected=True)
+        if user is None or user.user_id != known.user_id:
+            await self._settling.wait()
+            user = await self._account.get_user(known.user_name)
+        self._journal.user = user
+        return user is None or user.user_id != known.user_id
 
     async def undo_again(self, failure: Failure) -> None:
         """Undo what is there by now, and leave the request as it was; raises its error where something remains."""
@@ -199,7 +206,6 @@ class _Attempt:
                 except NotOursError as error:
                     conflict = IdentityError(Reason.CONFLICT, str(error))
                     raise StepFailedError(step, conflict) from None
-        await self._mints.settle_deletions()
 
     def _explained(self, failure: StepFailedError) -> IdentityError:
         if not isinstance(failure.cause, IamError | IdentityError):

@@ -27,6 +27,7 @@ from identity_service.domain.steps import (
     CreatePolicy,
     CreateUser,
     CreateVirtualMfaDevice,
+    DeleteVirtualMfaDevice,
     EnableMfaDevice,
     Step,
     UpdateUser,
@@ -243,11 +244,14 @@ class Executor:
 
     async def _converge(self, step: Step) -> ExecutedStep:
         try:
-            return _executed(step, await call_for(self._account, step))
+            receipt = await call_for(self._account, step)
         except IamError as error:
             if isinstance(step, DELETIONS) and error.kind is IamErrorKind.NOT_FOUND:
                 return _executed(step, Receipt(error.request_id, datetime.now(UTC)), unchanged=True)
             raise
+        if receipt.repeated and isinstance(step, DeleteVirtualMfaDevice):
+            self._mints.expect_late_deletion()
+        return _executed(step, receipt)
 
 
 def is_made_for(plan: Plan, group: GroupDetails, begun_at: datetime) -> bool:

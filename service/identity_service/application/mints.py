@@ -49,7 +49,7 @@ class Mints:
         held = claim.intent.snapshot.access_keys if claim.intent.snapshot else ()
         self._others = claim.other_key_ids | {key.access_key_id for key in held}
         self._made_user = not claim.intent.plan.user_id
-        self._has_deleted_by_name = False
+        self._expects_late_deletion = False
 
     @property
     def unanswered(self) -> tuple[Mint, ...]:
@@ -76,6 +76,7 @@ class Mints:
 
     async def create_login_profile(self, step: CreateLoginProfile, password: Secret) -> Receipt:
         """Set the first console password; one that a lost call of this request has set meanwhile is replaced."""
+        await self._await_late_deletion()
         mint = await self._begin(MintKind.CONSOLE_PASSWORD)
         try:
             receipt = await self._ask(mint, self._set_password(step, password))
@@ -89,10 +90,20 @@ class Mints:
 
     async def create_mfa_device(self, step: CreateVirtualMfaDevice) -> Answer[MintedMfaDevice]:
         """Make a virtual MFA device."""
+        await self._await_late_deletion()
         mint = await self._begin(MintKind.MFA_DEVICE)
         answer = await self._ask(mint, self._account.create_virtual_mfa_device(step.device_name, step.tags))
         await self._record(mint, answer.value.serial_number)
         return answer
+
+    def expect_late_deletion(self) -> None:
+        """Note that a deletion by name may be carried out late: it would delete what is minted under that name."""
+        self._expects_late_deletion = True
+
+    async def _await_late_deletion(self) -> None:
+        if self._expects_late_deletion:
+            await self._settling.wait()
+            self._expects_late_deletion = False
 
     def _set_password(self, step: CreateLoginProfile, password: Secret) -> Awaitable[Receipt]:
         return self._account.create_login_profile(step.user_name, password, step.reset_required)
@@ -125,12 +136,6 @@ class Mints:
             log.warning("own key not deleted", access_key_id=deletion.access_key_id, cause=str(error))
 
     # Finding and deleting.
-
-    async def settle_deletions(self) -> None:
-        """Wait before anything is minted under a name that was deleted: a late sending would delete the new one."""
-        if self._has_deleted_by_name:
-            await self._settling.wait()
-            self._has_deleted_by_name = False
 
     async def clear(self, step: Step) -> None:
         """Delete what a minting step of this request has made.
@@ -237,7 +242,9 @@ class Mints:
             await self._deleted(deletion)
 
     async def _deleted(self, deletion: Step) -> bool:
-        self._has_deleted_by_name |= not isinstance(deletion, DeleteAccessKey)
+        if not isinstance(deletion, DeleteAccessKey):
+            # The attempt before, or this one, may have sent it once without an answer.
+            self.expect_late_deletion()
         try:
             await call_for(self._account, deletion)
         except IamError as error:

@@ -74,17 +74,19 @@ class MutationService:
 
     async def _begin(self, asked: _Asked) -> Outcome:
         row_id = new_row_id()
-        return await self._carry_out(asked, row_id, await self._plan(asked, row_id), None)
+        return await self._carry_out(asked, row_id, await self._plan_to_run(asked, row_id, None))
 
     async def _begin_again(self, asked: _Asked, row: LedgerRow, failure: Failure) -> Outcome:
         """Run a request again that was undone, under the same row: its user's row tag stays the same."""
         row_id = row.intent.row_id
         if row.intent.forward_only:
-            return await self._carry_out(asked, row_id, await self._resume(asked, row), row, resumed=True)
+            planned = await self._resume(asked, row)
+            require_runnable(planned.plan, asked.mutation.expected_plan_digest)
+            return await self._carry_out(asked, row_id, planned, resumed=True)
         if row.look_again:
             await self._attempts.undo_again(asked.account, await self._ledger.begin(row.intent), failure)
-        planned = await self._plan(asked, row_id)
-        return await self._carry_out(asked, row_id, replace(planned, before=_seen_before(planned.before, row)), row)
+        planned = await self._plan_to_run(asked, row_id, row)
+        return await self._carry_out(asked, row_id, replace(planned, before=_seen_before(planned.before, row)))
 
     async def _take_over(self, asked: _Asked, row: LedgerRow) -> Outcome:
         """Go on with a request whose attempt has died, in its stored direction and with what was authorized."""
@@ -108,6 +110,17 @@ class MutationService:
             return outcome.replay()
         return await self._attempts.carry_out(asked.account, claim, secrets)
 
+    async def _plan_to_run(self, asked: _Asked, row_id: str, row: LedgerRow | None) -> PlannedMutation:
+        """Plan, and refuse what cannot run, unless it cannot since another replica has begun this very request."""
+        try:
+            planned = await self._plan(asked, row_id)
+            require_runnable(planned.plan, asked.mutation.expected_plan_digest)
+        except IdentityError:
+            if await self._has_begun_since(asked, row):
+                raise in_progress() from None
+            raise
+        return planned
+
     async def _plan(self, asked: _Asked, row_id: str) -> PlannedMutation:
         try:
             planned = await plan_mutation(asked.account, asked.mutation.body, row_id, asked.caller.team)
@@ -126,15 +139,9 @@ class MutationService:
         return planned
 
     async def _carry_out(
-        self, asked: _Asked, row_id: str, planned: PlannedMutation, row: LedgerRow | None, *, resumed: bool = False
+        self, asked: _Asked, row_id: str, planned: PlannedMutation, *, resumed: bool = False
     ) -> Outcome:
         mutation = asked.mutation
-        try:
-            require_runnable(planned.plan, mutation.expected_plan_digest)
-        except IdentityError:
-            if await self._has_begun_since(asked, row):
-                raise in_progress() from None
-            raise
         intent = Intent(
             row_id=row_id,
             key=asked.key,

@@ -33,10 +33,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Receipt:
-    """AWS's confirmation of one call: its id of the request, and when the answer came (UTC)."""
+    """AWS's confirmation of one call: its id of the request, and when the answer came (UTC).
+
+    `repeated` tells that an earlier sending had no answer: it may be carried out yet, after this one.
+    """
 
     request_id: str
     completed_at: datetime
+    repeated: bool = False
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from identity_service.domain.request import (
 from tests.unit.application.disturbances import Death, Killed
 from tests.unit.application.fake_ledger import RETRY_WINDOW_SECONDS
 from tests.unit.application.fakes import BOT, OTHER
-from tests.unit.application.worlds import LOST, RECIPIENT, THROTTLED, World, key_of, replace_action
+from tests.unit.application.worlds import LOST, RECIPIENT, THROTTLED, World, key_of, replace_action, unseen
 
 BODY = UserChange(
     "ana",
@@ -268,6 +268,16 @@ async def test_a_renamed_user_is_not_made_twice(world: World, body: UserChange) 
     error = await world.refused(body, request_id=request_id, reissue_secrets=True)
     assert error.reason is Reason.USER_NOT_FOUND
     assert len(world.iam.mutations) == calls
+
+
+async def test_a_user_that_is_not_seen_yet_is_not_taken_for_gone(world: World) -> None:
+    """Where IAM lags, a first look may find nobody: the user is looked for again, and its secrets are made anew."""
+    request_id = str(uuid4())
+    await world.do(BODY, request_id=request_id)
+    unseen(world, "get_user", 1)
+    again = await world.do(BODY, request_id=request_id, reissue_secrets=True)
+    world.assert_secrets_work(again)
+    assert len(world.iam.key_ids("ana")) == 1
 
 
 async def test_an_iam_that_cannot_tell_of_use_is_asked_later(world: World) -> None:

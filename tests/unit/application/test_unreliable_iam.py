@@ -1,7 +1,6 @@
 """What IAM's lag, lost answers and rivals do to a request: nothing of ours is left, nothing of others is touched."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +14,7 @@ from identity_service.domain.plan import Plan
 from identity_service.domain.request import Credentials, NewUser, Permissions, UserChange, UserDeletion
 from tests.contract.fake_iam import FakeIam
 from tests.unit.application.fakes import OTHER
-from tests.unit.application.worlds import DENIED, LOST, OWNED, THROTTLED, World, replace_action
+from tests.unit.application.worlds import DENIED, LOST, OWNED, THROTTLED, World, replace_action, unseen
 
 NEW = UserChange("ana", new_user=NewUser(), credentials=Credentials(access_key=True))
 KEY = UserChange("ana", credentials=Credentials(access_key=True))
@@ -25,21 +24,6 @@ KEY = UserChange("ana", credentials=Credentials(access_key=True))
 def world() -> World:
     """Make a fresh world."""
     return World()
-
-
-def unseen(world: World, method: str, times: int, answer: object = None) -> None:
-    """Let a read of the account see nothing for its next calls, as a lagging replica of IAM does."""
-    real: Callable[..., Awaitable[Any]] = getattr(world.iam, method)
-    left = times
-
-    async def lagging(*args: Any, **kwargs: Any) -> Any:
-        nonlocal left
-        if left:
-            left -= 1
-            return answer
-        return await real(*args, **kwargs)
-
-    setattr(world.iam, method, lagging)
 
 
 async def test_a_user_whose_making_was_not_answered_is_looked_for(world: World) -> None:

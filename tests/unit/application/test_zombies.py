@@ -118,6 +118,26 @@ async def test_an_undoing_zombie_changes_nothing(case: Case) -> None:
     assert at > 20
 
 
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+async def test_a_plan_that_meets_the_requests_own_doings_is_no_refusal(case: Case) -> None:
+    """Another replica does the very request while this one plans it: it is told IN_PROGRESS, not what it then meets."""
+    expected = await wanted(case)
+    at = 0
+    while True:
+        world, request_id = case.world(), str(uuid4())
+        planner = Zombie(world, case, request_id, at, lambda moment: moment.of == "iam")
+        if not await planner.stands_still() or has_row(world, request_id):
+            await planner.wakes()
+            break
+        await world.do(case.body, process=world.start(), request_id=request_id, recipients=case.recipients)
+        told = await planner.wakes()
+        assert isinstance(told, IdentityError), (at, planner.moment)
+        assert told.reason is Reason.IN_PROGRESS, (at, planner.moment, told)
+        assert world.iam.contents() == expected, (at, planner.moment)
+        at += 1
+    assert at >= 3
+
+
 @pytest.mark.parametrize("stage", ["before", "sent", "after"])
 async def test_a_zombie_deletes_the_key_that_it_made(stage: str) -> None:
     """A key that lands after the takeover is deleted at once by who made it; one that was not sent never is."""

@@ -1,6 +1,6 @@
 """A world for the application: an account, a store, time that only the test moves, and processes that serve."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -313,3 +313,18 @@ def key_of(request_id: str, caller: Caller = BOT) -> RequestKey:
 def replace_action(error: IamError, action: str) -> IamError:
     """Make an error of one action."""
     return replace(error, action=action)
+
+
+def unseen(world: World, method: str, times: int, answer: object = None) -> None:
+    """Let a read of the account see nothing for its next calls, as a lagging replica of IAM does."""
+    real: Callable[..., Awaitable[Any]] = getattr(world.iam, method)
+    left = times
+
+    async def lagging(*args: Any, **kwargs: Any) -> Any:
+        nonlocal left
+        if left:
+            left -= 1
+            return answer
+        return await real(*args, **kwargs)
+
+    setattr(world.iam, method, lagging)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -116,11 +116,14 @@ class _Attempts:
     async def attempt(self) -> Reply:
         """Send once. What is gone after a removal whose answer was lost has been removed."""
         try:
-            return await self._send()
+            reply = await self._send()
         except IamError as error:
             removed_before = self._effect is Effect.REMOVAL and self._outcome_unknown
             if removed_before and error.kind is IamErrorKind.NOT_FOUND:
-                return Reply({}, Receipt(error.request_id, datetime.now(UTC)))
+                return Reply({}, Receipt(error.request_id, datetime.now(UTC), repeated=True))
             self._outcome_unknown |= error.outcome_unknown
             error.outcome_unknown = self._outcome_unknown
             raise
+        if self._outcome_unknown:
+            return Reply(reply.value, replace(reply.receipt, repeated=True))
+        return reply

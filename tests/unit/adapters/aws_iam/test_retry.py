@@ -1,5 +1,6 @@
 """Which failures are sent again, how often, and what the caller is told in the end."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,9 +52,12 @@ def retrier(time: Any, recent: RecentEntities) -> Retrier:
 @pytest.mark.parametrize("effect", [Effect.READ, Effect.WRITE, Effect.REMOVAL])
 @pytest.mark.parametrize("kind", PASSING)
 async def test_passing_failure_is_sent_again(retrier: Retrier, time: Any, effect: Effect, kind: IamErrorKind) -> None:
-    """Reads and convergent writes are repeated on what passes, with a wait before each."""
-    script = Script(failure(kind, lost=kind is IamErrorKind.UNAVAILABLE), failure(kind))
-    assert await retrier.run(effect, MARIA, script.send) is REPLY
+    """Reads and convergent writes are repeated on what passes; the receipt tells whether a sending is unanswered."""
+    lost = kind is IamErrorKind.UNAVAILABLE
+    script = Script(failure(kind, lost=lost), failure(kind))
+    reply = await retrier.run(effect, MARIA, script.send)
+    assert reply.value is REPLY.value
+    assert reply.receipt == replace(REPLY.receipt, repeated=lost)
     assert script.sent == 3
     assert len(time.sleeps) == 2
 
@@ -129,6 +133,7 @@ async def test_gone_after_a_lost_removal_is_removed(retrier: Retrier) -> None:
     script = Script(lost, failure(IamErrorKind.THROTTLED), failure(IamErrorKind.NOT_FOUND, request_id="request-9"))
     reply = await retrier.run(Effect.REMOVAL, MARIA, script.send)
     assert reply.receipt.request_id == "request-9"
+    assert reply.receipt.repeated
 
 
 async def test_gone_after_a_harmless_failure_is_not_found(retrier: Retrier) -> None:

@@ -1,0 +1,77 @@
+"""What a paused process, or a late call, leaves behind is ended by the next who looks."""
+
+import asyncio
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from identity_service.application.ledger import RequestState
+from identity_service.application.ports import Receipt
+from identity_service.domain import tags
+from identity_service.domain.errors import IamError, IamErrorKind, IdentityError, Reason
+from identity_service.domain.request import Credentials, UserChange, VirtualMfaDevice
+from tests.unit.application.cases import CASES, plain_user
+from tests.unit.application.disturbances import Moment, Pause
+from tests.unit.application.fakes import BOT
+from tests.unit.application.worlds import DENIED, SETTLE_SECONDS, World, key_of, mutation_of, replace_action
+
+PROVISION = CASES["provision"]
+KEY_DENIED = replace_action(DENIED, "iam:CreateAccessKey")
+
+
+async def test_an_attempt_that_notices_its_lost_lease_lets_go_of_the_request() -> None:
+    """Nobody took it over meanwhile, so whoever comes next goes on at once, whatever the heartbeat renews."""
+    world, request_id = PROVISION.world(), str(uuid4())
+    pause = Pause(0, lambda moment: moment == Moment("iam", "create_access_key", "before"))
+    service = world.start(pause).service
+    paused = asyncio.create_task(service.run(BOT, mutation_of(PROVISION.body, request_id=request_id)))
+    await pause.reached.wait()
+    world.let_leases_end()
+    pause.go_on.set()
+    (told,) = await asyncio.gather(paused, return_exceptions=True)
+    assert isinstance(told, IdentityError)
+    assert told.reason is Reason.IN_PROGRESS
+    world.ledger.beat()
+    await world.start().do_work()
+    assert world.ledger.rows[key_of(request_id)].state is RequestState.DONE
+
+
+async def test_a_conflict_in_an_undo_is_tried_again() -> None:
+    """Something of a late call may still hang on the user: the request stays open, and another undo ends it."""
+    world, request_id = PROVISION.world(), str(uuid4())
+    before = world.iam.contents()
+    world.iam.inject("iam:CreateAccessKey", KEY_DENIED)
+    world.iam.inject("iam:DeleteUser", IamError(IamErrorKind.IN_USE, "iam:DeleteUser", "DeleteConflict", 409))
+    error = await world.refused(PROVISION.body, request_id=request_id)
+    assert "create user ana" in error.metadata["remaining"]
+    assert world.ledger.rows[key_of(request_id)].state is RequestState.UNDOING
+    await world.take_over()
+    assert world.iam.contents() == before
+    assert world.ledger.rows[key_of(request_id)].state is RequestState.FAILED
+
+
+async def test_what_was_undone_is_looked_at_again() -> None:
+    """A call that was answered may have been sent before that, and land after the undo."""
+    world, request_id = PROVISION.world(), str(uuid4())
+    world.iam.inject("iam:CreateAccessKey", KEY_DENIED)
+    await world.refused(PROVISION.body, request_id=request_id)
+    row = await world.ledger.find(key_of(request_id))
+    assert row is not None
+    assert row.look_again
+
+
+@pytest.mark.parametrize(("repeated", "waits"), [(True, [SETTLE_SECONDS]), (False, [])])
+async def test_a_device_is_not_made_before_a_late_deletion_of_the_old_one(repeated: bool, waits: list[float]) -> None:
+    """A deletion that was sent twice may be carried out once more: the new device waits until IAM has settled."""
+    world = World()
+    plain_user(world)
+    world.iam.add_virtual_mfa_device("ana", tags=dict(tags.mfa_device_tags("row", BOT.team, "ana")))
+    delete = world.iam.delete_virtual_mfa_device
+
+    async def deleting(serial_number: str) -> Receipt:
+        return replace(await delete(serial_number), repeated=repeated)
+
+    world.iam.delete_virtual_mfa_device = deleting  # type: ignore[method-assign]  # AWS's answer to a second sending
+    await world.do(UserChange("ana", credentials=Credentials(mfa_device=VirtualMfaDevice("ana"))))
+    assert world.waits == waits
