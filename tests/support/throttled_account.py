@@ -80,8 +80,8 @@ class Replica:
             self.calls += 1
             return await self.account.call()
 
-        paced = PacedCall(self.pacer, "iam:Something", effect, self._retrier.budget)
-        await self._retrier.run(effect, (), partial(paced.send, send), paced.excused)
+        paced = PacedCall(self.pacer, "iam:Something", effect)
+        await self._retrier.run(effect, (), partial(paced.send, send), lambda: paced.waited)
 
     async def make_user(self) -> None:
         """Make all calls of one user."""

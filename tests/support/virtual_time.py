@@ -1,6 +1,7 @@
 """An event loop whose time passes only when nobody has anything to do: hours of it in a moment, the same every time."""
 
 import asyncio
+import random
 import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -33,5 +34,11 @@ class _Loop(asyncio.SelectorEventLoop):
 
 def run_in_virtual_time(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine that only sleeps and computes; `asyncio.get_running_loop().time()` is its clock."""
-    with asyncio.Runner(loop_factory=_Loop) as runner:
-        return runner.run(work)
+    state = random.getstate()
+    # The waits between retries are drawn by chance.
+    random.seed(1)
+    try:
+        with asyncio.Runner(loop_factory=_Loop) as runner:
+            return runner.run(work)
+    finally:
+        random.setstate(state)

@@ -54,10 +54,10 @@ class AwsCalls:
         """
         effect = EFFECTS[operation]
         needed = (*entities_needed_by(operation, params), *expected)
-        paced = PacedCall(self._pacer, self._action(operation), effect, self._retrier.budget)
+        paced = PacedCall(self._pacer, self._action(operation), effect)
         send = partial(paced.send, partial(self._send, operation, params))
         send_or_miss = partial(self._send_or_miss, operation, params, send)
-        return await self._retrier.run(effect, needed, send_or_miss, paced.excused)
+        return await self._retrier.run(effect, needed, send_or_miss, lambda: paced.waited)
 
     async def page(self, operation: str, token: str | None, /, **params: object) -> tuple[dict[str, Any], str | None]:
         """Return one page of a listing and the token of the next one; None begins and ends it."""

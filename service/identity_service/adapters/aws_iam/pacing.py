@@ -19,8 +19,10 @@ from identity_service.domain.errors import IamError, IamErrorKind
 
 T = TypeVar("T")
 
+PATIENCE = 10.0
+"""How long a call that somebody waits for may stand in line, and a mint, which is on record as begun."""
 BULK_PATIENCE = 300.0
-"""How long a call in bulk may stand in line; a line that is so long is a fault."""
+"""How long a call in bulk may; a line that is so long is a fault."""
 BULK_TURN = 10
 """Each turn of this number is for bulk, so that interactive work never holds it up for good."""
 KEPT_FREE = 8
@@ -154,23 +156,26 @@ def _give_up(place: asyncio.Future[float]) -> None:
 
 
 class PacedCall:
-    """One call with all its sendings, each of which has to wait for its turn."""
+    """One call with all its sendings, each of which has to wait for its turn.
 
-    def __init__(self, pacer: Pacer, action: str, effect: Effect, patience: float) -> None:
-        """`patience` bounds the waiting; what is done in bulk waits longer, because nobody waits for it."""
+    The line has a patience of its own, for all sendings together, and takes none of the budget of the retries.
+    """
+
+    def __init__(self, pacer: Pacer, action: str, effect: Effect) -> None:
         self._pacer = pacer
         self._action = action
         self._urgency = _urgency_of(effect)
-        self._patience = max(patience, BULK_PATIENCE) if self._urgency is Urgency.BULK else patience
-        self._waited = 0.0
+        self._patience = BULK_PATIENCE if self._urgency is Urgency.BULK else PATIENCE
+        self.waited = 0.0
+        """How many seconds it has stood in line so far."""
 
     async def send(self, send: Callable[[Turn], Awaitable[T]]) -> T:
         """Wait, then send. Raises IamError THROTTLED if the turn does not come in time."""
         try:
-            turn = await self._pacer.begin(self._urgency, self._patience)
+            turn = await self._pacer.begin(self._urgency, self._patience - self.waited)
         except TimeoutError:
             raise IamError(IamErrorKind.THROTTLED, self._action) from None
-        self._waited += turn.waited
+        self.waited += turn.waited
         failure = None
         try:
             return await send(turn)
@@ -179,10 +184,6 @@ class PacedCall:
             raise
         finally:
             self._pacer.end(turn, failure)
-
-    def excused(self) -> float:
-        """Return how many seconds of waiting do not count against the budget of the retries: those spent in bulk."""
-        return self._waited if self._urgency is Urgency.BULK else 0.0
 
 
 def _urgency_of(effect: Effect) -> Urgency:

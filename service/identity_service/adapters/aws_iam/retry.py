@@ -54,7 +54,7 @@ class Retrier:
     """
 
     def __init__(self, budget: float, max_attempts: int, recent: RecentEntities, clock: Clock) -> None:
-        self.budget = budget
+        self._budget = budget
         self._max_attempts = max_attempts
         self._recent = recent
         self._clock = clock
@@ -71,7 +71,7 @@ class Retrier:
         `excused` tells how many seconds of the sendings so far do not count against the budget.
         """
         attempts = _Attempts(effect, send)
-        deadline = self._clock.now() + self.budget
+        deadline = self._clock.now() + self._budget
         retrying = AsyncRetrying(
             sleep=self._clock.sleep,
             retry=partial(self._may_help, effect, needed),

@@ -39,6 +39,8 @@ CATCH_UP_CALLS = 8
 MEASURED_SECONDS = 0.25
 MEASURED_CALLS = 256
 """Over how long, and how many calls at most, the speed is measured of what was not held back."""
+UNHURRIED = 50.0
+"""Calls per second that hardly anybody is refused for: who sends no more than that meets what others send."""
 
 SHORTEST_SECONDS = 0.001
 """As how long an answer at once counts."""
@@ -109,8 +111,17 @@ class SendRate:
         if sent_at < self._lowered_until:
             self._late += 1
             self._late_refused += refused
-        elif refused:
+        elif refused and not self._is_unhurried():
             self._lower(sent_at)
+
+    def _is_unhurried(self) -> bool:
+        """Tell whether it would help nobody to send even less: the retries' own waits are enough.
+
+        One call that is refused over and over, or a few of them, say nothing of the rate.
+        """
+        rate = self.per_second
+        few = not self._is_used_up or self._used_calls < MANY
+        return rate is not None and rate <= UNHURRIED and few
 
     def _lower(self, sent_at: float) -> None:
         now = self._now()
@@ -142,7 +153,7 @@ class SendRate:
         # At least a round trip, since as long no answer could have held anything back.
         since = min(sent_at, now - MEASURED_SECONDS)
         recent = [at for at in self._sent_at if at >= since] or [sent_at]
-        measured = len(recent) / max(now - recent[0], SHORTEST_SECONDS)
+        measured = max(len(recent) / max(now - recent[0], SHORTEST_SECONDS), UNHURRIED)
         return measured if rate is None else min(rate, measured)
 
     def _interval(self, rate: float) -> float:

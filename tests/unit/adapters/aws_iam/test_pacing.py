@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from identity_service.adapters.aws_iam.operations import Effect
-from identity_service.adapters.aws_iam.pacing import BULK_PATIENCE, BULK_TURN, PacedCall, Pacer, Turn, Urgency
+from identity_service.adapters.aws_iam.pacing import BULK_PATIENCE, BULK_TURN, PATIENCE, PacedCall, Pacer, Turn, Urgency
 from identity_service.adapters.aws_iam.retry import Clock
 from identity_service.adapters.aws_iam.send_rate import SendRate
 from identity_service.application.lease import Lease, holding
@@ -113,22 +113,22 @@ class TestGivingUp:
     """Who leaves."""
 
     def test_who_waits_too_long_is_told_that_it_is_too_much(self) -> None:
-        """A turn that does not come within the budget is THROTTLED, surely not carried out, and leaves no trace."""
+        """A turn that does not come in time is THROTTLED, surely not carried out, and leaves no trace."""
 
         async def run() -> tuple[IamError, float, int]:
             pacer = new_pacer(slots=1)
             await pacer.begin(Urgency.INTERACTIVE, FOR_EVER)
             with pytest.raises(IamError) as caught:
-                await PacedCall(pacer, "iam:GetUser", Effect.READ, 20.0).send(_unsent)
+                await PacedCall(pacer, "iam:GetUser", Effect.READ).send(_unsent)
             return caught.value, loop_time(), pacer.waiting
 
         error, took, waiting = run_in_virtual_time(run())
         assert (error.kind, error.action, error.outcome_unknown) == (IamErrorKind.THROTTLED, "iam:GetUser", False)
-        assert took == pytest.approx(20.0)
+        assert took == pytest.approx(PATIENCE)
         assert waiting == 0
 
     @pytest.mark.parametrize(
-        ("effect", "patience"), [(Effect.READ, BULK_PATIENCE), (Effect.WRITE, BULK_PATIENCE), (Effect.MINT, 20.0)]
+        ("effect", "patience"), [(Effect.READ, BULK_PATIENCE), (Effect.WRITE, BULK_PATIENCE), (Effect.MINT, PATIENCE)]
     )
     def test_bulk_waits_longer_but_no_mint_does(self, effect: Effect, patience: float) -> None:
         """In bulk nobody waits; but a mint is on record as begun, and may not be sent much later."""
@@ -137,32 +137,32 @@ class TestGivingUp:
             pacer = new_pacer(slots=1)
             await pacer.begin(Urgency.INTERACTIVE, FOR_EVER)
             with in_bulk():
-                call = PacedCall(pacer, "iam:Something", effect, 20.0)
+                call = PacedCall(pacer, "iam:Something", effect)
             with pytest.raises(IamError):
                 await call.send(_unsent)
-            return loop_time(), call.excused()
+            return loop_time(), call.waited
 
         assert run_in_virtual_time(run())[0] == pytest.approx(patience)
 
-    def test_time_in_line_is_excused_in_bulk_only(self) -> None:
-        """The budget of a bulk call's retries does not run while it stands in line; an interactive one's does."""
+    def test_patience_is_for_all_sendings_together(self) -> None:
+        """A call that is sent again has waited before: the line's patience does not begin anew."""
 
-        async def run(*, bulk: bool) -> float:
+        async def run() -> tuple[float, float]:
             pacer = new_pacer(slots=1)
             held = await pacer.begin(Urgency.INTERACTIVE, FOR_EVER)
-            if bulk:
-                with in_bulk():
-                    call = PacedCall(pacer, "iam:GetUser", Effect.READ, 20.0)
-            else:
-                call = PacedCall(pacer, "iam:GetUser", Effect.READ, 20.0)
-            sending = asyncio.create_task(call.send(_sent))
-            await asyncio.sleep(15)
+            call = PacedCall(pacer, "iam:GetUser", Effect.READ)
+            first = asyncio.create_task(call.send(_sent))
+            await asyncio.sleep(PATIENCE - 1)
             pacer.end(held)
-            assert await sending == pytest.approx(15)
-            return call.excused()
+            assert await first == pytest.approx(PATIENCE - 1)
+            await pacer.begin(Urgency.INTERACTIVE, FOR_EVER)
+            with pytest.raises(IamError):
+                await call.send(_unsent)
+            return loop_time(), call.waited
 
-        assert run_in_virtual_time(run(bulk=True)) == pytest.approx(15)
-        assert run_in_virtual_time(run(bulk=False)) == 0
+        took, waited = run_in_virtual_time(run())
+        assert took == pytest.approx(PATIENCE)
+        assert waited == pytest.approx(PATIENCE - 1)
 
     def test_who_waits_keeps_no_lease_of_others_alive(self) -> None:
         """What lets calls pass does not hold on to the work that happened to start it."""

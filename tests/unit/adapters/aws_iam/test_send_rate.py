@@ -150,7 +150,7 @@ def test_it_never_stands_still() -> None:
     """However often AWS refuses, one call a second is sent, or the end of it would never be seen."""
     sender = Sender(maximum=100.0)
     for _ in range(100):
-        sender.send(0.2)
+        sender.send(10)
         sender.refuse()
     assert speed(sender) == 1
     assert sender.rate.pause() <= 1.5
@@ -173,3 +173,30 @@ def test_the_maximum_holds_whatever_grows() -> None:
     sender.refuse()
     assert sender.send(7200) <= 10 * 7200 + 1
     assert speed(sender) == 10
+
+
+def test_a_few_calls_are_not_slowed_down_much() -> None:
+    """Who sends a call now and then meets what others send to the account: to send even less would help nobody."""
+    sender = Sender()
+    for _ in range(20):
+        sender.now += 1.0
+        sender.refuse()
+    assert speed(sender) >= 30
+
+
+def test_one_call_that_is_refused_over_and_over_slows_nothing_down() -> None:
+    """Its retries are refused for a reason of their own: the others go on at nearly the same rate."""
+    sender = Sender()
+    for _ in range(12):
+        sender.refuse()
+    assert speed(sender) >= 25
+
+
+def test_a_low_limit_is_followed_all_the_same() -> None:
+    """Who uses a low rate up and is refused again goes below it."""
+    sender = Sender()
+    sender.refuse()
+    for _ in range(40):
+        sender.send(1)
+        sender.refuse()
+    assert speed(sender) < 10
