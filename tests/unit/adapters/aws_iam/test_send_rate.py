@@ -158,7 +158,7 @@ def test_it_never_stands_still() -> None:
     for _ in range(100):
         sender.send_calls(8)
         sender.refuse()
-    assert speed(sender) == 1
+    assert 1 <= speed(sender) < 1.5
     assert sender.rate.pause() <= 1.5
 
 
