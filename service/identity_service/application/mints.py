@@ -19,6 +19,7 @@ from identity_service.domain.secret import Secret
 from identity_service.domain.steps import (
     CreateAccessKey,
     CreateLoginProfile,
+    CreateUser,
     CreateVirtualMfaDevice,
     DeleteAccessKey,
     DeleteLoginProfile,
@@ -152,6 +153,16 @@ class Mints:
             case CreateVirtualMfaDevice():
                 await self._clear_device(step)
 
+    async def clear_user(self, step: CreateUser) -> None:
+        """Delete every key and the password of a user that this request made: all of them are this request's.
+
+        It is the last resort: also what no mint speaks of any more is in the way of the user's deletion.
+        """
+        for key in await self._account.list_access_keys(step.user_name):
+            await self._take_back(_deletion(step, key.access_key_id))
+        if await self._account.get_login_profile(step.user_name) is not None:
+            await self._take_back(_password_deletion(step))
+
     async def clear_access_keys(
         self, step: UserStep, *, all_unknown: bool = False, keep_made: bool = False
     ) -> AttributedKeys:
@@ -191,10 +202,10 @@ class Mints:
         found = await self.find_lost_keys(step)
         if all_unknown:
             found = AttributedKeys(ours=found.ours + found.unattributed)
-        for key_id in found.ours:
-            await self._take_back(_deletion(step, key_id))
+        # One that is listed and not there was deleted before, and is seen where IAM lags: it answers for no mint.
+        deleted = [key_id for key_id in found.ours if await self._take_back(_deletion(step, key_id))]
         lost = [mint for mint in self.unanswered if mint.kind is MintKind.ACCESS_KEY]
-        await self._void(tuple(lost[: len(found.ours)]))
+        await self._void(tuple(lost[: len(deleted)]))
         return found
 
     async def _clear_password(self, step: CreateLoginProfile) -> None:
@@ -216,7 +227,7 @@ class Mints:
             return False
         if not any(could_have_made(mint, profile.created_at, self._settling.validity) for mint in mints):
             return False
-        await self._take_back(DeleteLoginProfile(user_name=step.user_name, user_arn=step.user_arn, round=step.round))
+        await self._take_back(_password_deletion(step))
         return True
 
     async def _clear_device(self, step: CreateVirtualMfaDevice) -> None:
@@ -235,11 +246,12 @@ class Mints:
             )
         await self._void(tuple(mint for mint in mints if mint.state is MintState.MADE))
 
-    async def _take_back(self, deletion: Step) -> None:
-        """Delete; what IAM does not find is looked for again once it has settled."""
-        if not await self._deleted(deletion):
-            await self._settling.wait()
-            await self._deleted(deletion)
+    async def _take_back(self, deletion: Step) -> bool:
+        """Delete, and tell whether it was there; what IAM does not find is looked for again once it has settled."""
+        if await self._deleted(deletion):
+            return True
+        await self._settling.wait()
+        return await self._deleted(deletion)
 
     async def _deleted(self, deletion: Step) -> bool:
         if not isinstance(deletion, DeleteAccessKey):
@@ -281,3 +293,7 @@ async def none_if_gone(answer: Awaitable[T]) -> T | None:
 
 def _deletion(step: UserStep, key_id: str) -> DeleteAccessKey:
     return DeleteAccessKey(user_name=step.user_name, user_arn=step.user_arn, round=step.round, access_key_id=key_id)
+
+
+def _password_deletion(step: UserStep) -> DeleteLoginProfile:
+    return DeleteLoginProfile(user_name=step.user_name, user_arn=step.user_arn, round=step.round)

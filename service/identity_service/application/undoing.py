@@ -81,7 +81,14 @@ class Undo:
             await self._mints.clear(step)
             return
         undoing = inverse(step, self._before)
-        if undoing is not None:
+        if undoing is None:
+            return
+        try:
+            await self._take_back(undoing)
+        except IamError as error:
+            if not isinstance(step, CreateUser) or error.kind is not IamErrorKind.IN_USE:
+                raise
+            await self._mints.clear_user(step)
             await self._take_back(undoing)
 
     async def _take_back(self, undoing: Step) -> None:

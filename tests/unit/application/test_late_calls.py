@@ -9,12 +9,22 @@ import pytest
 from identity_service.application.ledger import RequestState
 from identity_service.application.ports import Receipt
 from identity_service.domain import tags
+from identity_service.domain.entities import AccessKeyRecord
 from identity_service.domain.errors import IamError, IamErrorKind, IdentityError, Reason
 from identity_service.domain.request import Credentials, UserChange, VirtualMfaDevice
 from tests.unit.application.cases import CASES, plain_user
 from tests.unit.application.disturbances import Moment, Pause
 from tests.unit.application.fakes import BOT
-from tests.unit.application.worlds import DENIED, SETTLE_SECONDS, World, key_of, mutation_of, replace_action
+from tests.unit.application.worlds import (
+    DENIED,
+    LOST,
+    SETTLE_SECONDS,
+    World,
+    key_of,
+    mutation_of,
+    replace_action,
+    unseen,
+)
 
 PROVISION = CASES["provision"]
 KEY_DENIED = replace_action(DENIED, "iam:CreateAccessKey")
@@ -42,13 +52,45 @@ async def test_a_conflict_in_an_undo_is_tried_again() -> None:
     world, request_id = PROVISION.world(), str(uuid4())
     before = world.iam.contents()
     world.iam.inject("iam:CreateAccessKey", KEY_DENIED)
-    world.iam.inject("iam:DeleteUser", IamError(IamErrorKind.IN_USE, "iam:DeleteUser", "DeleteConflict", 409))
+    conflict = IamError(IamErrorKind.IN_USE, "iam:DeleteUser", "DeleteConflict", 409)
+    # Once for the deletion, once for that after all credentials were deleted that can be seen.
+    world.iam.inject("iam:DeleteUser", conflict, times=2)
     error = await world.refused(PROVISION.body, request_id=request_id)
     assert "create user ana" in error.metadata["remaining"]
     assert world.ledger.rows[key_of(request_id)].state is RequestState.UNDOING
     await world.take_over()
     assert world.iam.contents() == before
     assert world.ledger.rows[key_of(request_id)].state is RequestState.FAILED
+
+
+async def test_whatever_key_is_on_a_user_of_our_own_goes_with_it() -> None:
+    """A key that no mint speaks of does not keep a user there that this request made and cannot finish."""
+    world, request_id = PROVISION.world(), str(uuid4())
+    before = world.iam.contents()
+    world.iam.inject("iam:CreateAccessKey", KEY_DENIED)
+    delete = world.iam.delete_user
+
+    async def deleting(user_name: str) -> Receipt:
+        world.iam.delete_user = delete  # type: ignore[method-assign]  # only the first meets the key
+        world.iam.add_access_key(user_name)
+        return await delete(user_name)
+
+    world.iam.delete_user = deleting  # type: ignore[method-assign]  # a key comes at the last moment
+    error = await world.refused(PROVISION.body, request_id=request_id)
+    assert error.metadata["remaining"] == "nothing"
+    assert world.iam.contents() == before
+
+
+async def test_a_deleted_key_that_is_still_listed_answers_for_no_mint() -> None:
+    """IAM's list lags: what it shows is gone already, and the key of the call without an answer comes after it."""
+    world, request_id = PROVISION.world(), str(uuid4())
+    before = world.iam.contents()
+    world.iam.inject("iam:CreateAccessKey", replace_action(LOST, "iam:CreateAccessKey"), after_effect=True)
+    ghost = AccessKeyRecord("AKIAGHOST", active=True, created_at=world.clock.now())
+    unseen(world, "list_access_keys", 1, (ghost,))
+    error = await world.refused(PROVISION.body, request_id=request_id)
+    assert error.metadata["remaining"] == "nothing"
+    assert world.iam.contents() == before
 
 
 async def test_what_was_undone_is_looked_at_again() -> None:
