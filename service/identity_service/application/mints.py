@@ -90,7 +90,15 @@ class Mints:
         return receipt
 
     async def create_mfa_device(self, step: CreateVirtualMfaDevice) -> Answer[MintedMfaDevice]:
-        """Make a virtual MFA device."""
+        """Make a virtual MFA device; one that a lost call of this request has made meanwhile is replaced."""
+        try:
+            return await self._make_device(step)
+        except IamError as error:
+            if error.kind is not IamErrorKind.ALREADY_EXISTS or not await self._delete_own_device(step):
+                raise
+        return await self._make_device(step)
+
+    async def _make_device(self, step: CreateVirtualMfaDevice) -> Answer[MintedMfaDevice]:
         await self._await_late_deletion()
         mint = await self._begin(MintKind.MFA_DEVICE)
         answer = await self._ask(mint, self._account.create_virtual_mfa_device(step.device_name, step.tags))
@@ -234,17 +242,23 @@ class Mints:
         mints = self._left(MintKind.MFA_DEVICE)
         if not mints:
             return
+        await self._delete_own_device(step)
+        await self._void(tuple(mint for mint in mints if mint.state is MintState.MADE))
+
+    async def _delete_own_device(self, step: CreateVirtualMfaDevice) -> bool:
+        """Delete the device if its tags say that it is this request's; tell whether they do."""
         held = await self._account.get_mfa_device_tags(step.device_arn)
         if held is None:
             await self._settling.wait()
             held = await self._account.get_mfa_device_tags(step.device_arn)
-        if held is not None and held.get(tags.ROW) == step.tags[tags.ROW]:
-            await self._take_back(
-                DeleteVirtualMfaDevice(
-                    user_name=step.user_name, user_arn=step.user_arn, round=step.round, serial_number=step.device_arn
-                )
+        if held is None or held.get(tags.ROW) != step.tags[tags.ROW]:
+            return False
+        await self._take_back(
+            DeleteVirtualMfaDevice(
+                user_name=step.user_name, user_arn=step.user_arn, round=step.round, serial_number=step.device_arn
             )
-        await self._void(tuple(mint for mint in mints if mint.state is MintState.MADE))
+        )
+        return True
 
     async def _take_back(self, deletion: Step) -> bool:
         """Delete, and tell whether it was there; what IAM does not find is looked for again once it has settled."""

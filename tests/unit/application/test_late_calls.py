@@ -1,7 +1,9 @@
 """What a paused process, or a late call, leaves behind is ended by the next who looks."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -91,6 +93,20 @@ async def test_a_deleted_key_that_is_still_listed_answers_for_no_mint() -> None:
     error = await world.refused(PROVISION.body, request_id=request_id)
     assert error.metadata["remaining"] == "nothing"
     assert world.iam.contents() == before
+
+
+async def test_a_device_of_a_late_call_of_our_own_is_replaced() -> None:
+    """The call of an attempt that was undone lands before the next one's: its seed is nobody's, and it gives way."""
+    world, request_id = PROVISION.world(), str(uuid4())
+    create = world.iam.create_virtual_mfa_device
+
+    async def creating(name: str, row_tags: Mapping[str, str]) -> Any:
+        world.iam.create_virtual_mfa_device = create  # type: ignore[method-assign]  # only the first meets it
+        world.iam.add_virtual_mfa_device(name, tags=dict(row_tags))
+        return await create(name, row_tags)
+
+    world.iam.create_virtual_mfa_device = creating  # type: ignore[method-assign,assignment]  # a late call comes first
+    world.assert_secrets_work(await world.do(PROVISION.body, request_id=request_id))
 
 
 async def test_what_was_undone_is_looked_at_again() -> None:
