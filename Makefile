@@ -64,8 +64,8 @@ security: .venv/made-in ## try what attackers try, search for leaked secrets, an
 soak: .venv/made-in ## run the races in the embedded account for 100 rounds instead of 10
 	@SOAK_ROUNDS=100 $(RUN) pytest tests/unit/embedded_aws/test_concurrency.py $(ARGS)
 
-chaos: .venv/made-in ## kill and pause servers at work and compare the account with what was asked; RUNS=200 SEED=1
-	@$(RUN) tests.chaos --runs $(or $(RUNS),200) --seed $(or $(SEED),1) $(ARGS)
+chaos: .venv/made-in ## kill and pause servers at work and compare the account with what was asked; RUNS=200 SEED=1 MODE=bulk
+	@$(RUN) tests.chaos --runs $(or $(RUNS),200) --seed $(or $(SEED),1) --mode $(or $(MODE),both) $(ARGS)
 
 bench: .venv/made-in ## measure; nothing passes or fails, and figures of a busy machine mean little
 	@for script in tests/benchmarks/bench_*.py; do $(RUN) "$$(echo "$${script%.py}" | tr / .)" $(ARGS) || exit; done

@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--runs", type=int, default=default.runs, help="in mode points, 0 means every point")
     parser.add_argument("--seed", type=int, default=default.seed)
-    parser.add_argument("--mode", choices=("both", "random", "points"), default=default.mode)
+    parser.add_argument("--mode", choices=("both", "random", "points", "bulk"), default=default.mode)
     parser.add_argument("--store", choices=("postgresql", "sqlite"), default=default.store)
     parser.add_argument("--sealed", choices=("both", "sealed", "unsealed"), default=default.sealed)
     parser.add_argument("--worlds", type=int, default=default.worlds, help="how many are run side by side")

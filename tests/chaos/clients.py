@@ -31,6 +31,22 @@ class Holding:
     calls: int = 0
     seconds: float = 0.0
 
+    def take(self, issued: IssuedCredentials, identity: GeneratedIdentity) -> None:
+        """Keep what was granted, opened where it is sealed."""
+        if issued.sealed_secrets:
+            issued = open_sealed(issued.sealed_secrets, parse_identities(identity.secret)).credentials
+        self.granted = True
+        self.credentials = issued
+        self.secrets += [
+            secret
+            for secret in (
+                issued.access_key.secret_access_key,
+                issued.console_password.password,
+                issued.mfa_device.base32_seed,
+            )
+            if secret
+        ]
+
 
 @dataclass(frozen=True)
 class Habits:
@@ -99,16 +115,4 @@ class Caller:
             self._holding.trouble = "secrets withheld"
             self._cut = True
             return
-        if issued.sealed_secrets:
-            issued = open_sealed(issued.sealed_secrets, parse_identities(self._identity.secret)).credentials
-        self._holding.granted = True
-        self._holding.credentials = issued
-        self._holding.secrets += [
-            secret
-            for secret in (
-                issued.access_key.secret_access_key,
-                issued.console_password.password,
-                issued.mfa_device.base32_seed,
-            )
-            if secret
-        ]
+        self._holding.take(issued, self._identity)

@@ -7,9 +7,11 @@ import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from tests.chaos.bulk_runs import run_bulk
 from tests.chaos.judge import Verdict
 from tests.chaos.point_runs import STORIES, Case, choose, find_points, run_point
 from tests.chaos.provoked import Exceptions, provoke
@@ -24,7 +26,7 @@ SHORT_WINDOW = 6.0
 
 @dataclass(frozen=True)
 class Options:
-    """What is to be done; `mode` is random, points or both, `sealed` is sealed, unsealed or both."""
+    """What is to be done; `mode` is random, points, both or bulk, `sealed` is sealed, unsealed or both."""
 
     runs: int = 200
     seed: int = 1
@@ -83,6 +85,13 @@ class Total:
 Job = Callable[[World], Awaitable[None]]
 
 
+class NumberedRun(Protocol):
+    """A run that is drawn from the seed and its number."""
+
+    def __call__(self, world: World, seed: int, number: int) -> Awaitable[Verdict]:
+        """Carry it out."""
+
+
 class Harness:
     """Carries out what the options say."""
 
@@ -124,10 +133,11 @@ class Harness:
 
     async def _find_jobs(self, plan: Plan) -> None:
         options = self._options
+        if options.mode == "bulk":
+            self._put_numbered("bulk", options.runs, run_bulk)
+            return
         random_runs = {"random": options.runs, "points": 0, "both": options.runs - options.runs // 2}[options.mode]
-        for number in range(random_runs):
-            if options.only in ("", f"random/{number}"):
-                self._jobs.put_nowait(self._random_job(number))
+        self._put_numbered("random", random_runs, partial(run_random, sealed=options.sealed))
         if options.mode != "random":
             cases = await self._find_cases(plan)
             self._total.points_found = len(cases)
@@ -152,10 +162,15 @@ class Harness:
         await _side_by_side([find(range(first, len(STORIES), worlds)) for first in range(worlds)])
         return [case for story in STORIES for case in found.get(story.name, [])]
 
-    def _random_job(self, number: int) -> Job:
+    def _put_numbered(self, kind: str, count: int, run: NumberedRun) -> None:
+        for number in range(count):
+            name = f"{kind}/{number}"
+            if self._options.only in ("", name):
+                self._jobs.put_nowait(self._numbered_job(name, partial(run, seed=self._options.seed, number=number)))
+
+    def _numbered_job(self, name: str, run: Callable[[World], Awaitable[Verdict]]) -> Job:
         async def job(world: World) -> None:
-            verdict = await run_random(world, self._options.seed, number, self._options.sealed)
-            self._note(f"random/{number}", verdict)
+            self._note(name, await run(world))
 
         return job
 
@@ -198,8 +213,9 @@ class Harness:
 
     def _again(self, name: str) -> str:
         options = self._options
-        mode = "random" if name.startswith("random/") else "points"
-        runs = options.runs if mode == options.mode or mode == "points" else options.runs - options.runs // 2
+        kind = name.partition("/")[0]
+        mode = kind if kind in ("random", "bulk") else "points"
+        runs = options.runs - options.runs // 2 if mode == "random" and options.mode == "both" else options.runs
         return (
             f"make chaos RUNS={runs} SEED={options.seed} "
             f'ARGS="--mode {mode} --store {options.store} --sealed {options.sealed} --only {name} --keep"'

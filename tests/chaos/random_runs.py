@@ -1,14 +1,14 @@
 """Runs with random kills and pauses, every fault of the account's catalogue being on."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from tests.chaos.clients import Habits
+from tests.chaos.clients import Habits, Holding
 from tests.chaos.judge import Verdict
 from tests.chaos.timing import Timing
-from tests.chaos.wishes import draw
+from tests.chaos.wishes import Wish, draw
 from tests.chaos.world import World, chance_of
 
 USERS = 5
@@ -34,6 +34,17 @@ async def run_random(world: World, seed: int, number: int, sealed: str = "both")
     habits = [Habits.draw(chance) for _ in wishes]
     delays = [chance.uniform(0, SPREAD_SECONDS) for _ in wishes]
     blows = draw_blows(chance, len(world.fleet.servers), world.timing)
+    return await under_blows(world, chance, wishes, blows, lambda: world.ask(wishes, habits, delays))
+
+
+async def under_blows(
+    world: World,
+    chance: Random,
+    wishes: Sequence[Wish],
+    blows: Sequence[Blow],
+    ask: Callable[[], Awaitable[Sequence[Holding]]],
+) -> Verdict:
+    """Let clients ask while the account misbehaves and the blows fall, and judge."""
     prepared = await asyncio.to_thread(world.account.prepare, wishes)
     # What was just made is known everywhere before anybody asks: it is no part of what is tried here.
     await asyncio.sleep(world.timing.settle)
@@ -41,23 +52,25 @@ async def run_random(world: World, seed: int, number: int, sealed: str = "both")
     releasing = asyncio.create_task(_release_for_ever(world))
     try:
         striking = [asyncio.create_task(_strike(world, blow)) for blow in blows]
-        holdings = await world.ask(wishes, habits, delays)
+        holdings = await ask()
         await asyncio.gather(*striking)
         return await world.end(prepared, holdings)
     finally:
         releasing.cancel()
 
 
-def draw_blows(chance: Random, servers: int, timing: Timing) -> Sequence[Blow]:
-    """Draw one to three blows: half of them kills; of the pauses, most outlast the lease, and some every window."""
+def draw_blows(
+    chance: Random, servers: int, timing: Timing, within: float = SPREAD_SECONDS + 1.5, most: int = 3
+) -> Sequence[Blow]:
+    """Draw one blow or more: half of them kills; of the pauses, most outlast the lease, and some every window."""
     return [
         Blow(
-            at=chance.uniform(0.1, SPREAD_SECONDS + 1.5),
+            at=chance.uniform(0.1, within),
             server=chance.randrange(servers),
             pause=_draw_pause(chance, timing),
             restart_after=chance.uniform(0, 0.5),
         )
-        for _ in range(chance.randint(1, 3))
+        for _ in range(chance.randint(1, most))
     ]
 
 

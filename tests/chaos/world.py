@@ -28,8 +28,9 @@ LOOK_EVERY = 0.1
 GRACE_SECONDS = 1.0
 """For what a process does that has just been resumed, before anybody looks whether all work is over."""
 UNFINISHED = sa.text(
-    "SELECT count(*) FROM requests WHERE state IN ('running', 'undoing')"
-    " OR recheck_at IS NOT NULL OR lease_expires_at IS NOT NULL"
+    "SELECT (SELECT count(*) FROM requests WHERE state IN ('running', 'undoing')"
+    " OR recheck_at IS NOT NULL OR lease_expires_at IS NOT NULL)"
+    " + (SELECT count(*) FROM operations WHERE state IN ('planning', 'running', 'cancelling'))"
 )
 
 

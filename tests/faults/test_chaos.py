@@ -46,3 +46,10 @@ async def test_users_are_whole_when_a_server_is_hit_at_one_exact_point(action: s
     total = await Harness(Options(worlds=2)).run_cases(cases)
     assert LINE.fullmatch(str(total)), total.verdict.complaints
     assert total.points == len(cases)
+
+
+async def test_a_bulk_is_whole_whatever_happens_to_its_servers() -> None:
+    """Many users in one operation: killed and paused servers make each of them once, and refuse who is to be."""
+    total = await Harness(Options(runs=1, seed=12, mode="bulk", exceptions=0)).run()
+    assert LINE.fullmatch(str(total)), total.verdict.complaints
+    assert total.verdict.users_asked > 10
