@@ -79,7 +79,7 @@ class AsyncIdentityClient(ServiceMethods, AsyncCaller):
         self, operation_id: str, *, account_id: str | None = None, patience: float = DEFAULT_PATIENCE
     ) -> AsyncIterator[Operation]:
         """Yield an operation whenever it has got on; the twin of `IdentityClient.follow_operation`."""
-        watch = Watch(operation_id, account_id or "", patience, self._pace)
+        watch = Watch(operation_id, account_id or "", patience, self._pace, self._defaults.on_retry)
         while not watch.ended:
             try:
                 async for answer in self.watch_operation(watch.request):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from identity_client._errors import IdentityServiceError
-from identity_client._retry import Pace, may_retry, seconds_to_wait
+from identity_client._retry import Pace, Retry, may_retry, seconds_to_wait
 from identity_provisioning.v1.operation_pb2 import Operation
 from identity_provisioning.v1.operation_service_pb2 import WatchOperationRequest, WatchOperationResponse
 from identity_provisioning.v1.user_pb2 import UserSpec
@@ -35,12 +35,20 @@ def in_batches(users: Iterable[UserSpec]) -> Iterator[list[UserSpec]]:
 class Watch:
     """An operation that is watched, over as many streams as it takes."""
 
-    def __init__(self, operation_id: str, account_id: str, patience: float, pace: Pace) -> None:
-        """Take what to watch, and for how many seconds to try again without hearing anything."""
+    def __init__(
+        self,
+        operation_id: str,
+        account_id: str,
+        patience: float,
+        pace: Pace,
+        on_retry: Callable[[Retry], None] | None = None,
+    ) -> None:
+        """Take what to watch, for how many seconds to try again without hearing anything, and whom to tell of it."""
         self.request = WatchOperationRequest(operation_id=operation_id, account_id=account_id)
         self.ended = False
         self._patience = patience
         self._pace = pace
+        self._on_retry = on_retry
         self._heard_at = pace.clock()
         self._failures = 0
 
@@ -58,4 +66,6 @@ class Watch:
         is_over = self._pace.clock() + wait - self._heard_at > self._patience
         if failure is not None and (is_over or not may_retry(failure)):
             raise failure
+        if failure is not None and self._on_retry is not None:
+            self._on_retry(Retry(failure, self._failures, wait, request_id="", reissue_secrets=False))
         return wait

@@ -106,7 +106,7 @@ class IdentityClient(ServiceMethods, BlockingCaller):
 
         It fails like any call, and where nothing was heard for `patience` seconds.
         """
-        watch = Watch(operation_id, account_id or "", patience, self._pace)
+        watch = Watch(operation_id, account_id or "", patience, self._pace, self._defaults.on_retry)
         while not watch.ended:
             try:
                 for answer in self.watch_operation(watch.request):

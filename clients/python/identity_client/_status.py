@@ -1,8 +1,9 @@
-"""Takes apart the `google.rpc.Status` that travels in a failed call's trailing metadata."""
+"""Takes apart the `google.rpc.Status` that travels in a failed call's trailing metadata, or in a result."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Protocol, TypeVar, cast
 
 import grpc
@@ -14,6 +15,7 @@ from identity_client._errors import ErrorDetails, FieldViolation, QuotaViolation
 
 ERROR_DOMAIN = "identity-provisioning"
 _STATUS_KEY = "grpc-status-details-bin"
+_CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 _Detail = TypeVar("_Detail", bound=Message)
 
 
@@ -33,15 +35,25 @@ class RpcFailure(Protocol):
 def details_of(error: grpc.RpcError, *, request_id: str, trace_id: str) -> ErrorDetails:
     """Read everything that a failed call says; whatever is missing or unreadable is left empty."""
     failure = cast(RpcFailure, error)
-    status = _status_of(failure)
+    read = _read(_status_of(failure), failure.code(), failure.details() or "")
+    return replace(read, request_id=request_id, trace_id=read.trace_id or trace_id)
+
+
+def details_of_result(status: status_pb2.Status) -> ErrorDetails:
+    """Read the error that a result holds, such as that of one user of an operation."""
+    code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
+    return _read(status, code, status.message)
+
+
+def _read(status: status_pb2.Status, code: grpc.StatusCode, message: str) -> ErrorDetails:
     info = _own_info(status)
     quota = _first(status, error_details_pb2.QuotaFailure)
     bad_request = _first(status, error_details_pb2.BadRequest)
     precondition = _first(status, error_details_pb2.PreconditionFailure)
     metadata = dict(info.metadata) if info else {}
     return ErrorDetails(
-        code=failure.code(),
-        message=failure.details() or "",
+        code=code,
+        message=message,
         reason=info.reason if info else "",
         metadata=metadata,
         field_violations=tuple(
@@ -54,8 +66,7 @@ def details_of(error: grpc.RpcError, *, request_id: str, trace_id: str) -> Error
         precondition_violations=tuple(each.description for each in (precondition.violations if precondition else ())),
         retry_after=_retry_after(status),
         resource=_resource(status),
-        request_id=request_id,
-        trace_id=metadata.get("trace_id", "") or trace_id,
+        trace_id=metadata.get("trace_id", ""),
     )
 
 

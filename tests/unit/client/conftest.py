@@ -53,6 +53,7 @@ Command = Callable[..., Run]
 def run(service: FakeIdentityService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run `identityctl` in a folder of its own against the fake service; the waits between retries take no time."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     motion = SlowMotion()
     monkeypatch.setattr("identity_client._client.time", motion)
     monkeypatch.setattr("identity_client._client.Pace", lambda: motion.pace)

@@ -52,6 +52,7 @@ MFA_PICTURE = b"\x89PNG\r\n\x1a\nQR"
 SERIAL = f"arn:aws:iam::{ACCOUNT}:mfa/ana"
 SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 PAGE = 2
+Answer = Callable[[Any, grpc.ServicerContext], Message]
 
 
 @dataclass(frozen=True)
@@ -188,20 +189,11 @@ class FakeIdentityService:
             )
         return [grpc.method_handlers_generic_handler(name, each) for name, each in by_service.items()]
 
-    def _answering(self, method: str, empty: type[Message]) -> Callable[[Any, grpc.ServicerContext], Message]:
-        special: dict[str, Callable[[Any, grpc.ServicerContext], Message]] = {
-            "ProvisionUser": self._provision_user,
-            "GetUser": self._get_user,
-            "DeleteUser": self._delete_user,
-            "GetAccount": self._get_account,
-            "CreateCredentials": self._create_credentials,
-            "CreateMfaDevice": self._create_mfa_device,
-        }
-
+    def _answering(self, method: str, empty: type[Message]) -> Answer:
         def answer_generally(request: Any, context: grpc.ServicerContext) -> Message:
             return self._answer_generally(method, request, empty)
 
-        work = special.get(method, answer_generally)
+        work = self._special().get(method, answer_generally)
 
         def answer(request: Any, context: grpc.ServicerContext) -> Message:
             failure = self._arrived(method, request, context)
@@ -213,6 +205,17 @@ class FakeIdentityService:
             return response
 
         return answer
+
+    def _special(self) -> dict[str, Answer]:
+        """Name what is answered with sense; whoever fakes more adds to it."""
+        return {
+            "ProvisionUser": self._provision_user,
+            "GetUser": self._get_user,
+            "DeleteUser": self._delete_user,
+            "GetAccount": self._get_account,
+            "CreateCredentials": self._create_credentials,
+            "CreateMfaDevice": self._create_mfa_device,
+        }
 
     def _answer_generally(self, method: str, request: Any, empty: type[Message]) -> Message:
         """Answer a plan of one step, or that step as done, or a page of what the test put there; else nothing."""
@@ -242,6 +245,11 @@ class FakeIdentityService:
             plan.steps.add(iam_action=f"iam:{method}", resource="arn:aws:iam::1:x", description="do it", round=1)
         return plan
 
+    def _answer_paged(self, method: str, request: Any) -> Message:
+        """Answer a page of what is listed for a method."""
+        (called,) = (each for each in methods() if each.name == method)
+        return self._answer_generally(method, request, GetMessageClass(called.output_type))
+
     def _fill_page(self, answer: Any, items: list[Message], request: Any) -> None:
         begin = int(request.page_token or 0)
         end = begin + (request.page_size or PAGE)
@@ -253,7 +261,7 @@ class FakeIdentityService:
         if request.validate_only:
             return CreateCredentialsResponse(plan=self._general_plan("CreateCredentials"))
         made = ProvisionUserResponse()
-        _issue(made, UserSpec(credentials=request.credentials))
+        issue(made, UserSpec(credentials=request.credentials))
         return CreateCredentialsResponse(credentials=made.credentials, sign_in_url=SIGN_IN_URL)
 
     def _create_mfa_device(self, request: CreateMfaDeviceRequest, context: grpc.ServicerContext) -> Message:
@@ -301,15 +309,15 @@ class FakeIdentityService:
         if done is not None and not request.reissue_secrets:
             return _without_secrets(done)
         if done is not None:
-            _issue(done, spec)
+            issue(done, spec)
             return self._noted(request.request_id, done)
         if spec.user_name.casefold() in self.users:
             abort(context, Failure(grpc.StatusCode.ALREADY_EXISTS, "USER_ALREADY_EXISTS", "is there"))
-        user = User(user_name=spec.user_name, arn=_arn(spec), user_id=f"AIDA{len(self.users)}", path=spec.path or "/")
+        user = User(user_name=spec.user_name, arn=arn_of(spec), user_id=f"AIDA{len(self.users)}", path=spec.path or "/")
         self.users[spec.user_name.casefold()] = user
         response = ProvisionUserResponse(user=user, sign_in_url=SIGN_IN_URL)
         response.steps.append(ExecutedStep(iam_action="iam:CreateUser", resource=user.arn, aws_request_id="r-1"))
-        _issue(response, spec)
+        issue(response, spec)
         self._ledger[request.request_id] = response
         return self._noted(request.request_id, response)
 
@@ -326,7 +334,7 @@ class FakeIdentityService:
             account_id=ACCOUNT,
             user_name=spec.user_name,
             digest=hashlib.sha256(spec.SerializeToString(deterministic=True)).hexdigest(),
-            steps=[PlanStep(iam_action="iam:CreateUser", resource=_arn(spec), description="make it", round=1)],
+            steps=[PlanStep(iam_action="iam:CreateUser", resource=arn_of(spec), description="make it", round=1)],
             quota_uses=[QuotaUse(quota_name="UsersQuota", used_before=7, used_after=8, limit=5000)],
             warnings=[PlanWarning(kind=PlanWarning.KIND_NO_PERMISSIONS, message="it may do nothing")],
         )
@@ -379,11 +387,13 @@ def abort(context: grpc.ServicerContext, failure: Failure) -> NoReturn:
     context.abort(failure.code, failure.message)
 
 
-def _arn(spec: UserSpec) -> str:
+def arn_of(spec: UserSpec) -> str:
+    """Name a user as IAM would."""
     return f"arn:aws:iam::{ACCOUNT}:user{spec.path or '/'}{spec.user_name}"
 
 
-def _issue(response: ProvisionUserResponse, spec: UserSpec) -> None:
+def issue(response: ProvisionUserResponse, spec: UserSpec) -> None:
+    """Put the credentials that a user is to have into an answer."""
     wanted = spec.credentials
     if wanted.access_key:
         response.credentials.access_key.access_key_id = "AKIAEXAMPLE"

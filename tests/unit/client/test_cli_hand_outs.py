@@ -270,15 +270,6 @@ def test_plans_that_cannot_run_have_no_digest(run: Command, service: FakeIdentit
     assert run("plan", "ana", "bo", "--output", "json").document()["digest"] == ""
 
 
-def test_a_table_is_provisioned_with_defaults(run: Command, service: FakeIdentityService, tmp_path: Path) -> None:
-    """A CSV file and its defaults go the same way as a YAML file."""
-    (tmp_path / "users.csv").write_text("name,access_key\nana,true\nbo,\n")
-    (tmp_path / "team.yaml").write_text("path: /people/\n")
-    done = run("provision", "-f", "users.csv", "--defaults", "team.yaml", "--csv", "o.csv", "--yes")
-    assert done.exit_code == 0
-    assert {each.user.path for each in service.provisioned()} == {"/people/"}
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

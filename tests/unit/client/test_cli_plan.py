@@ -265,6 +265,7 @@ def test_every_command_has_help_with_an_example(run: Command) -> None:
         "mfa": ("create", "enable", "list", "delete"),
         "groups": ("list", "create", "delete"),
         "policies": ("list", "create", "delete"),
+        "operations": ("list", "watch", "resume", "results", "cancel"),
     }
     commands = [(name,) for name in alone] + [(group, name) for group, names in inner.items() for name in names]
     for command in commands:

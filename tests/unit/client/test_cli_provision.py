@@ -10,7 +10,6 @@ import signal
 import stat
 import subprocess
 import sys
-from email import message_from_bytes
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -487,30 +486,6 @@ def test_a_broken_resume_file_is_told(run: Command, service: FakeIdentityService
     (tmp_path / "r.json").write_text(content)
     done = run("provision", "ana", "--yes", "--resume", "r.json")
     assert (done.exit_code, service.received) == (2, [])
-
-
-def test_a_resume_file_stands_beside_its_input(run: Command, service: FakeIdentityService, tmp_path: Path) -> None:
-    """For a users file the ids are remembered in the file's own folder."""
-    folder = tmp_path / "team"
-    folder.mkdir()
-    (folder / "users.yaml").write_text("users: [{name: ana}]")
-    service.fail_user("ana", CUT)
-    run("provision", "-f", "team/users.yaml", "--yes")
-    assert len(resume_files(folder)) == 1
-
-
-def test_mail_drafts_are_written_for_console_users(run: Command, tmp_path: Path) -> None:
-    """Who has a password gets a draft, addressed if the file knows where to, and without the password."""
-    (tmp_path / "users.yaml").write_text(
-        "users:\n  - {name: ana, console: true, email: ana@example.com}\n  - {name: bot, access_key: true}\n"
-    )
-    run("provision", "-f", "users.yaml", "--csv", "out.csv", "--mail-dir", "mails", "--yes")
-    (draft,) = (tmp_path / "mails").iterdir()
-    text = draft.read_bytes()
-    assert draft.name == "ana.eml"
-    assert message_from_bytes(text)["To"] == "ana@example.com"
-    assert SIGN_IN_URL.encode() in text
-    assert PASSWORD.encode() not in text
 
 
 def test_an_earlier_draft_is_left_and_told(run: Command, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from identity_client.cli.keygen_command import KEYGEN_EXAMPLES, keygen
 from identity_client.cli.list_command import LIST_EXAMPLES, list_users
 from identity_client.cli.mfa_commands import mfa
 from identity_client.cli.open_command import OPEN_EXAMPLES, open_secrets
+from identity_client.cli.operation_commands import operations
 from identity_client.cli.permission_commands import ASSIGN_EXAMPLES, REVOKE_EXAMPLES, assign, revoke
 from identity_client.cli.plan_command import PLAN_EXAMPLES, plan
 from identity_client.cli.policy_commands import policies
@@ -178,6 +179,7 @@ def global_options(
 
 app.command(epilog=epilog(*PLAN_EXAMPLES))(plan)
 app.command(epilog=epilog(*PROVISION_EXAMPLES))(provision)
+app.add_typer(operations, name="operations")
 app.command(epilog=epilog(*INIT_EXAMPLES))(init)
 app.command(epilog=epilog(*GET_EXAMPLES))(get)
 app.command("list", epilog=epilog(*LIST_EXAMPLES))(list_users)

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from identity_client.cli.failures import BadInputError
 from identity_client.cli.outcome import account_of
-from identity_client.cli.resume import OpenedCsv, ResumeFile
+from identity_client.cli.resume import OpenedCsv
 from identity_client.cli.wanted import WantedUser
 from identity_client.handout import (
     CredentialsCsv,
@@ -37,6 +38,15 @@ class Places:
     mfa_dir: Path | None = None
     mail_dir: Path | None = None
     template: MailTemplate | None = None
+
+
+class RemembersCsv(Protocol):
+    """Keeps, from one run to the next, which credentials file they write."""
+
+    csv: OpenedCsv | None
+
+    def note_csv(self, csv: OpenedCsv | None) -> None:
+        """Note the file; None if there is none any more."""
 
 
 @dataclass(frozen=True)
@@ -130,22 +140,49 @@ class HandOuts:
         return ()
 
 
-def check_places(places: Places, users: Sequence[WantedUser], memory: ResumeFile) -> None:
+def require_outlet(
+    places: Places, *, generated: bool, mfa_devices: bool, shown: bool, otherwise: str = "Nothing was created."
+) -> None:
+    """Refuse to go on with secrets that nobody would see; `otherwise` is what that means.
+
+    Raises:
+        BadInputError: nothing is shown, and there is no file for access keys and generated passwords, or for devices.
+    """
+    if shown:
+        return
+    if places.csv is None and generated:
+        raise BadInputError(
+            "The credentials can be seen only once. Say where they go: --csv FILE, --output json, "
+            f"or --show-secrets. {otherwise}"
+        )
+    if places.mfa_dir is None and mfa_devices:
+        raise BadInputError(
+            "The seed of an MFA device can be seen only once. Say where it goes: --mfa-dir FOLDER, --output json, "
+            f"or --show-secrets. {otherwise}"
+        )
+
+
+def check_places(places: Places, new_users: Sequence[str], opened: OpenedCsv | None) -> None:
     """Refuse a place that cannot be written before the service is asked for anything.
+
+    Args:
+        places: where the hand-outs go.
+        new_users: the names of the users that no earlier run began with.
+        opened: the credentials file of the run to go on with.
 
     Raises:
         BadInputError: there is such a file and it is not the one that the run to go on with opened, or no such folder.
     """
     csv = places.csv
     if csv is not None and os.path.lexists(csv):
-        _open_csv(csv, memory.csv).close()
+        _open_csv(csv, opened).close()
     if csv is not None and not os.path.isdir(csv.parent):  # noqa: PTH112 -- Path.is_dir fails on what may not be read
         raise BadInputError(f"{csv}: there is no folder {csv.parent}")
     for folder in filter(None, (places.mail_dir, places.mfa_dir)):
         if not _can_be_folder(folder):
             raise BadInputError(f"{folder}: is not a folder, and cannot be made one")
     if places.mfa_dir is not None:
-        _refuse_earlier_devices(places.mfa_dir, [user.name for user in users if user.name not in memory.started])
+        _refuse_earlier_devices(places.mfa_dir, new_users)
 
 
 def _refuse_earlier_devices(folder: Path, user_names: Sequence[str]) -> None:
@@ -158,7 +195,7 @@ def _refuse_earlier_devices(folder: Path, user_names: Sequence[str]) -> None:
 
 
 @contextmanager
-def open_hand_outs(places: Places, memory: ResumeFile, *, shown: bool) -> Iterator[HandOuts]:
+def open_hand_outs(places: Places, memory: RemembersCsv, *, shown: bool) -> Iterator[HandOuts]:
     """Open the places, and have the resume file know the credentials file; if nobody's came to it, it is removed.
 
     Raises:

@@ -10,7 +10,7 @@ from identity_client.cli.failures import advice_for_new_user, delete_command, ex
 from identity_client.cli.wanted import WantedUser
 from identity_provisioning.v1.user_service_pb2 import ProvisionUserResponse
 
-Status = Literal["made", "replayed", "failed", "secrets lost", "not started"]
+Status = Literal["made", "replayed", "failed", "secrets lost", "not started", "cancelled"]
 
 _IN_FILE = "Secrets withheld: an earlier run wrote them to {}."
 _LOST = "{} Delete the user with `{}`, then run the same command again: it makes the user anew, with new secrets."

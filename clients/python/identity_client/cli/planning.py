@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from identity_client import IdentityClient, IdentityServiceError
-from identity_client.cli.failures import as_cli_error, cannot_reach
+from identity_client.cli.exit_codes import ExitCode
+from identity_client.cli.failures import CliError, as_cli_error, cannot_reach
 from identity_client.cli.wanted import WantedUser, ask_for
 from identity_provisioning.v1.plan_pb2 import Plan
 
@@ -47,6 +48,20 @@ def combined_digest(plan_digests: Sequence[str]) -> str:
     if not all(plan_digests):
         return ""
     return hashlib.sha256("\n".join(plan_digests).encode()).hexdigest()
+
+
+def require_approved(digest: str, now: str) -> None:
+    """Go on only with the plans that were approved, if some were.
+
+    Raises:
+        CliError: the plans have another digest now.
+    """
+    if digest and digest != now:
+        raise CliError(
+            f"The plans are not the ones that were approved: their digest is {now}. Nothing was created. Have them "
+            "reviewed anew with `identityctl plan`.",
+            ExitCode.PLAN_HAS_PROBLEMS,
+        )
 
 
 def plan_digests(reviewed: Sequence[Reviewed]) -> list[str]:

@@ -16,11 +16,13 @@ from identity_client import IdentityClient
 from identity_client.cli.consent import require_consent
 from identity_client.cli.exit_codes import ExitCode
 from identity_client.cli.failures import BadInputError, CliError
-from identity_client.cli.hand_outs import Places, check_places, open_hand_outs
+from identity_client.cli.hand_outs import Places, check_places, open_hand_outs, require_outlet
 from identity_client.cli.interrupts import stop_on_interrupt
+from identity_client.cli.operation_memory import Outlets
+from identity_client.cli.operation_run import provision_file
 from identity_client.cli.options import APOSTROPHES
 from identity_client.cli.outcome import Outcome
-from identity_client.cli.planning import Reviewed, combined_digest, plan_digests, plan_users
+from identity_client.cli.planning import Reviewed, combined_digest, plan_digests, plan_users, require_approved
 from identity_client.cli.progress import progress_bar
 from identity_client.cli.provisioning import ProvisioningRun, remember
 from identity_client.cli.results import result_document, say_altered_cells, show_results, show_secrets_of
@@ -98,15 +100,16 @@ def provision(
         str, typer.Option("--approved", help="Go on only if the plans have this digest, which `plan` showed.")
     ] = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Go ahead without a question.")] = False,
-    resume: Annotated[
-        Path | None, typer.Option("--resume", help="The file that remembers the request ids of this run.")
-    ] = None,
+    resume: Annotated[Path | None, typer.Option("--resume", help="The file that remembers this run.")] = None,
     recipient: Recipients = None,
     recipients_file: RecipientsFile = None,
     sealed_out: SealedOut = None,
     identity: IdentityFiles = None,
 ) -> None:
     """Make users after a review. Run again after a cut, the same command goes on and does nothing twice.
+
+    The users of a file are made as one operation, which goes on without this program: see `operations`. Their secrets
+    are sealed on the way, to a key of this run if --recipient names none, and handed out when all is done.
 
     With --output json one user's result is one document, `{"users": [...]}`. The results of more users are one JSON
     object a line, each written as soon as that user is made; a run that cannot start is one line with its plans.
@@ -117,12 +120,23 @@ def provision(
     users = [replace(user, recipients=sealing.recipients) for user in flags.users()]
     places = Places(csv, mfa_dir, mail_dir, _template(mail_dir, mail_language, mail_template))
     shown = session.as_json or show_secrets
-    _require_outlet(users, places, shown=(shown and sys.stdout is not None) or sealing.stays_closed)
+    require_outlet(
+        places,
+        generated=any(user.awaits_generated for user in users),
+        mfa_devices=any(user.mfa_device for user in users),
+        shown=(shown and sys.stdout is not None) or sealing.stays_closed,
+    )
     _check_approved(approved)
+    if flags.file is not None:
+        if reissue_secrets:
+            raise BadInputError("--reissue-secrets: the secrets of a file's users are sealed, and none can go lost.")
+        outlets = Outlets(places, show_secrets, sealing.recipients, sealed_out, tuple(identity or ()))
+        provision_file(session, users, outlets, approved=approved, yes=yes, resume=resume)
+        return
     memory = _memory(session, users, flags.folder, resume)
     if not reissue_secrets:
         memory.pass_over_lost()
-    check_places(places, users, memory)
+    check_places(places, [user.name for user in users if user.name not in memory.started], memory.csv)
     check_sealed_out(sealing, goes_on=bool(memory.started))
     client = session.connect()
     reviewed = _reviewed(session, client, users, memory, in_brief=yes)
@@ -154,22 +168,6 @@ def _template(mail_dir: Path | None, language: str, file: Path | None) -> MailTe
         raise BadInputError(f"{file}: {error.strerror or error}") from None
 
 
-def _require_outlet(users: Sequence[WantedUser], places: Places, *, shown: bool) -> None:
-    """Refuse to make secrets that nobody would see; a password that the person chose is none of them."""
-    if shown:
-        return
-    if places.csv is None and any(user.awaits_generated for user in users):
-        raise BadInputError(
-            "The credentials can be seen only once. Say where they go: --csv FILE, --output json, "
-            "or --show-secrets. Nothing was created."
-        )
-    if places.mfa_dir is None and any(user.mfa_device for user in users):
-        raise BadInputError(
-            "The seed of an MFA device can be seen only once. Say where it goes: --mfa-dir FOLDER, --output json, "
-            "or --show-secrets. Nothing was created."
-        )
-
-
 def _check_approved(digest: str) -> None:
     if digest and not _DIGEST.fullmatch(digest):
         raise BadInputError(f"--approved {digest!r}: is no digest; `identityctl plan` ends with one")
@@ -185,13 +183,7 @@ def _require_approved(
     """
     planned = dict(zip((each.user.name for each in reviewed), plan_digests(reviewed), strict=True))
     begun = {name: started.plan_digest for name, started in memory.started.items()}
-    now = combined_digest([planned.get(user.name) or begun[user.name] for user in users])
-    if digest and digest != now:
-        raise CliError(
-            f"The plans are not the ones that were approved: their digest is {now}. Nothing was created. Have them "
-            "reviewed anew with `identityctl plan`.",
-            ExitCode.PLAN_HAS_PROBLEMS,
-        )
+    require_approved(digest, combined_digest([planned.get(user.name) or begun[user.name] for user in users]))
 
 
 def _memory(session: Session, users: Sequence[WantedUser], folder: Path, named: Path | None) -> ResumeFile:

@@ -102,17 +102,7 @@ class ResumeFile:
             "csv": None if self.csv is None else asdict(self.csv),
             "started": {name: asdict(each) for name, each in self.started.items()},
         }
-        draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
-        try:
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                json.dump(content, file, indent=2)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.path)
-        except OSError as error:
-            with suppress(OSError):
-                draft.unlink()
-            raise BadInputError(f"{self.path}: {error.strerror or error}") from None
+        replace_file(self.path, content)
 
     def forget(self, user_name: str) -> None:
         """Drop a request whose end is known, so that the next run plans that user anew."""
@@ -149,6 +139,25 @@ class ResumeFile:
             self.path.unlink(missing_ok=True)
         except OSError as error:
             raise BadInputError(f"{self.path}: {error.strerror or error}; all was done, so remove it") from None
+
+
+def replace_file(path: Path, content: dict[str, Any]) -> None:
+    """Write a file for its owner alone, as a whole: whoever reads it sees the old or the new one.
+
+    Raises:
+        BadInputError: it cannot be written.
+    """
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(content, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise BadInputError(f"{path}: {error.strerror or error}") from None
 
 
 def default_path(folder: Path, input_digest: str) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -32,7 +32,12 @@ def show_review(console: Console, reviewed: Sequence[Reviewed], *, in_brief: boo
             show_line(console, each.user.name)
             show_line(console, f"  problem: {explained(each.error)}", _PROBLEM)
     if len(reviewed) > 1:
-        show_line(console, _summary_text(summary_document(reviewed)))
+        show_summary(console, summary_document(reviewed))
+
+
+def show_summary(console: Console, counts: Mapping[str, int]) -> None:
+    """Show what the reviews of several users add up to."""
+    show_line(console, _summary_text(counts))
 
 
 def show_brief(console: Console, user_name: str, plan: Plan) -> None:
@@ -137,7 +142,7 @@ def summary_document(reviewed: Sequence[Reviewed]) -> dict[str, int]:
     }
 
 
-def _summary_text(counts: dict[str, int]) -> str:
+def _summary_text(counts: Mapping[str, int]) -> str:
     text = f"{counts['users']} users, {_counted(counts['calls'], 'call')}, {_counted(counts['warnings'], 'warning')}"
     return f"{text}, {counts['cannot_run']} cannot run" if counts["cannot_run"] else text
 

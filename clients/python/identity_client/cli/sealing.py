@@ -19,6 +19,7 @@ from identity_client.sealing import (
     CannotOpenError,
     Identity,
     IdentityFileError,
+    OpenedSecrets,
     can_open,
     open_sealed,
     read_identities,
@@ -69,13 +70,21 @@ class Sealing:
         if not (self.identities and credentials.sealed_secrets):
             return ""
         try:
-            opened = open_sealed(credentials.sealed_secrets, self.identities)
+            credentials.CopyFrom(self.opened(credentials.sealed_secrets, user_name).credentials)
         except CannotOpenError as error:
             return f"The sealed answer {error}."
-        if opened.user_name.casefold() != user_name.casefold():
-            return f"The sealed answer holds the secrets of {opened.user_name}, and not of {user_name}."
-        credentials.CopyFrom(opened.credentials)
         return ""
+
+    def opened(self, sealed_secrets: str, user_name: str) -> OpenedSecrets:
+        """Open what was sealed for a user.
+
+        Raises:
+            CannotOpenError: no identity fits, the text is no whole one, or it is somebody else's.
+        """
+        opened = open_sealed(sealed_secrets, self.identities)
+        if opened.user_name.casefold() != user_name.casefold():
+            raise CannotOpenError(f"holds the secrets of {opened.user_name}, and not of {user_name}")
+        return opened
 
 
 def read_sealing(

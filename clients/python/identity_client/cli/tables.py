@@ -23,6 +23,11 @@ def show_table(session: Session, title: str, headings: Sequence[str], rows: Iter
         session.say("None was found.")
 
 
-def day(moment: Timestamp) -> str:
+def day(when: Timestamp) -> str:
     """Answer the day of a moment; empty if it is not known."""
-    return moment.ToJsonString()[:10] if moment.ByteSize() else ""
+    return when.ToJsonString()[:10] if when.ByteSize() else ""
+
+
+def moment(when: Timestamp) -> str:
+    """Answer a moment to the minute, in UTC; empty if it is not known."""
+    return when.ToJsonString()[:16].replace("T", " ") + "Z" if when.ByteSize() else ""

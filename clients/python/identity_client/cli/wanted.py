@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
 
-from identity_client import ConsolePassword, IdentityClient
+from identity_client import ConsolePassword, IdentityClient, user_spec
 from identity_client._specs import SelfManagementLevel
 from identity_provisioning.v1.permission_pb2 import NewGroup, NewPolicy
+from identity_provisioning.v1.user_pb2 import UserSpec
 from identity_provisioning.v1.user_service_pb2 import ProvisionUserResponse
 
 
@@ -89,6 +90,27 @@ def ask_for(
         expected_plan_digest=plan_digest,
         request_id=request_id,
         reissue_secrets=reissue_secrets,
+    )
+
+
+def spec_of(user: WantedUser) -> UserSpec:
+    """Describe the user for an operation, which has the recipients of all its users."""
+    return user_spec(
+        user.name,
+        path=user.path,
+        tags=user.tags,
+        access_key=user.access_key,
+        console_password=user.console or False,
+        groups=user.groups,
+        policies=user.policies,
+        inline_policies=user.inline_policies,
+        boundary=user.boundary,
+        copy_from=user.copy_from,
+        self_management=user.self_management,
+        mfa_device=user.mfa_device,
+        new_groups=user.new_groups,
+        new_policies=user.new_policies,
+        new_boundary=user.new_boundary,
     )
 
 

@@ -1,0 +1,146 @@
+"""`identityctl provision -f` against the real server: left in the middle, come back to, each user made once."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from identity_client import IdentityClient
+from tests.integration.conftest import Account, start_server, wait_until_ready
+
+USERS = 30
+NAMES = [f"user-{index}" for index in range(USERS)]
+ONE_AT_A_TIME = {"IDENTITY_SERVICE_BULK_CONCURRENCY": "1"}
+"""So that there is a middle."""
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A shell in a folder of its own, with a server to speak to."""
+
+    target: str
+    folder: Path
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `identityctl`."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "identity_client.cli", "--target", self.target, "--insecure", *arguments],
+            cwd=self.folder,
+            env={**os.environ, "XDG_STATE_HOME": str(self.folder / "state")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `identityctl` to its end."""
+        process = self.start(*arguments)
+        stdout, stderr = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+
+    def memories(self) -> list[Path]:
+        """Find the resume files."""
+        return list((self.folder / "state" / "identityctl").glob("*"))
+
+
+@pytest.fixture
+def shell(account: Account, tmp_path: Path) -> Iterator[Shell]:
+    """Run a server that makes one user at a time, beside a users file."""
+    users = [{"name": name, "access_key": True, "groups": ["Developers"]} for name in NAMES]
+    (tmp_path / "users.json").write_text(json.dumps({"users": users}))
+    process, ready = start_server(account, tmp_path, ONE_AT_A_TIME)
+    yield Shell(wait_until_ready(process, ready), tmp_path)
+    process.terminate()
+    process.wait(60)
+
+
+def keys_in(file: Path) -> dict[str, str]:
+    """Read the ids of the access keys of a credentials file, by user."""
+    with file.open(newline="") as text:
+        found = [(row["User name"], row["Access key ID"]) for row in csv.DictReader(text)]
+    assert len(dict(found)) == len(found)
+    return dict(found)
+
+
+def keys_of(account: Account) -> dict[str, str]:
+    """List the account's users with the one key that each has."""
+    users = [user["UserName"] for user in account.iam.list_users()["Users"]]
+    keys = {name: account.iam.list_access_keys(UserName=name)["AccessKeyMetadata"] for name in users}
+    return {name: key["AccessKeyId"] for name, (key,) in keys.items()}
+
+
+def interrupted_in_the_middle(shell: Shell, signal_number: int) -> tuple[int, str, str]:
+    """Send a signal to the program once the first user is made; its exit code, messages, and the operation's id."""
+    process = shell.start("provision", "-f", "users.json", "--csv", "out.csv", "--yes")
+    assert process.stderr is not None
+    line = next(line for line in process.stderr if line.startswith("Making users: "))
+    (memory,) = shell.memories()
+    assert stat.S_IMODE(memory.stat().st_mode) == 0o600
+    with IdentityClient(shell.target, insecure=True) as client:
+        for operation in client.follow_operation(memory.stem):
+            if operation.progress.succeeded_users:
+                break
+    assert operation.progress.succeeded_users < USERS
+    process.send_signal(signal_number)
+    _, rest = process.communicate(timeout=60)
+    return process.returncode, line + rest, memory.stem
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_a_program_that_ends_in_the_middle_is_gone_on_with(
+    shell: Shell, account: Account, number: int, exit_code: int
+) -> None:
+    """After Ctrl-C, and after a kill, `resume` ends with each user made once and the whole file; no key is left."""
+    code, messages, operation_id = interrupted_in_the_middle(shell, number)
+    assert code == exit_code
+    assert (f"operations resume {operation_id}" in messages) == (number == signal.SIGINT)
+    done = shell.run("operations", "resume", operation_id)
+    assert done.returncode == 0, done.stderr
+    file = shell.folder / "out.csv"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert sorted(keys_of(account)) == sorted(NAMES)
+    assert keys_in(file) == keys_of(account)
+    assert shell.memories() == []
+
+
+def test_one_user_that_fails_is_an_exit_code(shell: Shell, account: Account) -> None:
+    """The account changes between the review and the start: that user has failed, all others are handed out."""
+    plan = shell.run("plan", "-f", "users.json", "--output", "json")
+    digest = json.loads(plan.stdout)["digest"]
+    process = shell.start("provision", "-f", "users.json", "--csv", "out.csv", "--approved", digest, "--yes")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("Planning users: 30"):
+            break
+    account.iam.create_user(UserName="USER-29")
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1, stderr
+    assert "user-29: " in stdout
+    assert sorted(keys_in(shell.folder / "out.csv")) == sorted(NAMES[:-1])
+    assert shell.memories() == []
+    (operation,) = json.loads(shell.run("operations", "list", "--output", "json").stdout)["operations"]
+    failed = shell.run("operations", "results", operation["operation_id"], "--failed")
+    assert ("user-29" in failed.stdout, "user-28" in failed.stdout) == (True, False)
+
+
+def test_a_cancelled_operation_hands_out_what_was_made(shell: Shell, account: Account) -> None:
+    """Who was made before the cancellation has a key, and it comes into the file."""
+    _, _, operation_id = interrupted_in_the_middle(shell, signal.SIGINT)
+    cancelled = shell.run("operations", "cancel", operation_id, "--yes")
+    assert cancelled.returncode == 0, cancelled.stderr
+    done = shell.run("operations", "resume", operation_id)
+    assert done.returncode == 1
+    assert "cancelled before it began with this user" in done.stdout
+    assert keys_in(shell.folder / "out.csv") == keys_of(account)
+    assert 0 < len(keys_of(account)) < USERS
+    assert shell.memories() == []
