@@ -5,14 +5,17 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: venv demo test test-system security soak chaos bench lint generate requirements release image clean help FORCE
+.PHONY: venv demo test test-system security soak chaos bench lint generate requirements release dist image clean help FORCE
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 RUN := .venv/bin/python -m
 GENERATE := .venv-generate/bin/python proto/generate.py
+INTO_SHIPPED := .venv-generate/bin/python -m pip --python build/shipped/bin/python install
 PROJECTS := proto/pyproject.toml service/pyproject.toml clients/python/pyproject.toml
+DISTRIBUTIONS := $(addprefix identity-provisioning-,api service client)
+DIST := dist
 IMAGE := identity-provisioning-service:dev
 
 # Sets $python to an interpreter that is new enough and can make environments, or says what is missing.
@@ -75,6 +78,7 @@ lint: .venv/made-in .venv-generate/made-in ## check style, types, import directi
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
 	@.venv/bin/lint-imports
+	@.venv/bin/hadolint Dockerfile && echo "The Dockerfile has no warnings."
 	@for folder in examples/authorization k8s/base/authorization; do \
 		printf '%s: ' "$$folder" && $(RUN) identity_service authz check --folder "$$folder" || exit; \
 	done
@@ -95,12 +99,48 @@ requirements: .venv-generate/made-in ## make the hashed requirement files from t
 	@cd tests && $(uv_compile) requirements.in -o requirements.txt
 	@cd service && $(uv_compile) -c ../tests/requirements.txt requirements.in -o requirements.txt
 	@cd service && $(uv_compile) -c ../tests/requirements.txt requirements-build.in -o requirements-build.txt
+	@cd service && $(uv_compile) -c ../tests/requirements.txt requirements-embedded.in -o requirements-embedded.txt
 	@cd clients/python && $(uv_compile) -c ../../tests/requirements.txt requirements.in -o requirements.txt
+	@cd clients/python && $(uv_compile) -c ../../tests/requirements.txt requirements-cli.in -o requirements-cli.txt
 
-image: ## build the server's container image with docker, podman or buildah; BUILDER=... chooses
-	@for builder in $(or $(BUILDER),docker podman buildah); do command -v $$builder >/dev/null 2>&1 && break; builder=; done; \
-	if [ -z "$$builder" ]; then echo "docker, podman or buildah is needed to build the image" >&2; exit 1; fi; \
-	$$builder build -t $(IMAGE) $(ARGS) .
+# An environment of what is released and all that it brings: what the bill of materials is taken from.
+build/shipped/made-in: service/requirements-embedded.txt clients/python/requirements-cli.txt .venv-generate/made-in \
+	$(call stale,build/shipped)
+	@rm -rf build/shipped && .venv-generate/bin/python -m venv --without-pip build/shipped
+	@for requirements in $(filter %.txt,$^); do \
+		$(INTO_SHIPPED) -q -q --require-hashes -r $$requirements || exit; \
+	done
+	@pwd -P > $@
+
+dist: build/shipped/made-in ## build a release into dist/ (or DIST=...): wheels, source archives, bill of materials, licences
+	@rm -rf "$(DIST)" && mkdir -p "$(DIST)"
+	@for folder in $(patsubst %/,%,$(dir $(PROJECTS))); do \
+		(cd $$folder && "$(CURDIR)/.venv-generate/bin/python" -m hatchling build -d "$(abspath $(DIST))") || exit; \
+	done
+	@$(INTO_SHIPPED) -q -q --no-deps --no-index --force-reinstall --find-links "$(DIST)" $(DISTRIBUTIONS)
+	@.venv-generate/bin/cyclonedx-py environment --output-reproducible -o "$(DIST)/sbom.cdx.json" build/shipped/bin/python
+	@.venv-generate/bin/python .ci/licences.py "$(DIST)/sbom.cdx.json" > "$(DIST)/licences.md"
+
+# How pip reaches packages here goes along; the certificates as a secret mount, so that no layer keeps them.
+pip_access = $(foreach name,PIP_INDEX_URL PIP_EXTRA_INDEX_URL,$(if $($(name)),--build-arg $(name)))
+certificates = $(or $(PIP_CERT),$(REQUESTS_CA_BUNDLE))
+ifneq ($(certificates),)
+pip_access += --build-arg PIP_CERT=/run/secrets/certificates --secret "id=certificates,src=$(certificates)"
+endif
+
+image: ## build the server's container image with docker, podman or buildah; BUILDER=... IMAGE=... TARGET=demo
+	@for builder in $(or $(BUILDER),docker podman buildah); do \
+		"$$builder" info >/dev/null 2>&1 && break; \
+		if command -v "$$builder" >/dev/null; then why="does not answer"; else why="is not installed"; fi; \
+		tried="$$tried $$builder $$why."; builder=; \
+	done; \
+	if [ -z "$$builder" ]; then \
+		echo "No builder of images works here:$$tried Install one (on Debian: buildah), or start its engine" \
+			"(what is wrong, \`docker info\` says). BUILDER=... names another." >&2; \
+		exit 1; \
+	fi; \
+	echo "Building $(IMAGE) with $$builder."; \
+	"$$builder" build -t "$(IMAGE)" --target $(or $(TARGET),server) $(pip_access) $(ARGS) .
 
 clean: ## remove everything that was made: environments, builds, caches
 	@rm -rf .venv .venv-generate build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

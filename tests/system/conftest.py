@@ -11,6 +11,7 @@ PACKAGES = {
     "aws": "awscli",
     "buildah": "buildah",
     "kubectl": "kubernetes-client",
+    "make": "make",
     "mmdebstrap": "mmdebstrap",
     "ssh-keygen": "openssh-client",
 }
