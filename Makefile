@@ -5,7 +5,8 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: venv demo test test-system security soak chaos bench lint generate requirements release dist image clean help FORCE
+.PHONY: venv demo test test-system security soak chaos bench lint k8s-check generate requirements release dist image \
+	clean help FORCE
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -58,7 +59,7 @@ demo: .venv/made-in ## provision users in an AWS account that runs on this machi
 test: .venv/made-in ## run all tests that need no system programs
 	@$(RUN) pytest -m "not system" -n auto --dist loadfile $(ARGS)
 
-test-system: .venv/made-in ## run the tests that need system programs: aws, kubectl, buildah, mmdebstrap, age
+test-system: .venv/made-in ## run the tests that need system programs: aws, buildah, mmdebstrap, age
 	@$(RUN) pytest -m system $(ARGS)
 
 security: .venv/made-in ## try what attackers try, search for leaked secrets, and print the figures; takes some minutes
@@ -79,10 +80,13 @@ lint: .venv/made-in .venv-generate/made-in ## check style, types, import directi
 	@$(RUN) mypy
 	@.venv/bin/lint-imports
 	@.venv/bin/hadolint Dockerfile && echo "The Dockerfile has no warnings."
-	@for folder in examples/authorization k8s/base/authorization; do \
+	@for folder in examples/authorization k8s/base/authorization k8s/overlays/local/authorization; do \
 		printf '%s: ' "$$folder" && $(RUN) identity_service authz check --folder "$$folder" || exit; \
 	done
 	@$(GENERATE) --check && echo "The contract is well formed, and what is generated from it is up to date."
+
+k8s-check: .venv/made-in ## render the overlays of k8s/, check them by schemas and rules; ARGS=FOLDER, ARGS=--rules
+	@$(RUN) tests.k8s $(ARGS)
 
 generate: .venv-generate/made-in ## make the contract's code again, after a change of a .proto
 	@$(GENERATE)
@@ -148,6 +152,6 @@ clean: ## remove everything that was made: environments, builds, caches
 
 help: ## list these targets
 	@echo "make TARGET [PYTHON=python3] [ARGS=...]"
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do \
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do \
 		printf '  %-13s %s\n' "$$target" "$$text"; \
 	done

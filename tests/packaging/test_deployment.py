@@ -1,15 +1,16 @@
-"""The image's recipe and the Kubernetes manifests, read as text, agree with each other and with the server."""
+"""The image's recipe, read as text, agrees with the base of the Kubernetes manifests and with the server.
+
+The manifests themselves are checked as Kubernetes gets them, in tests/k8s.
+"""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from identity_service.adapters.authorization import FileAuthorizer
-from identity_service.settings import PREFIX, Settings, load_settings, split_address
+from identity_service.settings import PREFIX, Settings
 
 Manifest = dict[str, Any]
 NOBODY = 65532
@@ -28,22 +29,9 @@ def kustomization(base: Path) -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def manifests(base: Path, kustomization: Manifest) -> Mapping[str, Manifest]:
-    """The base's manifests by their kind."""
-    return {manifest["kind"]: manifest for name in kustomization["resources"] for manifest in [_read(base / name)]}
-
-
-@pytest.fixture(scope="module")
-def pod(manifests: Mapping[str, Manifest]) -> Manifest:
-    """The specification of the Deployment's pods."""
-    specification: Manifest = manifests["Deployment"]["spec"]["template"]["spec"]
-    return specification
-
-
-@pytest.fixture(scope="module")
-def container(pod: Manifest) -> Manifest:
-    """The only container of a pod."""
-    (only,) = pod["containers"]
+def container(base: Path) -> Manifest:
+    """The only container of the server's pods."""
+    (only,) = _read(base / "deployment.yaml")["spec"]["template"]["spec"]["containers"]
     specification: Manifest = only
     return specification
 
@@ -62,38 +50,12 @@ def dockerfile(root: Path) -> str:
     return re.sub(r"\s*\\\n\s*", " ", re.sub(r"(?m)^#.*\n", "", text))
 
 
-def test_base_is_five_kinds_of_object(manifests: Mapping[str, Manifest], base: Path) -> None:
-    """The base holds each object once, and no file that is not part of it."""
-    assert set(manifests) == {"ServiceAccount", "PersistentVolumeClaim", "Deployment", "Service"}
-    assert len(list(base.iterdir())) == len(manifests) + len(["kustomization.yaml", "authorization"])
-
-
 @pytest.mark.parametrize("source", ["k8s", "Dockerfile"])
 def test_every_variable_is_a_setting(source: str, variables: dict[str, str], dockerfile: str) -> None:
     """What manifests and image set is known to the server, so that no misspelt name is silently left alone."""
     names = set(variables) if source == "k8s" else set(re.findall(rf"{PREFIX}\w+", dockerfile))
     assert names
     assert {name.removeprefix(PREFIX).lower() for name in names} <= set(Settings.model_fields)
-
-
-def test_server_starts_with_the_manifests_settings(
-    variables: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The server accepts the settings of the base once the mounted files are there."""
-    for name, value in variables.items():
-        path = tmp_path / value.removeprefix("/")
-        if value.startswith("/etc/"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.mkdir() if name.endswith("_DIR") else path.touch()
-        monkeypatch.setenv(name, str(path) if value.startswith("/etc/") else value)
-    assert load_settings().listen_address == "0.0.0.0:8443"
-
-
-def test_server_understands_the_manifests_authorization(base: Path) -> None:
-    """The server accepts the authorization files of the base, and they allow its one caller something."""
-    authorizer = FileAuthorizer(base / "authorization")
-    caller = authorizer.identify("spiffe://example.org/ns/platform/sa/provisioner")
-    authorizer.may_ask(caller, "ProvisionUser", "123456789012", None)
 
 
 def test_every_authorization_file_is_mounted(base: Path, kustomization: Manifest) -> None:
@@ -104,73 +66,6 @@ def test_every_authorization_file_is_mounted(base: Path, kustomization: Manifest
     )
 
 
-def test_every_file_and_the_store_lie_in_a_volume(
-    variables: dict[str, str], pod: Manifest, container: Manifest
-) -> None:
-    """Each path among the settings is below a mount, the state is on the claim, and each mount has its volume."""
-    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
-    volumes = _by_name(pod["volumes"])
-    paths = [value.removeprefix("sqlite:///") for value in variables.values() if "/" in value]
-    assert len(paths) == 5
-    assert all(any(f"{path}/".startswith(f"{mount}/") for mount in mounts) for path in paths)
-    assert set(mounts.values()) == set(volumes)
-    assert volumes[mounts["/var/lib/identity-service"]]["persistentVolumeClaim"]["claimName"] == (
-        "identity-service-state"
-    )
-
-
-def test_pod_has_no_rights_that_it_does_not_need(pod: Manifest, container: Manifest) -> None:
-    """The pod runs as nobody, cannot write its root or gain privileges, and holds no token of Kubernetes."""
-    rights = pod["securityContext"]
-    assert rights["runAsNonRoot"] is True
-    assert [rights[key] for key in ("runAsUser", "runAsGroup", "fsGroup")] == [NOBODY] * 3
-    assert rights["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert pod["automountServiceAccountToken"] is False
-    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-
-
-def test_secret_files_are_read_by_the_server_alone(pod: Manifest) -> None:
-    """The private key's volume is not readable to others."""
-    assert _by_name(pod["volumes"])["tls"]["secret"]["defaultMode"] == 0o440
-
-
-def test_probes_ask_the_health_port(container: Manifest, variables: dict[str, str]) -> None:
-    """All three probes speak gRPC to the health port, which is not that of the RPCs."""
-    _, health_port = split_address(variables["IDENTITY_SERVICE_HEALTH_ADDRESS"])
-    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-        assert container[probe]["grpc"] == {"port": health_port}
-    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-    _, rpc_port = split_address(variables["IDENTITY_SERVICE_LISTEN_ADDRESS"])
-    assert ports == {"grpc": rpc_port, "health": health_port}
-
-
-def test_pod_outlives_its_drain(pod: Manifest, variables: dict[str, str]) -> None:
-    """Kubernetes waits longer for the end of a pod than the server waits for what has begun."""
-    assert pod["terminationGracePeriodSeconds"] > float(variables["IDENTITY_SERVICE_DRAIN_SECONDS"]) + 5
-
-
-def test_state_has_one_writer(manifests: Mapping[str, Manifest]) -> None:
-    """With SQLite there is one replica, and the old pod is gone before the new one starts."""
-    specification = manifests["Deployment"]["spec"]
-    assert specification["replicas"] == 1
-    assert specification["strategy"] == {"type": "Recreate"}
-    assert manifests["PersistentVolumeClaim"]["spec"]["accessModes"] == ["ReadWriteOnce"]
-
-
-def test_service_is_headless_and_finds_the_pods(manifests: Mapping[str, Manifest]) -> None:
-    """The Service has no virtual address, selects the Deployment's pods, and does not publish health."""
-    service = manifests["Service"]["spec"]
-    deployment = manifests["Deployment"]["spec"]
-    labels = deployment["template"]["metadata"]["labels"]
-    assert service["clusterIP"] == "None"
-    assert service["selector"].items() <= labels.items()
-    assert deployment["selector"]["matchLabels"].items() <= labels.items()
-    assert [(port["port"], port["targetPort"]) for port in service["ports"]] == [(8443, "grpc")]
 
 
 def test_image_runs_as_nobody_and_knows_its_signals(dockerfile: str, container: Manifest) -> None:

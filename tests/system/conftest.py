@@ -10,7 +10,6 @@ PACKAGES = {
     "age": "age",
     "aws": "awscli",
     "buildah": "buildah",
-    "kubectl": "kubernetes-client",
     "make": "make",
     "mmdebstrap": "mmdebstrap",
     "ssh-keygen": "openssh-client",

@@ -1,0 +1,36 @@
+"""The overlays as Kubernetes gets them, rendered once, and a copy of all manifests to put other overlays into."""
+
+import shutil
+from collections.abc import Callable
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.k8s.manifests import Manifest
+from tests.k8s.render import OVERLAYS, render
+
+Rendered = Callable[[str], list[Manifest]]
+AddOverlay = Callable[[str], Path]
+
+
+@pytest.fixture(scope="session")
+def rendered() -> Rendered:
+    """Return the manifests of an overlay by its name, as a copy that a test may change."""
+    once = cache(lambda name: render(OVERLAYS / name))
+    return lambda name: deepcopy(once(name))
+
+
+@pytest.fixture
+def add_overlay(tmp_path: Path) -> AddOverlay:
+    """Add an overlay to a copy of all manifests: given its kustomization, return its folder."""
+    overlays = Path(shutil.copytree(OVERLAYS.parent, tmp_path / "k8s")) / "overlays"
+
+    def add(kustomization: str) -> Path:
+        folder = overlays / "added"
+        folder.mkdir()
+        (folder / "kustomization.yaml").write_text(kustomization)
+        return folder
+
+    return add

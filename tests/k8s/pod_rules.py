@@ -1,0 +1,162 @@
+"""What a pod may not do, and what it must say. The first seven are the profile "restricted", and a little more."""
+
+from collections.abc import Iterator
+
+from tests.k8s.manifests import Manifest, Manifests, containers, pods
+
+VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+HOST_NAMESPACES = ("hostNetwork", "hostPID", "hostIPC")
+SECRET_MODE = 0o440
+
+
+def numeric_user(manifests: Manifests) -> Iterator[str]:
+    """A pod runs as a numeric user and group that are not root, and no container says otherwise."""
+    for owner, pod in pods(manifests):
+        context = pod.get("securityContext", {})
+        if context.get("runAsNonRoot") is not True:
+            yield f"{owner}: runAsNonRoot is not true"
+        yield from (f"{owner}: {key} is not above 0" for key in ("runAsUser", "runAsGroup") if not context.get(key))
+    for owner, container in containers(manifests):
+        context = container.get("securityContext", {})
+        if {"runAsUser", "runAsGroup", "runAsNonRoot"} & set(context):
+            yield f"{owner}: has a user of its own"
+
+
+def seccomp(manifests: Manifests) -> Iterator[str]:
+    """A pod makes only the system calls that its runtime takes for usual."""
+    for owner, pod in pods(manifests):
+        if pod.get("securityContext", {}).get("seccompProfile") != {"type": "RuntimeDefault"}:
+            yield f"{owner}: seccompProfile is not RuntimeDefault"
+
+
+def no_escalation(manifests: Manifests) -> Iterator[str]:
+    """A container's processes cannot get more rights than its first one has."""
+    for owner, container in containers(manifests):
+        context = container.get("securityContext", {})
+        if context.get("allowPrivilegeEscalation") is not False or context.get("privileged"):
+            yield f"{owner}: may gain privileges"
+
+
+def no_capabilities(manifests: Manifests) -> Iterator[str]:
+    """A container has none of root's capabilities."""
+    for owner, container in containers(manifests):
+        if container.get("securityContext", {}).get("capabilities") != {"drop": ["ALL"]}:
+            yield f"{owner}: does not drop ALL capabilities, or adds one"
+
+
+def no_host(manifests: Manifests) -> Iterator[str]:
+    """A pod shares no namespace and no port with its machine."""
+    for owner, pod in pods(manifests):
+        yield from (f"{owner}: {key}" for key in HOST_NAMESPACES if pod.get(key))
+    for owner, container in containers(manifests):
+        yield from (f"{owner}: hostPort" for port in container.get("ports", ()) if "hostPort" in port)
+
+
+def volume_kinds(manifests: Manifests) -> Iterator[str]:
+    """A pod mounts nothing of its machine."""
+    for owner, volume in _volumes(manifests):
+        kinds = set(volume) - {"name"}
+        if len(kinds) != 1 or not kinds <= VOLUMES:
+            yield f"{owner}: volume {volume['name']} is of kind {', '.join(sorted(kinds)) or 'none'}"
+
+
+def read_only_root(manifests: Manifests) -> Iterator[str]:
+    """A container writes only to what is mounted."""
+    for owner, container in containers(manifests):
+        if container.get("securityContext", {}).get("readOnlyRootFilesystem") is not True:
+            yield f"{owner}: its root can be written"
+
+
+def bounded_scratch(manifests: Manifests) -> Iterator[str]:
+    """What a pod may write of its own has a limit."""
+    for owner, volume in _volumes(manifests):
+        if "emptyDir" in volume and "sizeLimit" not in (volume["emptyDir"] or {}):
+            yield f"{owner}: volume {volume['name']} has no sizeLimit"
+
+
+def no_token(manifests: Manifests) -> Iterator[str]:
+    """No pod gets a token of Kubernetes, nor the addresses of its Services as variables."""
+    for manifest in manifests:
+        if manifest["kind"] == "ServiceAccount" and manifest.get("automountServiceAccountToken") is not False:
+            yield f"ServiceAccount/{manifest['metadata']['name']}: its token is mounted"
+    for owner, pod in pods(manifests):
+        for key in ("automountServiceAccountToken", "enableServiceLinks"):
+            if pod.get(key) is not False:
+                yield f"{owner}: {key} is not false"
+
+
+def own_account(manifests: Manifests) -> Iterator[str]:
+    """A pod runs as a ServiceAccount that is made for it, never as the namespace's default."""
+    known = {each["metadata"]["name"] for each in manifests if each["kind"] == "ServiceAccount"}
+    for owner, pod in pods(manifests):
+        if pod.get("serviceAccountName") not in known:
+            yield f"{owner}: serviceAccountName is not one of {sorted(known)}"
+
+
+def resources(manifests: Manifests) -> Iterator[str]:
+    """A container says how much processor and memory it needs, and has an upper limit of memory."""
+    for owner, container in containers(manifests):
+        given = container.get("resources", {})
+        wanted = {("requests", "cpu"), ("requests", "memory"), ("limits", "memory")}
+        missing = sorted((kind, name) for kind, name in wanted if name not in given.get(kind, {}))
+        yield from (f"{owner}: no {name} in resources.{kind}" for kind, name in missing)
+
+
+def pinned_image(manifests: Manifests) -> Iterator[str]:
+    """An image is of one release, never the latest."""
+    for owner, container in containers(manifests):
+        name = container["image"].rpartition("/")[2]
+        tag = name.partition("@")[0].partition(":")[2]
+        if "@sha256:" not in name and not tag[:1].isdigit():
+            yield f"{owner}: the image has no tag of a release"
+
+
+def named_registry(manifests: Manifests) -> Iterator[str]:
+    """An image comes from a registry that is named, so that no public one is asked for it; or is never fetched."""
+    for owner, container in containers(manifests):
+        host, slash, _ = container["image"].partition("/")
+        if not (slash and "." in host) and container.get("imagePullPolicy") != "Never":
+            yield f"{owner}: the image {container['image']} names no registry"
+
+
+def secrets_from_files(manifests: Manifests) -> Iterator[str]:
+    """No secret is an environment variable, which processes show and hand on."""
+    for owner, container in containers(manifests):
+        if any("secretRef" in source for source in container.get("envFrom", ())):
+            yield f"{owner}: envFrom a Secret"
+        for variable in container.get("env", ()):
+            if "secretKeyRef" in variable.get("valueFrom", {}):
+                yield f"{owner}: {variable['name']} comes from a Secret"
+
+
+def secret_modes(manifests: Manifests) -> Iterator[str]:
+    """A mounted Secret is read by the pod's user and group alone, and cannot be written."""
+    for owner, volume in _volumes(manifests):
+        secret = volume.get("secret")
+        if secret and secret.get("defaultMode", 0o644) & ~SECRET_MODE:
+            yield f"{owner}: volume {volume['name']} has mode {secret.get('defaultMode', 0o644):o}"
+
+
+def _volumes(manifests: Manifests) -> Iterator[tuple[str, Manifest]]:
+    for owner, pod in pods(manifests):
+        for volume in pod.get("volumes", ()):
+            yield owner, volume
+
+
+POD_RULES = (
+    numeric_user,
+    seccomp,
+    no_escalation,
+    no_capabilities,
+    no_host,
+    volume_kinds,
+    read_only_root,
+    bounded_scratch,
+    no_token,
+    own_account,
+    resources,
+    pinned_image,
+    named_registry,
+    secrets_from_files,
+    secret_modes,
+)

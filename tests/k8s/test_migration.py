@@ -1,0 +1,74 @@
+"""The migration Job, carried out: a real PostgreSQL, reached by what the Secret's file says."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.k8s.conftest import Rendered
+from tests.k8s.manifests import Manifest, of_kind
+from tests.support.postgres import new_database, start_postgres
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    """The URL of an empty database."""
+    with (
+        tempfile.TemporaryDirectory(prefix="pg-") as directory,
+        start_postgres(Path(directory)) as server,
+        new_database(server) as url,
+    ):
+        yield url
+
+
+@pytest.fixture
+def job(rendered: Rendered) -> Manifest:
+    """The only container of the migration."""
+    (manifest,) = of_kind(rendered("production"), "Job")
+    container: Manifest = manifest["spec"]["template"]["spec"]["containers"][0]
+    return container
+
+
+def test_job_makes_the_tables(job: Manifest, database: str, tmp_path: Path) -> None:
+    """The Job's arguments and variables bring an empty database to a schema, and change nothing a second time."""
+    service_file = tmp_path / "pg_service.conf"
+    service_file.write_text(_service(sa.make_url(database)))
+    first, second = _run(job, service_file), _run(job, service_file)
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr
+    assert first.stdout == second.stdout
+    engine = sa.create_engine(database)
+    assert "alembic_version" in sa.inspect(engine).get_table_names()
+    engine.dispose()
+
+
+def test_job_without_its_secret_fails(job: Manifest, tmp_path: Path) -> None:
+    """A Job whose Secret lacks the file fails, so that Kubernetes tries again, and says which setting it was."""
+    done = _run(job, tmp_path / "absent.conf")
+    assert done.returncode != 0
+    assert "IDENTITY_SERVICE_STORE_URL" in done.stderr
+
+
+def _run(job: Manifest, service_file: Path) -> subprocess.CompletedProcess[str]:
+    variables = {variable["name"]: variable["value"] for variable in job["env"]}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | variables
+    environment["PGSERVICEFILE"] = str(service_file)
+    return subprocess.run(
+        [sys.executable, "-m", "identity_service", *job["args"]],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def _service(url: sa.URL) -> str:
+    """Write libpq's file for a database: its URL names host, user and the like."""
+    given = {"host": url.host, "port": url.port, "user": url.username, "password": url.password, "dbname": url.database}
+    named = {name: value for name, value in {**given, **url.query}.items() if value}
+    return "\n".join(["[identity-service]", *(f"{name}={value}" for name, value in named.items()), ""])

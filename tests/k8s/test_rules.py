@@ -1,0 +1,171 @@
+"""Each rule of hardening finds what breaks it, in an overlay that keeps all of them."""
+
+from typing import Any
+
+import pytest
+
+from tests.k8s.conftest import Rendered
+from tests.k8s.manifests import Manifest, title
+from tests.k8s.rules import RULES
+
+SERVER = "Deployment/identity-service"
+SETTINGS = "ConfigMap/identity-service-settings"
+JOB = "Job/identity-service-migrate-0-1-0"
+POD = "spec.template.spec"
+CONTAINER = "spec.template.spec.containers.0"
+REMOVED = object()
+ROLE = {
+    "apiVersion": "rbac.authorization.k8s.io/v1",
+    "kind": "Role",
+    "metadata": {"name": "server", "namespace": "identity-service"},
+    "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}],
+}
+SECRET = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "password", "namespace": "identity-service"},
+    "stringData": {"password": "not-really-one"},
+}
+# Rule, overlay, manifest, place in it, and what stands there instead; without a manifest, one that is added.
+BREACHES: list[tuple[str, str, str | None, str, Any]] = [
+    ("numeric_user", "production", SERVER, f"{POD}.securityContext.runAsUser", 0),
+    ("numeric_user", "production", SERVER, f"{CONTAINER}.securityContext.runAsUser", 0),
+    ("numeric_user", "production", JOB, f"{POD}.securityContext.runAsNonRoot", REMOVED),
+    ("seccomp", "production", SERVER, f"{POD}.securityContext.seccompProfile", {"type": "Unconfined"}),
+    ("no_escalation", "production", SERVER, f"{CONTAINER}.securityContext.allowPrivilegeEscalation", REMOVED),
+    ("no_escalation", "production", SERVER, f"{CONTAINER}.securityContext.privileged", True),
+    ("no_capabilities", "production", JOB, f"{CONTAINER}.securityContext.capabilities.add", ["NET_ADMIN"]),
+    ("no_host", "production", SERVER, f"{POD}.hostNetwork", True),
+    ("no_host", "production", SERVER, f"{CONTAINER}.ports.0.hostPort", 8443),
+    ("volume_kinds", "production", SERVER, f"{POD}.volumes.0", {"name": "tls", "hostPath": {"path": "/etc"}}),
+    ("read_only_root", "production", JOB, f"{CONTAINER}.securityContext.readOnlyRootFilesystem", False),
+    ("bounded_scratch", "production", JOB, f"{POD}.volumes.1.emptyDir", {}),
+    ("no_token", "production", JOB, f"{POD}.automountServiceAccountToken", REMOVED),
+    ("no_token", "production", "ServiceAccount/identity-service", "automountServiceAccountToken", True),
+    ("own_account", "production", SERVER, f"{POD}.serviceAccountName", "default"),
+    ("resources", "production", SERVER, f"{CONTAINER}.resources.limits", REMOVED),
+    ("pinned_image", "production", SERVER, f"{CONTAINER}.image", "registry.example:5000/identity:latest"),
+    ("pinned_image", "production", SERVER, f"{CONTAINER}.image", "registry.example:5000/identity"),
+    ("named_registry", "production", JOB, f"{CONTAINER}.image", "identity-provisioning-service:0.1.0"),
+    ("named_registry", "local", SERVER, f"{CONTAINER}.imagePullPolicy", REMOVED),
+    ("secrets_from_files", "production", SERVER, f"{CONTAINER}.envFrom.0", {"secretRef": {"name": "store"}}),
+    (
+        "secrets_from_files",
+        "production",
+        JOB,
+        f"{CONTAINER}.env.0.valueFrom",
+        {"secretKeyRef": {"name": "store", "key": "url"}},
+    ),
+    ("secret_modes", "production", JOB, f"{POD}.volumes.0.secret.defaultMode", REMOVED),
+    ("probes", "production", SERVER, f"{CONTAINER}.livenessProbe.grpc.service", "readiness"),
+    ("probes", "production", SERVER, f"{CONTAINER}.startupProbe", REMOVED),
+    ("time_to_drain", "production", SERVER, f"{POD}.terminationGracePeriodSeconds", 25),
+    ("time_to_drain", "production", SERVER, f"{POD}.terminationGracePeriodSeconds", REMOVED),
+    ("one_writer", "local", SERVER, "spec.replicas", 2),
+    ("one_writer", "local", SERVER, "spec.strategy", {"type": "RollingUpdate"}),
+    ("rolls_without_a_gap", "production", SERVER, "spec.strategy.rollingUpdate.maxUnavailable", 1),
+    ("spread", "production", SERVER, f"{POD}.topologySpreadConstraints.0", REMOVED),
+    ("spread", "production", SERVER, f"{POD}.affinity", {}),
+    ("spread", "staging", SERVER, f"{POD}.affinity", {}),
+    ("disruption_budget", "production", "PodDisruptionBudget/identity-service", "spec.maxUnavailable", 0),
+    (
+        "disruption_budget",
+        "staging",
+        "PodDisruptionBudget/identity-service",
+        "spec.selector.matchLabels",
+        {"app.kubernetes.io/name": "other"},
+    ),
+    ("one_scaler", "production", SERVER, "spec.replicas", 3),
+    ("one_scaler", "production", "HorizontalPodAutoscaler/identity-service", "spec.minReplicas", REMOVED),
+    ("migration", "production", JOB, f"{CONTAINER}.image", "identity-provisioning-service:0.0.9"),
+    ("migration", "production", JOB, f"{CONTAINER}.args", ["sweep"]),
+    ("migration", "production", JOB, f"{CONTAINER}.env.0.value", "postgresql+psycopg:///?service=other"),
+    ("migration", "production", JOB, "spec.activeDeadlineSeconds", REMOVED),
+    (
+        "restricted_namespace",
+        "production",
+        "Namespace/identity-service",
+        "metadata.labels",
+        {"pod-security.kubernetes.io/enforce": "baseline"},
+    ),
+    ("default_deny", "production", "NetworkPolicy/default-deny", "spec.policyTypes", ["Ingress"]),
+    ("named_openings", "production", "NetworkPolicy/callers", "spec.ingress.0.from", REMOVED),
+    ("named_openings", "production", "NetworkPolicy/callers", "spec.ingress.0.from.0.namespaceSelector", {}),
+    ("named_openings", "production", "NetworkPolicy/dns", "spec.egress.0.ports", REMOVED),
+    ("named_openings", "production", "NetworkPolicy/aws", "spec.egress.0.ports.0.port", 80),
+    ("named_openings", "production", "NetworkPolicy/aws", "spec.egress.0.to.0.ipBlock.except", REMOVED),
+    ("openings_have_pods", "production", "NetworkPolicy/aws", "spec.podSelector.matchLabels", {"app": "identity"}),
+    ("needed_openings", "production", "NetworkPolicy/aws", "spec.egress", []),
+    ("needed_openings", "production", "NetworkPolicy/dns", "spec.egress", []),
+    ("needed_openings", "production", "NetworkPolicy/callers", "spec.ingress", []),
+    ("needed_openings", "production", "NetworkPolicy/monitoring", "spec.ingress", []),
+    ("needed_openings", "production", "NetworkPolicy/postgresql", "spec.podSelector.matchLabels.app", "server"),
+    ("headless", "production", "Service/identity-service", "spec.clusterIP", REMOVED),
+    ("headless", "production", "Service/identity-service", "spec.type", "LoadBalancer"),
+    (
+        "services_find_the_server",
+        "production",
+        "Service/identity-service",
+        "spec.selector",
+        {"app.kubernetes.io/name": "identity-service"},
+    ),
+    ("services_find_the_server", "production", "Service/identity-service", "spec.ports.0.targetPort", "health"),
+    ("monitored", "production", "ServiceMonitor/identity-service", "spec.endpoints.0.port", "grpc"),
+    ("monitored", "production", "Service/identity-service-metrics", "metadata.labels", {}),
+    ("one_namespace", "production", "Service/identity-service", "metadata.namespace", "default"),
+    ("one_namespace", "production", "Service/identity-service-metrics", "metadata.name", "identity-service"),
+    ("resolved", "production", SERVER, f"{CONTAINER}.envFrom.0.configMapRef.name", "identity-service-settings"),
+    ("resolved", "production", SERVER, f"{POD}.volumes.0.secret.secretName", "identity-service-tsl"),
+    ("mounts", "production", SERVER, f"{CONTAINER}.volumeMounts.0.mountPath", "/etc/tls"),
+    ("mounts", "local", SERVER, f"{POD}.volumes.0", REMOVED),
+    ("known_settings", "production", SETTINGS, "data.IDENTITY_SERVICE_DRAIN_SECOND", "25"),
+    ("no_secrets", "production", None, "", SECRET),
+    (
+        "no_secrets",
+        "production",
+        SETTINGS,
+        "data.IDENTITY_SERVICE_STORE_URL",
+        "postgresql+psycopg://identity:word@postgresql/identity",
+    ),
+    ("no_rights", "production", None, "", ROLE),
+    ("certificate_names", "production", "Certificate/identity-service", "spec.dnsNames", ["identity.example.org"]),
+    ("certificate_names", "production", "Certificate/identity-service", "spec.secretName", "other"),
+]
+
+
+def test_every_rule_has_a_breach() -> None:
+    """No rule is without a manifest that breaks it."""
+    assert set(RULES) == {breach[0] for breach in BREACHES}
+
+
+@pytest.mark.parametrize(("rule", "overlay", "where", "place", "value"), BREACHES)
+def test_rule_finds_its_breach(
+    rule: str, overlay: str, where: str | None, place: str, value: Any, rendered: Rendered
+) -> None:
+    """A rule says something of a manifest that breaks it, and did not say it before."""
+    manifests = rendered(overlay)
+    before = set(RULES[rule](manifests))
+    if where is None:
+        manifests.append(value)
+    else:
+        _change(_find(manifests, where), place, value)
+    assert set(RULES[rule](manifests)) - before
+
+
+def _find(manifests: list[Manifest], where: str) -> Manifest:
+    """Return a manifest by its title; that of the settings ends in a hash."""
+    (found,) = [
+        each for each in manifests if title(each) == where or (where == SETTINGS and title(each).startswith(where))
+    ]
+    return found
+
+
+def _change(manifest: Manifest, place: str, value: Any) -> None:
+    *way, last = [int(step) if step.isdigit() else step for step in place.split(".")]
+    part: Any = manifest
+    for step in way:
+        part = part[step]
+    if value is REMOVED:
+        del part[last]
+    else:
+        part[last] = value
