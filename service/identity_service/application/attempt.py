@@ -185,6 +185,7 @@ class _Attempt:
             journal=self._journal,
             mints=self._mints,
             secrets=secrets,
+            team=self._intent.team,
             is_stopping=self._is_stopping,
         )
         await executor.run(self._intent.plan if self._claim.outcome is None else only_mints(self._intent.plan))

@@ -1,7 +1,7 @@
 """The executor: carries out a plan round by round, and notes what was done."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ from identity_service.application.mints import Mints
 from identity_service.application.ports import Answer, IamAccount, Receipt
 from identity_service.domain import tags
 from identity_service.domain.entities import GroupDetails, UserRecord
-from identity_service.domain.errors import IamError, IamErrorKind, IdentityError, Reason
+from identity_service.domain.errors import IamError, IamErrorKind, IdentityError, Reason, Resource
 from identity_service.domain.minting import CLOCK_TOLERANCE
 from identity_service.domain.names import name_key
 from identity_service.domain.outcome import ExecutedStep
@@ -27,6 +27,7 @@ from identity_service.domain.steps import (
     CreatePolicy,
     CreateUser,
     CreateVirtualMfaDevice,
+    DeletePolicy,
     DeleteVirtualMfaDevice,
     EnableMfaDevice,
     Step,
@@ -41,7 +42,8 @@ class Executor:
     """Carries out a plan in one account, as long as the lease holds.
 
     Every step converges: one that an earlier attempt has done is done already. What cannot converge is minted by
-    `mints`. `is_stopping` tells that the server wants to end soon: no further round is begun then.
+    `mints`. `team` is whom the plan was authorized for. `is_stopping` tells that the server wants to end soon: no
+    further round is begun then.
     """
 
     def __init__(
@@ -52,9 +54,11 @@ class Executor:
         journal: Journal,
         mints: Mints,
         secrets: SecretInputs,
+        team: str,
         is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._account = account
+        self._team = team
         self._lease = lease
         self._journal = journal
         self._mints = mints
@@ -82,19 +86,36 @@ class Executor:
                     raise result
 
     async def _may_go_on(self, plan: Plan) -> None:
-        """Refuse the next round if the server stops, or if the user is not the one that the plan was made for.
+        """Refuse the next round if the server stops, or if the target is not the one that the plan was made for.
 
         A user that was deleted and made again has the same name and ARN, another id, and perhaps another owner. One
-        that is gone is no danger: nothing can be done to it.
+        that is gone is no danger: nothing can be done to it. Between the plan and now, which may be days where a
+        request is repeated, another team may have adopted the user, or made a policy of the same ARN.
         """
         self._lease.require()
         if self._is_stopping():
             raise IdentityError(Reason.SHUTTING_DOWN, "the server is shutting down", retry_after=1.0)
+        await self._require_same_user(plan)
+        for step in plan.steps:
+            if isinstance(step, DeletePolicy):
+                policy = await self._account.get_policy_details(step.policy_arn)
+                self._require_not_anothers(policy.tags if policy else {}, Resource("iam:Policy", step.policy_arn))
+
+    async def _require_same_user(self, plan: Plan) -> None:
         if not plan.user_id:
             return
         user = await self._account.get_user(plan.target.name)
-        if user is not None and user.user_id != plan.user_id:
+        if user is None:
+            return
+        if user.user_id != plan.user_id:
             raise IdentityError(Reason.CONFLICT, "the user was deleted and made again by somebody else")
+        # A pending device stands beside the user, and is its own owner's, whoever has the user.
+        if not all(isinstance(step, DeleteVirtualMfaDevice) for step in plan.steps):
+            self._require_not_anothers(user.tags, Resource("iam:User", user.user_name))
+
+    def _require_not_anothers(self, held: Mapping[str, str], resource: Resource) -> None:
+        if tags.owner_of(held) not in ("", self._team):
+            raise IdentityError(Reason.NOT_OWNER, f"{resource.name} is another team's by now", resource=resource)
 
     async def _is_behind_a_rename(self, plan: Plan, step: Step, failure: Exception) -> bool:
         """Tell whether a step misses its user since an earlier sending has renamed it; it counts as done then.

@@ -109,6 +109,16 @@ async def test_a_refused_adoption_goes_on_with_the_same_request(world: World) ->
     assert await owner(world) == BOT.team
 
 
+async def test_an_old_request_takes_nobody_from_another_team(world: World) -> None:
+    """A failed adoption that is repeated after another team's adoption has succeeded is NOT_OWNER."""
+    world.iam.inject("iam:TagUser", replace_action(THROTTLED, "iam:TagUser"))
+    request_id = "6fd1b8ee-64e1-4a5b-9d6e-2f4f6d0c9f01"
+    assert (await world.refused(ADOPT, request_id=request_id)).reason is Reason.THROTTLED
+    await world.do(ADOPT, caller=OTHER)
+    assert (await world.refused(ADOPT, request_id=request_id)).reason is Reason.NOT_OWNER
+    assert await owner(world) == OTHER.team
+
+
 async def test_no_other_change_takes_what_nobody_owns(world: World) -> None:
     """Only an adoption may be about a user without an owner."""
     for body in (UserDeletion("ana"), UserChange("ana")):

@@ -36,7 +36,7 @@ from identity_service.domain.request import (
 from identity_service.domain.secret import Secret
 from tests.contract.fake_iam import ALLOW_NOTHING
 from tests.unit.application.fakes import COPY, OTHER
-from tests.unit.application.worlds import DENIED, OWNED, World, replace_action
+from tests.unit.application.worlds import DENIED, OWNED, THROTTLED, World, replace_action
 
 READ = json.dumps(
     {
@@ -333,6 +333,23 @@ async def test_policies_are_made_and_deleted(world: World) -> None:
     assert (await world.refused(PolicyDeletion(arn), caller=OTHER)).reason is Reason.NOT_OWNER
     await world.do(PolicyDeletion(arn))
     assert await world.iam.get_policy(arn) is None
+
+
+async def test_an_old_request_deletes_no_policy_of_another_team(world: World) -> None:
+    """A failed deletion that is repeated when another team has a policy of the same ARN by now is NOT_OWNER."""
+    new_policy = PolicyCreation(NewPolicy("Audit", READ))
+    await world.do(new_policy)
+    deletion = PolicyDeletion("arn:aws:iam::123456789012:policy/Audit")
+    world.iam.inject("iam:DeletePolicy", replace_action(THROTTLED, "iam:DeletePolicy"))
+    request_id = "0b7c6f0e-5a53-4f27-9a0e-2d4f1f6f3c11"
+    assert (await world.refused(deletion, request_id=request_id)).reason is Reason.THROTTLED
+    await world.do(deletion)
+    await world.do(new_policy, caller=OTHER)
+    assert (await world.refused(deletion, request_id=request_id)).reason is Reason.NOT_OWNER
+    policy = await world.iam.get_policy_details(deletion.policy_arn)
+    assert policy is not None
+    assert policy.tags[tags.OWNER] == OTHER.team
+
 
 
 async def test_a_policy_that_is_too_long_is_refused(world: World) -> None:
