@@ -430,6 +430,17 @@ async def test_only_its_team_sees_an_operation(bulk: Bulk) -> None:
     assert [each.operation_id for each in (await bulk.service.list(BOT, "", 0, "")).items] == [operation_id]
 
 
+@pytest.mark.parametrize("validate_only", [False, True])
+async def test_nobody_borrows_the_rights_of_a_colleague(bulk: Bulk, validate_only: bool) -> None:
+    """Users are made in the name of whoever made the draft, so nobody else of the team appends any to it."""
+    colleague = replace(OTHER, team=BOT.team)
+    operation_id = await bulk.draft(user("ann"))
+    request = asked(validate_only=validate_only)
+    error = await refusal(bulk.service.append(colleague, request, operation_id, 1, (user("bo"),)))
+    assert error.reason is Reason.CALLER_NOT_ALLOWED
+    assert (await bulk.service.get(colleague, "", operation_id)).progress.total == 1
+
+
 @pytest.mark.parametrize(
     ("action", "ask"),
     [

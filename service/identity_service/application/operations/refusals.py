@@ -6,6 +6,7 @@ from identity_service.domain.operation import MAXIMUM_USERS, OperationState
 from identity_service.domain.plan import Problem
 
 __all__ = [
+    "anothers_draft",
     "invalid",
     "name_taken",
     "not_found",
@@ -25,6 +26,11 @@ def not_found(operation_id: str) -> IdentityError:
     return IdentityError(
         Reason.OPERATION_NOT_FOUND, "there is no such operation", resource=Resource("Operation", operation_id)
     )
+
+
+def anothers_draft() -> IdentityError:
+    """Say that only whoever made a draft appends to it."""
+    return IdentityError(Reason.CALLER_NOT_ALLOWED, "users are appended by the caller who made the draft")
 
 
 def wrong_state(state: OperationState, words: str) -> IdentityError:

@@ -98,8 +98,11 @@ class Operations:
         sequence_number: int,
         changes: tuple[UserChange, ...],
     ) -> int:
-        """Append users to a draft; return how many it has then. Raises IdentityError."""
+        """Append users to a draft of the caller's own; return how many it has then. Raises IdentityError."""
         operation = await self._find(caller, "AppendUsers", request.account_id, operation_id)
+        # They are made with the rights of whoever made the draft, so nobody else says who they are.
+        if operation.caller.id != caller.id:
+            raise refusals.anothers_draft()
         violations = violations_of(changes, sealed=bool(operation.recipients))
         if violations:
             raise refusals.invalid(*violations)
