@@ -179,6 +179,9 @@ def _list(unit: Unit, account_id: str, team: str, size: int, after: str) -> Page
     key = sa.tuple_(operations.c.created_at, operations.c.operation_id)
     query = sa.select(operations).where(of_team)
     if after:
+        # PostgreSQL takes no NUL, and it is the caller's to write.
+        if "\0" in after:
+            raise refusals.wrong_page_token()
         last = sa.select(operations.c.created_at).where(of_team, operations.c.operation_id == after)
         created_at = unit.connection.execute(last).scalar_one_or_none()
         if created_at is None:

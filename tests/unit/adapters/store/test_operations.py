@@ -523,6 +523,13 @@ async def test_operations_are_listed_newest_first_to_their_team(world: World, st
     assert (error.reason, error.field_violations[0].field) == (Reason.INVALID_FIELD, "page_token")
 
 
+@pytest.mark.parametrize("token", ["\0", "x", "٣"])
+async def test_a_page_token_that_is_no_id_is_refused(store: SqlOperationStore, token: str) -> None:
+    """A token that no page has answered is the caller's mistake, and no failure of the store."""
+    error = await refusal(store.list(ACCOUNT, TEAM, 2, token))
+    assert (error.reason, error.field_violations[0].field) == (Reason.INVALID_FIELD, "page_token")
+
+
 async def test_a_page_of_results_is_no_larger_than_a_message(
     store: SqlOperationStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
