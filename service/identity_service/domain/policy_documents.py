@@ -5,6 +5,7 @@ Rules: AWS, "Grammar of the IAM JSON policy language" and "IAM and AWS STS quota
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 
@@ -33,21 +34,26 @@ def violations(document: str) -> tuple[str, ...]:
     try:
         parsed = json.loads(document, object_pairs_hook=_without_duplicates)
     except _DuplicateKeyError as error:
-        return (f"has the key {error} twice in one object",)
+        return (_tellable(f"has the key {error} twice in one object"),)
     except (ValueError, RecursionError):
         return ("is not JSON",)
     if not CHARACTERS.fullmatch(document):
         return ("has characters that IAM does not take; write them as \\u escapes",)
     if not isinstance(parsed, dict):
         return ("is not a JSON object",)
-    return tuple(_document_violations(parsed))
+    return tuple(map(_tellable, _document_violations(parsed)))
+
+
+def _tellable(text: str) -> str:
+    """Write half a surrogate pair, which JSON can escape and UTF-8 cannot hold, as its escape."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _DuplicateKeyError(next(key for key in keys if keys.count(key) > 1))
+        times = Counter(key for key, _ in pairs)
+        raise _DuplicateKeyError(next(key for key in times if times[key] > 1))
     return result
 
 
@@ -183,7 +189,7 @@ def same_document(held: str | None, asked: str) -> bool:
         return False
     try:
         return bool(json.loads(held) == json.loads(asked))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

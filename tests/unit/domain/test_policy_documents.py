@@ -10,6 +10,7 @@ from identity_service.domain.policy_documents import (
     allows_every_action_or_resource,
     escalating_actions,
     may_allow,
+    same_document,
     size,
     violations,
 )
@@ -39,6 +40,24 @@ def document(*statements: object, **more: object) -> str:
 def test_a_good_document_has_no_violation(good: str) -> None:
     """What IAM takes is not refused."""
     assert violations(good) == ()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        r'{"Version":"2012-10-17","\ud800":1,"Statement":[]}',
+        r'{"Version":"2012-10-17","\ud800":1,"\ud800":2}',
+        document(STATEMENT | {"\ud800": 1}),
+    ],
+)
+def test_half_a_surrogate_pair_can_be_told(bad: str) -> None:
+    """What is said of a document goes into messages, rows and logs in UTF-8, which cannot hold every JSON string."""
+    assert "\\ud800" in " ".join(violations(bad)).encode("utf-8").decode("utf-8")
+
+
+def test_what_is_nested_too_deeply_is_the_same_as_nothing() -> None:
+    """A document that cannot be read is refused elsewhere, and is no fault where it is compared."""
+    assert not same_document(document(STATEMENT), "[" * 100_000)
 
 
 @pytest.mark.parametrize(
