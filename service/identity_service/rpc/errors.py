@@ -15,6 +15,8 @@ DOMAIN = "identity-provisioning"
 STATUS_METADATA_KEY = "grpc-status-details-bin"
 MAXIMUM_DETAILS_BYTES = 4500
 """gRPC drops an answer whose metadata has more than 8 KiB, and counts these bytes in base64."""
+MOST_VIOLATIONS = 250
+"""More never fit; what is over is left out before it costs anything, since a caller makes them by the ten thousand."""
 MAXIMUM_MESSAGE_CHARACTERS = 400
 MAXIMUM_VALUE_CHARACTERS = 800
 
@@ -83,7 +85,7 @@ def to_status(error: IdentityError) -> status_pb2.Status:
     message = _message(error)
     status = status_pb2.Status(code=STATUS_CODES[error.reason].value[0], message=message)
     bad_request = _bad_request(error)
-    violations_left_out = 0
+    violations_left_out = len(error.field_violations) - len(bad_request.field_violations)
     while True:
         details = [_error_info(error, violations_left_out), *_other_details(error)]
         if bad_request.field_violations:
@@ -111,7 +113,7 @@ def _error_info(error: IdentityError, violations_left_out: int) -> error_details
 
 def _bad_request(error: IdentityError) -> error_details_pb2.BadRequest:
     bad_request = error_details_pb2.BadRequest()
-    for violation in error.field_violations:
+    for violation in error.field_violations[:MOST_VIOLATIONS]:
         bad_request.field_violations.add(field=violation.field, description=violation.message)
     return bad_request
 

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from identity_provisioning.v1.error_pb2 import ErrorReason
 from identity_provisioning.v1.user_service_pb2 import DeleteUserRequest
 from identity_service.domain.errors import FieldViolation, IdentityError, QuotaViolation, Reason, Resource
+from identity_service.rpc import errors
 from identity_service.rpc.errors import STATUS_CODES, to_status
 from tests.unit.rpc.support import REQUEST_ID, RunningServer, details_of, failure, status_of
 
@@ -99,6 +101,25 @@ async def test_more_violations_than_metadata_holds_are_cut_and_counted(server: R
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert kept > 20
     assert int(details["ErrorInfo"].metadata["violations_left_out"]) == 300 - kept
+
+
+def test_ten_thousands_of_violations_cost_no_more_than_hundreds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request of 64 KiB can be wrong in 32,000 places; the event loop packs its answer some hundred times at most."""
+    packed: list[int] = []
+
+    def pack(status: Any, details: list[Any]) -> None:
+        packed.append(len(details))
+        real(status, details)
+
+    real = errors._pack
+    monkeypatch.setattr(errors, "_pack", pack)
+    violations = tuple(FieldViolation(f"users[{index}]", "wrong") for index in range(1_000))
+    status = to_status(IdentityError(Reason.INVALID_FIELD, "many", field_violations=violations))
+    details = details_of(status)
+    kept = len(details["BadRequest"].field_violations)
+    assert kept > 20
+    assert int(details["ErrorInfo"].metadata["violations_left_out"]) == 1_000 - kept
+    assert len(packed) < 300
 
 
 @pytest.mark.parametrize("text", ["x" * 20_000, "ä" * 20_000])
