@@ -60,7 +60,8 @@ class MutationService:
         row = await self._ledger.find(asked.key)
         if row is None:
             return await self._begin(asked)
-        if row.intent.fingerprint != asked.fingerprint:
+        # The same words of a caller who has changed teams ask for something else: for the other team's user.
+        if (row.intent.fingerprint, row.intent.team) != (asked.fingerprint, asked.caller.team):
             raise request_id_reused()
         match row:
             case LedgerRow(state=RequestState.DONE, outcome=Outcome() as outcome):

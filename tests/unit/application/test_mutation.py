@@ -23,7 +23,7 @@ from identity_service.domain.request import (
 from identity_service.domain.secret import Secret
 from tests.contract.fake_iam import ALLOW_NOTHING, FakeIam
 from tests.unit.application.disturbances import Calm
-from tests.unit.application.fakes import OTHER
+from tests.unit.application.fakes import BOT, OTHER
 from tests.unit.application.worlds import DENIED, LOST, OWNED, THROTTLED, World, key_of, replace_action
 
 EVERYTHING = UserChange(
@@ -61,6 +61,18 @@ async def test_the_whole_wizard_makes_the_user_in_the_account(world: World) -> N
     assert outcome.credentials.password.password is not None
     assert outcome.credentials.password.password.reveal() == world.iam.passwords["ana"].reveal()
     assert outcome.sign_in_url == "https://123456789012.signin.aws.amazon.com/console"
+
+
+@pytest.mark.parametrize("reissue", [False, True])
+async def test_a_request_is_its_teams(world: World, reissue: bool) -> None:
+    """A caller who acts for another team by now gets nothing of what it asked for in the name of the one before."""
+    request_id = str(uuid4())
+    await world.do(EVERYTHING, request_id=request_id)
+    calls = len(world.iam.mutations)
+    moved = replace(BOT, team=OTHER.team)
+    error = await world.refused(EVERYTHING, caller=moved, request_id=request_id, reissue_secrets=reissue)
+    assert error.reason is Reason.REQUEST_ID_REUSED
+    assert len(world.iam.mutations) == calls
 
 
 async def test_what_is_done_is_what_was_planned(world: World) -> None:
