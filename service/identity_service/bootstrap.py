@@ -222,6 +222,7 @@ def _build(
     )
     operations = Operations(
         store=operation_store,
+        ledger=ledger,
         accounts=accounts,
         authorizer=authorizer,
         sealer=sealer,

@@ -105,13 +105,13 @@ class Claim:
 
 @dataclass(frozen=True)
 class Denial:
-    """A request that was refused, for the audit log."""
+    """A request that was refused, for the audit log; of an operation, the target is `operation/ID`."""
 
     caller_id: str
     team: str
     action: str
     account_id: str
-    target: Target
+    target: Target | str
     request_id: str
     reason: str
 

@@ -110,6 +110,7 @@ class Bulk:
         """Serve callers."""
         settings: dict[str, Any] = {
             "store": self.store,
+            "ledger": self.world.ledger,
             "accounts": FakeAccounts(self.world.iam),
             "authorizer": self.world.authorizer,
             "sealer": self.world.sealer,
@@ -428,6 +429,28 @@ async def test_only_its_team_sees_an_operation(bulk: Bulk) -> None:
         assert (await refusal(attempt)).reason is Reason.OPERATION_NOT_FOUND
     assert (await bulk.service.list(OTHER, "", 0, "")).items == ()
     assert [each.operation_id for each in (await bulk.service.list(BOT, "", 0, "")).items] == [operation_id]
+
+
+@pytest.mark.parametrize(
+    ("action", "ask"),
+    [
+        ("CreateOperation", lambda bulk, request, _: bulk.service.create(BOT, request, ())),
+        ("AppendUsers", lambda bulk, request, found: bulk.service.append(BOT, request, found, 1, (user("bo"),))),
+        ("StartOperation", lambda bulk, request, found: bulk.service.start(BOT, request, found, "")),
+        ("CancelOperation", lambda bulk, request, found: bulk.service.cancel(BOT, request, found)),
+    ],
+)
+async def test_whoever_may_not_change_an_operation_is_audited(
+    bulk: Bulk, action: str, ask: Callable[[Bulk, OperationRequest, str], Any]
+) -> None:
+    """A refusal leaves its line, as that of every other mutation does."""
+    operation_id, request = await bulk.draft(user("ann")), asked()
+    bulk.world.authorizer.forbidden_actions.add(action)
+    await refusal(ask(bulk, request, operation_id))
+    (denial,) = bulk.world.ledger.denials
+    target = "operation/" if action == "CreateOperation" else f"operation/{operation_id}"
+    assert (denial.action, denial.target, denial.request_id) == (action, target, request.request_id)
+    assert (denial.caller_id, denial.account_id, denial.reason) == (BOT.id, "123456789012", "CALLER_NOT_ALLOWED")
 
 
 @pytest.mark.parametrize("validate_only", [False, True])

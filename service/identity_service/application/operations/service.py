@@ -3,13 +3,14 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Protocol
 
 from identity_service.application.failures import explain
 from identity_service.application.fingerprint import digest_of
-from identity_service.application.ledger import RequestKey
+from identity_service.application.ledger import Denial, RequestKey
 from identity_service.application.operations import refusals
 from identity_service.application.operations.ports import (
     Batch,
@@ -49,6 +50,13 @@ class OperationRequest:
     validate_only: bool = False
 
 
+class RecordsDenials(Protocol):
+    """What operations need of the ledger."""
+
+    async def record_denial(self, denial: Denial) -> None:
+        """Audit a refusal."""
+
+
 class Operations:
     """Answers callers. What runs is carried out by the runners of all replicas."""
 
@@ -56,6 +64,7 @@ class Operations:
         self,
         *,
         store: OperationStore,
+        ledger: RecordsDenials,
         accounts: Accounts,
         authorizer: Authorizer,
         sealer: Sealer,
@@ -65,6 +74,7 @@ class Operations:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
+        self._ledger = ledger
         self._accounts = accounts
         self._authorizer = authorizer
         self._sealer = sealer
@@ -76,7 +86,8 @@ class Operations:
 
     async def create(self, caller: Caller, request: OperationRequest, recipients: tuple[str, ...]) -> Operation:
         """Make a draft. Raises IdentityError."""
-        account = self._may_ask(caller, "CreateOperation", request.account_id)
+        async with self._audited(caller, "CreateOperation", request):
+            account = self._may_ask(caller, "CreateOperation", request.account_id)
         self._sealer.check(recipients)
         new = NewOperation(
             operation_id=str(uuid.uuid4()),
@@ -99,10 +110,11 @@ class Operations:
         changes: tuple[UserChange, ...],
     ) -> int:
         """Append users to a draft of the caller's own; return how many it has then. Raises IdentityError."""
-        operation = await self._find(caller, "AppendUsers", request.account_id, operation_id)
-        # They are made with the rights of whoever made the draft, so nobody else says who they are.
-        if operation.caller.id != caller.id:
-            raise refusals.anothers_draft()
+        async with self._audited(caller, "AppendUsers", request, operation_id):
+            operation = await self._find(caller, "AppendUsers", request.account_id, operation_id)
+            # They are made with the rights of whoever made the draft, so nobody else says who they are.
+            if operation.caller.id != caller.id:
+                raise refusals.anothers_draft()
         violations = violations_of(changes, sealed=bool(operation.recipients))
         if violations:
             raise refusals.invalid(*violations)
@@ -119,8 +131,9 @@ class Operations:
         self, caller: Caller, request: OperationRequest, operation_id: str, expected_plan_digest: str
     ) -> Operation:
         """Let an operation be planned or run, if the account can take all its users. Raises IdentityError."""
-        operation = await self._find(caller, "StartOperation", request.account_id, operation_id)
-        self._authorizer.may_ask(caller, PROVISION_USER, operation.account_id, None)
+        async with self._audited(caller, "StartOperation", request, operation_id):
+            operation = await self._find(caller, "StartOperation", request.account_id, operation_id)
+            self._authorizer.may_ask(caller, PROVISION_USER, operation.account_id, None)
         start = Start(operation.operation_id, request.request_id, request.validate_only, expected_plan_digest)
         if operation.state in (OperationState.DRAFT, OperationState.PLANNED):
             start = replace(start, quota_uses=await self._plan_quotas(operation))
@@ -149,7 +162,8 @@ class Operations:
 
     async def cancel(self, caller: Caller, request: OperationRequest, operation_id: str) -> Operation:
         """Let nothing more be begun. Raises IdentityError."""
-        operation = await self._find(caller, "CancelOperation", request.account_id, operation_id)
+        async with self._audited(caller, "CancelOperation", request, operation_id):
+            operation = await self._find(caller, "CancelOperation", request.account_id, operation_id)
         if request.validate_only:
             return operation
         return await self._store.cancel(operation.operation_id) or operation
@@ -188,6 +202,27 @@ class Operations:
             yield
         finally:
             self._watchers -= 1
+
+    @asynccontextmanager
+    async def _audited(
+        self, caller: Caller, action: str, request: OperationRequest, operation_id: str = ""
+    ) -> AsyncIterator[None]:
+        """Leave it in the audit log where a caller may not change an operation, as with every other mutation."""
+        try:
+            yield
+        except IdentityError as error:
+            if error.reason is Reason.CALLER_NOT_ALLOWED:
+                denial = Denial(
+                    caller_id=caller.id,
+                    team=caller.team,
+                    action=action,
+                    account_id=self._accounts.get(request.account_id).account_id,
+                    target=f"operation/{operation_id}",
+                    request_id=request.request_id,
+                    reason=error.reason.name,
+                )
+                await self._ledger.record_denial(denial)
+            raise
 
     def _may_ask(self, caller: Caller, action: str, account_id: str) -> IamAccount:
         account = self._accounts.get(account_id)
