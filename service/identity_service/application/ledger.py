@@ -169,12 +169,14 @@ class Ledger(Protocol):
     async def find(self, key: RequestKey) -> LedgerRow | None:
         """Return what is known of a request."""
 
-    async def begin(self, intent: Intent) -> Claim:
+    async def begin(self, intent: Intent, planned_since: float | None = None) -> Claim:
         """Write row, lock and audit intent, or nothing.
 
+        `planned_since` is the monotonic time before the pre-image was read: where another request for the target has
+        ended since, the pre-image is not true any more, and an undo by it would take that request's doings back.
         A row of the same key that is UNDONE_RETRYABLE and has the intent's row_id runs again with the new intent, its
         mints kept. Raises IdentityError IN_PROGRESS if the row is another one, or in another state, or if another
-        request holds the lock on the target.
+        request holds the lock on the target, or has held it since.
         """
 
     async def take_over(self, key: RequestKey) -> Claim | None:

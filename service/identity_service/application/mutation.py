@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -30,11 +31,19 @@ from identity_service.domain.request import Mutation
 class MutationService:
     """Runs every mutation of users, groups and policies."""
 
-    def __init__(self, *, accounts: Accounts, authorizer: Authorizer, attempts: Attempts) -> None:
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        authorizer: Authorizer,
+        attempts: Attempts,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._accounts = accounts
         self._attempts = attempts
         self._ledger = attempts.ledger
         self._sealer = attempts.sealer
+        self._monotonic = monotonic
         self._gate = Gate(authorizer, attempts.ledger)
         self._targets = KeyedLocks()
         self._running: set[RequestKey] = set()
@@ -74,8 +83,8 @@ class MutationService:
                 return await self._take_over(asked, row)
 
     async def _begin(self, asked: _Asked) -> Outcome:
-        row_id = new_row_id()
-        return await self._carry_out(asked, row_id, await self._plan_to_run(asked, row_id, None))
+        row_id, since = new_row_id(), self._monotonic()
+        return await self._carry_out(asked, row_id, await self._plan_to_run(asked, row_id, None), planned_since=since)
 
     async def _begin_again(self, asked: _Asked, row: LedgerRow, failure: Failure) -> Outcome:
         """Run a request again that was undone, under the same row: its user's row tag stays the same."""
@@ -86,8 +95,10 @@ class MutationService:
             return await self._carry_out(asked, row_id, planned, resumed=True)
         if row.look_again:
             await self._attempts.undo_again(asked.account, await self._ledger.begin(row.intent), failure)
+        since = self._monotonic()
         planned = await self._plan_to_run(asked, row_id, row)
-        return await self._carry_out(asked, row_id, replace(planned, before=_seen_before(planned.before, row)))
+        planned = replace(planned, before=_seen_before(planned.before, row))
+        return await self._carry_out(asked, row_id, planned, planned_since=since)
 
     async def _take_over(self, asked: _Asked, row: LedgerRow) -> Outcome:
         """Go on with a request whose attempt has died, in its stored direction and with what was authorized."""
@@ -140,7 +151,13 @@ class MutationService:
         return planned
 
     async def _carry_out(
-        self, asked: _Asked, row_id: str, planned: PlannedMutation, *, resumed: bool = False
+        self,
+        asked: _Asked,
+        row_id: str,
+        planned: PlannedMutation,
+        *,
+        planned_since: float | None = None,
+        resumed: bool = False,
     ) -> Outcome:
         mutation = asked.mutation
         intent = Intent(
@@ -157,7 +174,7 @@ class MutationService:
             sign_in_url=planned.sign_in_url,
         )
         secrets = secrets_of(mutation.body, planned.plan, planned.password_policy)
-        claim = await self._ledger.begin(intent)
+        claim = await self._ledger.begin(intent, planned_since)
         return await self._attempts.carry_out(asked.account, claim, secrets, resumed=resumed)
 
     async def _has_begun_since(self, asked: _Asked, row: LedgerRow | None) -> bool:

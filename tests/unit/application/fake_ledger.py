@@ -127,7 +127,7 @@ class FakeLedger:
 
         return await self._unit("find", find)
 
-    async def begin(self, intent: Intent) -> Claim:
+    async def begin(self, intent: Intent, planned_since: float | None = None) -> Claim:
         """Write row and lock, or nothing."""
 
         def begin() -> Claim:
@@ -140,6 +140,8 @@ class FakeLedger:
                 or self._is_leased(row)
                 or row.intent.row_id != intent.row_id
             ):
+                raise _in_progress()
+            if intent.snapshot and planned_since is not None and self._has_changed_since(row, planned_since):
                 raise _in_progress()
             self._lock(row, intent.row_id)
             self._rows[intent.key] = row
@@ -375,6 +377,11 @@ class FakeLedger:
         if not self._may_lock(row.target, row_id):
             raise _in_progress()
         self._locks[row.target] = row_id
+
+    def _has_changed_since(self, row: _Row, planned_since: float) -> bool:
+        since = self._now() - timedelta(seconds=self._monotonic() - planned_since)
+        others = [other for other in self._rows.values() if other is not row and other.target == row.target]
+        return any(other.updated_at > since for other in others)
 
     def _may_lock(self, target: tuple[str, str], row_id: str) -> bool:
         holder = self._locks.get(target)

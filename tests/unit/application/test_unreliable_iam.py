@@ -121,8 +121,8 @@ async def test_a_namesake_made_after_the_plan_is_not_touched(world: World, body:
     world.iam.add_user("ana", tags=OWNED)
     begin = world.ledger.begin
 
-    async def rival_comes_first(intent: Intent) -> Claim:
-        claim = await begin(intent)
+    async def rival_comes_first(intent: Intent, planned_since: float | None = None) -> Claim:
+        claim = await begin(intent, planned_since)
         await remake(world, OTHER.team)
         return claim
 

@@ -351,7 +351,6 @@ async def test_an_old_request_deletes_no_policy_of_another_team(world: World) ->
     assert policy.tags[tags.OWNER] == OTHER.team
 
 
-
 async def test_a_policy_that_is_too_long_is_refused(world: World) -> None:
     """A managed policy has 6,144 characters at most."""
     long = READ.replace("arn:aws:s3:::b/*", "arn:aws:s3:::" + "b" * 6144)

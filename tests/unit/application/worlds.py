@@ -211,7 +211,9 @@ class World:
         work = OwnedWork(maximum=100)
         attempts = Attempts(ledger, self.sealer, settling, lambda: self.stopping)
         accounts = FakeAccounts(account)
-        service = MutationService(accounts=accounts, authorizer=self.authorizer, attempts=attempts)
+        service = MutationService(
+            accounts=accounts, authorizer=self.authorizer, attempts=attempts, monotonic=self.clock.monotonic
+        )
         worker = Worker(
             accounts=accounts,
             ledger=ledger,

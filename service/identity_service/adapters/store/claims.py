@@ -26,6 +26,7 @@ SECOND_LOOK_CANDIDATES = 10
 """How many requests are tried for one second look; more than one, since a row may turn out to be unreadable."""
 
 TARGET_BUSY = "another change of this user, group or policy is running"
+TARGET_CHANGED = "another change of this user was made while this one was planned"
 REQUEST_RUNS = "the same request is running"
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -53,7 +54,9 @@ class Claims:
         self._terms = terms
         self._monotonic = monotonic
 
-    def begin(self, unit: Unit, intent: Intent, columns: Mapping[str, object]) -> Claim:
+    def begin(
+        self, unit: Unit, intent: Intent, columns: Mapping[str, object], planned_since: float | None = None
+    ) -> Claim:
         """Write row, lock and audit intent. `columns` are the intent's, encoded.
 
         Raises:
@@ -62,6 +65,8 @@ class Claims:
         row = self._begin_new(unit, intent, columns) or self._begin_again(unit, intent, columns)
         if not _lock_target(unit, row):
             raise in_progress(TARGET_BUSY)
+        if intent.snapshot and planned_since is not None and _has_changed_since(unit, row, planned_since):
+            raise in_progress(TARGET_CHANGED)
         audit.append_intent(unit, intent)
         return self._claim(unit, row, intent)
 
@@ -224,6 +229,18 @@ def _lock_target(unit: Unit, row: Row) -> bool:
         return False
     unit.connection.execute(locks.update().where(is_target).values(row_id=row["row_id"]))
     return True
+
+
+def _has_changed_since(unit: Unit, row: Row, planned_since: float) -> bool:
+    """Tell whether another request for a target has ended since a monotonic time; to be asked with the lock held."""
+    since = unit.now - timedelta(seconds=unit.started - planned_since)
+    ended = sa.exists().where(
+        requests.c.updated_at > since,
+        requests.c.account_id == row["account_id"],
+        requests.c.target_key == row["target_key"],
+        requests.c.row_id != row["row_id"],
+    )
+    return bool(unit.connection.execute(sa.select(ended)).scalar_one())
 
 
 def _has_left(unit: Unit, holder: str) -> bool:

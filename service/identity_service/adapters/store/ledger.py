@@ -107,14 +107,15 @@ class SqlLedger:
 
         return await self.units.run("find", find)
 
-    async def begin(self, intent: Intent) -> Claim:
-        """Write row, lock and audit intent, or nothing.
+    async def begin(self, intent: Intent, planned_since: float | None = None) -> Claim:
+        """Write row, lock and audit intent, or nothing; `planned_since` is when its pre-image began to be read.
 
         Raises:
             IdentityError: IN_PROGRESS.
         """
         columns = rows.encode_intent(intent)
-        return self._hold(await self.units.run("begin", lambda unit: self._claims.begin(unit, intent, columns)))
+        begun = await self.units.run("begin", lambda unit: self._claims.begin(unit, intent, columns, planned_since))
+        return self._hold(begun)
 
     async def take_over(self, key: RequestKey) -> Claim | None:
         """Claim an abandoned request; None if it is not abandoned any more. A second look is scheduled with it."""

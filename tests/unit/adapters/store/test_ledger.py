@@ -39,6 +39,20 @@ async def test_a_begun_request_runs(ledger: SqlLedger, make_intent: MakeIntent, 
     assert await ledger.find(intent.key) == row_of(intent)
 
 
+async def test_a_pre_image_older_than_another_change_is_refused(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent, user: UserRecord
+) -> None:
+    """What was planned before another request for the user had ended does not begin."""
+    snapshot = UserSnapshot(user=user)
+    claim = await ledger.begin(make_intent(snapshot=snapshot), world.clock.monotonic)
+    await ledger.succeed(claim.lease, Outcome())
+    late = make_intent("row-2", request_id="6f1c0e9e-0f63-4e0b-9d4f-0a4f3b5d8a02", snapshot=snapshot)
+    await assert_in_progress(ledger.begin(late, world.clock.monotonic - 5))
+    assert await ledger.find(late.key) is None
+    await ledger.begin(late, world.clock.monotonic)
+    assert await ledger.find(late.key) == row_of(late)
+
+
 async def test_a_claim_holds_what_an_attempt_needs(ledger: SqlLedger, world: World, make_intent: MakeIntent) -> None:
     """The claim of a new request has the intent as it was given, a whole lease and the database's time."""
     intent = make_intent()

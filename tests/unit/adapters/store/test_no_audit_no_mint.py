@@ -57,10 +57,10 @@ class BreakingLedger(SqlLedger):
             self._method = ""
             self.broken.enter_context(self._breaking())
 
-    async def begin(self, intent: Intent) -> Claim:
+    async def begin(self, intent: Intent, planned_since: float | None = None) -> Claim:
         """Write the intent, or break."""
         self._arrive("begin")
-        return await super().begin(intent)
+        return await super().begin(intent, planned_since)
 
     async def begin_mint(self, lease: Lease, kind: MintKind) -> Mint:
         """Write that a mint begins, or break."""
