@@ -19,6 +19,9 @@ from identity_service.rpc.fields import indexed, present_messages
 from identity_service.rpc.patterns import PATTERNS
 
 CONTRACT = "contract.binpb"
+MOST_PARTS = 5_000
+"""Up to so many values in a request everything that is wrong is looked for: each violation takes a tenth of a
+millisecond, on the event loop, and nobody reads more than some dozens. Of larger ones the first one found is told."""
 UNKNOWN_FIELD = "this server does not know a field of this number"
 
 
@@ -42,9 +45,18 @@ class RequestValidator:
     def _broken_constraints(self, request: Message) -> Iterator[FieldViolation]:
         descriptor = self._pool.FindMessageTypeByName(request.DESCRIPTOR.full_name)
         constrained = message_factory.GetMessageClass(descriptor).FromString(request.SerializeToString())
-        for violation in self._validator.collect_violations(constrained):
+        found = self._validator.collect_violations(constrained, fail_fast=True)
+        if found and _parts(request) <= MOST_PARTS:
+            found = self._validator.collect_violations(constrained)
+        for violation in found:
             # Neither protovalidate nor the contract's own expressions quote a value, so no secret is repeated.
             yield FieldViolation(_path(violation), _words(violation))
+
+
+def _parts(request: Message) -> int:
+    """Count the values in a request, those of repeated fields each."""
+    fields = (field for _, message in present_messages(request) for field in message.ListFields())
+    return sum(len(value) if field.is_repeated else 1 for field, value in fields)
 
 
 def load_contract() -> DescriptorPool:
