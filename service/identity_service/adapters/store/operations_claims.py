@@ -25,11 +25,14 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 def claim(unit: Unit, limit: int, lease: timedelta) -> tuple[UserClaim, ...]:
-    """Claim users from all active operations, about as many from each."""
+    """Claim users from all active operations, about as many from each.
+
+    Where there are more operations than room, chance decides: the oldest first would keep all others waiting.
+    """
     query = (
         sa.select(operations)
         .where(operations.c.state.in_(ACTIVE))
-        .order_by(operations.c.started_at, operations.c.operation_id)
+        .order_by(sa.func.random())
         .with_for_update(read=True)
     )
     claims: list[UserClaim] = []

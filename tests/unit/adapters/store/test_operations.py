@@ -503,6 +503,15 @@ async def test_a_cancellation_and_claims_at_once_leave_nobody_behind(world: Worl
         assert operation.progress.made == len(first) + len(second)
 
 
+async def test_no_operation_waits_for_the_end_of_older_ones(world: World, store: SqlOperationStore) -> None:
+    """Where there is room for fewer users than there are operations, each operation gets its turn all the same."""
+    await running(store, *(f"old-{number}" for number in range(64)))
+    world.advance(1)
+    young = await running(store, "young")
+    claims = [claim for _ in range(64) for claim in await store.claim(1, LEASE)]
+    assert young in {claim.operation_id for claim in claims}
+
+
 # Listings.
 
 
