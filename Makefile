@@ -5,8 +5,8 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: venv demo test test-system security soak chaos bench lint k8s-check generate requirements release dist image \
-	clean help FORCE
+.PHONY: venv demo test test-system security soak chaos bench lint k8s-check generate settings requirements release dist \
+	image clean help FORCE
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -59,7 +59,7 @@ demo: .venv/made-in ## provision users in an AWS account that runs on this machi
 test: .venv/made-in ## run all tests that need no system programs
 	@$(RUN) pytest -m "not system" -n auto --dist loadfile $(ARGS)
 
-test-system: .venv/made-in ## run the tests that need system programs: aws, buildah, mmdebstrap, age
+test-system: .venv/made-in ## run the tests that need system programs: aws, buildah, mmdebstrap, age, prometheus
 	@$(RUN) pytest -m system $(ARGS)
 
 security: .venv/made-in ## try what attackers try, search for leaked secrets, and print the figures; takes some minutes
@@ -90,6 +90,9 @@ k8s-check: .venv/made-in ## render the overlays of k8s/, check them by schemas a
 
 generate: .venv-generate/made-in ## make the contract's code again, after a change of a .proto
 	@$(GENERATE)
+
+settings: .venv/made-in ## make docs/settings.md again, after a change of the settings
+	@$(RUN) identity_service.settings_table > docs/settings.md
 
 release: .venv-generate/made-in ## record the contract as the one that later changes may not break
 	@$(GENERATE) --release

@@ -8,11 +8,11 @@ settings or options, 3 after a sweep or an audit that found something.
 import argparse
 import asyncio
 import json
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import structlog
@@ -29,7 +29,14 @@ from identity_service.iam_policy import PolicyOptionError
 from identity_service.iam_policy_command import add_iam_policy_command, print_iam_policy
 from identity_service.observability.logging import configure_logging, open_log_file
 from identity_service.server import AddressError, BoundAddresses
-from identity_service.settings import PREFIX, Settings, SettingsError, explain, load_settings
+from identity_service.settings import (
+    Settings,
+    SettingsError,
+    explain,
+    load_settings,
+    load_store_settings,
+    read_store_url,
+)
 from identity_service.settings_table import settings_table
 from identity_service.sweep_report import as_json, as_lines
 
@@ -91,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         "migrate",
         help="bring the store to this release's schema",
         description="Create the store's tables, or change them into those of this release. There is no way back: "
-        "make a backup first. Reads IDENTITY_SERVICE_STORE_URL and nothing else.",
+        "make a backup first. Reads IDENTITY_SERVICE_STORE_URL, ..._STORE_PASSWORD_FILE and nothing else.",
     )
     sweep_command = commands.add_parser(
         "sweep",
@@ -115,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _migrate() -> int:
     # Not the other settings: whoever migrates, such as a job before a rollout, need not have them.
-    store_url = os.environ.get(f"{PREFIX}STORE_URL") or Settings.model_fields["store_url"].default.get_secret_value()
+    store_url = read_store_url(load_store_settings())
     try:
         version = migrate(store_url)
     except StoreError as error:
@@ -188,9 +195,7 @@ def _configure_logging(settings: Settings) -> None:
 
 
 def _announce(addresses: BoundAddresses, ready_file: Path | None) -> None:
-    structlog.get_logger().info(
-        "serving", listen_address=addresses.listen_address, health_address=addresses.health_address
-    )
+    structlog.get_logger().info("serving", **_as_written(addresses))
     if ready_file:
         _write_ready_file(ready_file, addresses)
 
@@ -226,10 +231,13 @@ def _place_of(account: EmbeddedAccount) -> dict[str, object]:
 def _write_ready_file(path: Path, addresses: BoundAddresses) -> None:
     """Write the addresses; the file appears whole or not at all."""
     partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(
-        json.dumps({"listen_address": addresses.listen_address, "health_address": addresses.health_address}) + "\n"
-    )
+    partial.write_text(json.dumps(_as_written(addresses)) + "\n")
     partial.replace(path)
+
+
+def _as_written(addresses: BoundAddresses) -> dict[str, str]:
+    """Return the addresses by name, without the one of metrics where there is none."""
+    return {name: address for name, address in asdict(addresses).items() if address}
 
 
 def _complain(message: str, exit_code: int) -> int:

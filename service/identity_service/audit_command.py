@@ -1,10 +1,9 @@
 """The command `identity-service audit`: verify the audit log, print the heads of its chains, or export it.
 
-It reads IDENTITY_SERVICE_STORE_URL and no other setting, and writes nothing, so that it works beside the servers.
+It reads where the store is and no other setting, and writes nothing, so that it works beside the servers.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from identity_service.adapters.store.audit_heads import EVENT, Head, LoggedHeads
 from identity_service.adapters.store.audit_reader import snapshot, stored_lines
 from identity_service.adapters.store.audit_verification import Verification
 from identity_service.adapters.store.engines import database_of
-from identity_service.settings import PREFIX, Settings, SettingsError, explain
+from identity_service.settings import SettingsError, explain, load_store_settings, read_store_url
 
 EXIT_TAMPERED = 3
 
@@ -134,7 +133,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
 @contextmanager
 def _audit_log() -> Iterator[sa.Connection]:
     """Open the store for reading. Raises SettingsError for a URL of no store, AuditError for a store that is away."""
-    url = os.environ.get(f"{PREFIX}STORE_URL") or Settings.model_fields["store_url"].default.get_secret_value()
+    url = read_store_url(load_store_settings())
     try:
         database = database_of(url)
     except StoreError as error:

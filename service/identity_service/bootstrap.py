@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import structlog
+from opentelemetry.metrics import Meter
 from opentelemetry.sdk.trace import TracerProvider
 
 from identity_service.adapters.authorization import FileAuthorizer, keep_fresh
@@ -23,7 +24,7 @@ from identity_service.adapters.aws_iam import (
     build_pool,
 )
 from identity_service.adapters.sealing import AgeSealer
-from identity_service.adapters.store import SqlLedger, SqlOperationStore, StoreError
+from identity_service.adapters.store import SqlLedger, SqlOperationStore, StoreError, StoreWatch
 from identity_service.application.attempt import Attempts
 from identity_service.application.failures import explain as explain_iam
 from identity_service.application.get_account import GetAccount
@@ -38,14 +39,26 @@ from identity_service.application.work import OwnedWork
 from identity_service.application.worker import Worker
 from identity_service.domain.errors import IamError, IdentityError
 from identity_service.domain.sweep import Finding
-from identity_service.observability.tracing import TracingSettingsError, current_trace, open_tracing
+from identity_service.gauges import AuditHeadsAge, BacklogWatch, Gauges
+from identity_service.observability.metrics import Metrics
+from identity_service.observability.otlp import TelemetrySettingsError
+from identity_service.observability.telemetry import OpenTelemetry
+from identity_service.observability.tracing import current_trace, open_tracing
+from identity_service.readiness import Readiness
 from identity_service.rpc.client_certificates import ClientCertificates
 from identity_service.rpc.interceptors import interceptor_chain
 from identity_service.rpc.interceptors.authentication import IdentifiesPeers, insecure_caller
 from identity_service.rpc.mutations import Mutations
 from identity_service.rpc.services import STREAMS, Services
-from identity_service.server import BoundAddresses, HealthServer, bind, build_server, tls_credentials
-from identity_service.settings import Settings, SettingsError, explain
+from identity_service.server import (
+    AddressError,
+    BoundAddresses,
+    HealthServer,
+    bind,
+    build_server,
+    tls_credentials,
+)
+from identity_service.settings import Settings, SettingsError, explain, read_store_url, split_address
 from identity_service.start_check import StartCheck
 from identity_service.tls_watch import TlsWatch
 
@@ -59,6 +72,21 @@ AWS_EXAMPLES: Mapping[str, str] = {
 
 SECONDS_OF_A_DAY = 86_400
 AUDIT_HEADS_SECONDS = 60.0
+NAME = "identity_service"
+"""What spans and metrics say that they were made by."""
+
+
+@dataclass(frozen=True)
+class Watchers:
+    """Where spans and metrics go."""
+
+    tracing: TracerProvider
+    metrics: Metrics
+
+    @property
+    def meter(self) -> Meter:
+        """What counts."""
+        return self.metrics.provider.get_meter(NAME)
 
 
 @dataclass(frozen=True)
@@ -73,6 +101,7 @@ class Running:
     operations: OperationRunner
     addresses: BoundAddresses
     tls: TlsWatch | None
+    readiness: Readiness
 
 
 @asynccontextmanager
@@ -84,25 +113,39 @@ async def serve(
     `credentials` are for an account that was started together with the server; others are boto3's to find.
     """
     async with AsyncExitStack() as stack:
-        tracing, accounts, ledger = await _open(settings, credentials, stack)
+        watchers, accounts, ledger = await _open(settings, credentials, stack)
         check = StartCheck(accounts.verify)
         stack.push_async_callback(check.close)
-        running = _build(settings, insecure, accounts, ledger, tracing)
+        running = _build(settings, insecure, accounts, ledger, watchers)
         await check.wait(running.health.set_draining)
         # Also what is cut off halfway through its start is stopped in order.
         stack.push_async_callback(_drain, running, settings.drain_seconds)
         await _start(running)
-        poll = settings.worker_poll_seconds
-        loops = [
-            running.worker.run(poll),
-            running.operations.run(poll),
-            keep_fresh(running.authorizer),
-            log_audit_heads(ledger, AUDIT_HEADS_SECONDS),
-        ]
-        if running.tls:
-            loops.append(running.tls.run())
-        async with _looping(loops):
+        async with _looping(_loops(settings, running, ledger, watchers)):
             yield running.addresses
+
+
+def _loops(
+    settings: Settings, running: Running, ledger: SqlLedger, watchers: Watchers
+) -> Sequence[Coroutine[Any, Any, None]]:
+    backlog, heads = BacklogWatch(ledger), AuditHeadsAge()
+    gauges = Gauges(watchers.meter)
+    gauges.watch_readiness(running.readiness)
+    gauges.watch_backlog(backlog)
+    gauges.watch_files(running.authorizer, running.tls)
+    gauges.watch_audit(heads)
+    loops = [
+        running.worker.run(settings.worker_poll_seconds),
+        running.operations.run(settings.worker_poll_seconds),
+        running.readiness.run(),
+        keep_fresh(running.authorizer),
+        log_audit_heads(ledger, AUDIT_HEADS_SECONDS, heads.logged),
+    ]
+    if watchers.metrics.is_read:
+        loops.append(backlog.run())
+    if running.tls:
+        loops.append(running.tls.run())
+    return loops
 
 
 async def sweep(settings: Settings, *, end_abandoned: bool = False) -> tuple[tuple[Finding, ...], int]:
@@ -111,7 +154,7 @@ async def sweep(settings: Settings, *, end_abandoned: bool = False) -> tuple[tup
     Raises IdentityError.
     """
     async with AsyncExitStack() as stack:
-        _, accounts, ledger = await _open(settings, None, stack)
+        _, accounts, ledger = await _open(settings.model_copy(update={"metrics_listen_address": None}), None, stack)
         await _verify(accounts)
         work = Sweep(accounts.get(settings.aws_account_id), ledger, lambda: datetime.now(UTC))
         ended = await work.end_abandoned() if end_abandoned else 0
@@ -129,33 +172,40 @@ async def _verify(accounts: ConfiguredAccounts) -> None:
 
 async def _open(
     settings: Settings, credentials: ExplicitCredentials | None, stack: AsyncExitStack
-) -> tuple[TracerProvider, ConfiguredAccounts, SqlLedger]:
-    """Open what leads outside: traces, AWS, the store; the stack closes them."""
-    tracing = _tracing()
-    stack.push_async_callback(asyncio.to_thread, tracing.shutdown)
+) -> tuple[Watchers, ConfiguredAccounts, SqlLedger]:
+    """Open what leads outside: traces and metrics, AWS, the store; the stack closes them."""
+    watchers = _watchers(settings, stack)
     # On a thread: without credentials, boto3 asks the machine for a role and waits for the answer.
-    accounts = await asyncio.to_thread(_accounts, settings, credentials, tracing)
+    accounts = await asyncio.to_thread(_accounts, settings, credentials, watchers)
     stack.push_async_callback(asyncio.to_thread, accounts.close)
-    return tracing, accounts, await _open_ledger(settings, stack)
+    return watchers, accounts, await _open_ledger(settings, watchers, stack)
 
 
-def _tracing() -> TracerProvider:
+def _watchers(settings: Settings, stack: AsyncExitStack) -> Watchers:
+    address = settings.metrics_listen_address
     try:
-        return open_tracing(os.environ)
-    except TracingSettingsError as error:
+        tracing = open_tracing(os.environ)
+        stack.push_async_callback(asyncio.to_thread, tracing.shutdown)
+        metrics = Metrics(os.environ, split_address(address) if address else None)
+    except TelemetrySettingsError as error:
         raise SettingsError(str(error)) from None
+    except OSError:
+        raise AddressError(f"cannot listen on {address}: is something else listening there?") from None
+    stack.push_async_callback(asyncio.to_thread, metrics.close)
+    return Watchers(tracing, metrics)
 
 
-async def _open_ledger(settings: Settings, stack: AsyncExitStack) -> SqlLedger:
+async def _open_ledger(settings: Settings, watchers: Watchers, stack: AsyncExitStack) -> SqlLedger:
     try:
         ledger = SqlLedger(
-            settings.store_url.get_secret_value(),
+            read_store_url(settings),
             lease_seconds=settings.lease_seconds,
             settle_seconds=settings.settle_seconds,
             signature_validity_seconds=settings.signature_validity_seconds,
             retry_window_seconds=settings.retry_window_seconds,
             retention_seconds=settings.retention_days * SECONDS_OF_A_DAY,
             trace_id=_trace_id,
+            watch=StoreWatch(watchers.tracing.get_tracer(NAME), watchers.meter),
         )
         stack.push_async_callback(ledger.close)
         await ledger.open()
@@ -166,9 +216,7 @@ async def _open_ledger(settings: Settings, stack: AsyncExitStack) -> SqlLedger:
     return ledger
 
 
-def _accounts(
-    settings: Settings, credentials: ExplicitCredentials | None, tracing: TracerProvider
-) -> ConfiguredAccounts:
+def _accounts(settings: Settings, credentials: ExplicitCredentials | None, watchers: Watchers) -> ConfiguredAccounts:
     account = AwsAccountSettings(
         account_id=settings.aws_account_id,
         partition=settings.aws_partition,
@@ -186,7 +234,7 @@ def _accounts(
         calls_per_second=settings.aws_calls_per_second,
     )
     try:
-        return build_accounts(aws, build_pool(aws), tracer_provider=tracing)
+        return build_accounts(aws, build_pool(aws), tracer_provider=watchers.tracing, meter=watchers.meter)
     except AwsSettingsError as error:
         raise SettingsError(_explain_aws(error)) from None
 
@@ -199,7 +247,7 @@ def _explain_aws(error: AwsSettingsError) -> str:
 
 
 def _build(
-    settings: Settings, insecure: bool, accounts: ConfiguredAccounts, ledger: SqlLedger, tracing: TracerProvider
+    settings: Settings, insecure: bool, accounts: ConfiguredAccounts, ledger: SqlLedger, watchers: Watchers
 ) -> Running:
     authorizer = FileAuthorizer(settings.authorization_dir)
     tls = None if insecure else TlsWatch(settings)
@@ -207,7 +255,8 @@ def _build(
     work = OwnedWork(settings.maximum_mutations + settings.bulk_concurrency)
     settling = Settling(settings.settle_seconds, timedelta(seconds=settings.signature_validity_seconds))
     sealer = AgeSealer()
-    attempts = Attempts(ledger, sealer, settling, work.is_stopping)
+    telemetry = OpenTelemetry(watchers.tracing.get_tracer(NAME), watchers.meter)
+    attempts = Attempts(ledger, sealer, settling, work.is_stopping, telemetry)
     mutations = MutationService(accounts=accounts, authorizer=authorizer, attempts=attempts)
     worker = Worker(accounts=accounts, ledger=ledger, attempts=attempts, settling=settling, work=work)
     operation_store = SqlOperationStore(ledger.units, settings.retention_days * SECONDS_OF_A_DAY)
@@ -219,6 +268,7 @@ def _build(
         work=work,
         concurrency=settings.bulk_concurrency,
         lease_seconds=settings.lease_seconds,
+        telemetry=telemetry,
     )
     operations = Operations(
         store=operation_store,
@@ -229,6 +279,7 @@ def _build(
         traffic=accounts,
         maximum_watchers=settings.maximum_watchers,
         is_draining=work.is_draining,
+        telemetry=telemetry,
     )
     services = Services(
         mutations=Mutations(mutations, work),
@@ -238,7 +289,8 @@ def _build(
         operations=operations,
     )
     interceptors = interceptor_chain(
-        tracer=tracing.get_tracer("identity_service"),
+        tracer=watchers.tracing.get_tracer(NAME),
+        meter=watchers.meter,
         authorizer=authorizer,
         identify_peer=_identify_peers(tls, authorizer),
         default_deadline=settings.default_deadline,
@@ -250,7 +302,13 @@ def _build(
     server = build_server(services, interceptors, maximum_rpcs)
     address = bind(server, settings.listen_address, tls_credentials(tls.current) if tls else None)
     health = HealthServer(settings.health_address)
-    return Running(server, health, work, worker, authorizer, runner, BoundAddresses(address, health.address), tls)
+    readiness = Readiness(
+        ping=ledger.ping,
+        certificate_expires=(lambda: tls.current().not_after) if tls else None,
+        tell=health.set_ready,
+    )
+    addresses = BoundAddresses(address, health.address, watchers.metrics.address)
+    return Running(server, health, work, worker, authorizer, runner, addresses, tls, readiness)
 
 
 def _identify_peers(tls: TlsWatch | None, authorizer: FileAuthorizer) -> IdentifiesPeers:
@@ -262,7 +320,7 @@ def _identify_peers(tls: TlsWatch | None, authorizer: FileAuthorizer) -> Identif
 async def _start(running: Running) -> None:
     await running.health.start()
     await running.server.start()
-    await running.health.set_serving()
+    await running.readiness.look()
 
 
 @asynccontextmanager
@@ -279,13 +337,17 @@ async def _looping(loops: Sequence[Coroutine[Any, Any, None]]) -> AsyncIterator[
                 await task
 
 
-async def log_audit_heads(ledger: SqlLedger, seconds: float) -> None:
-    """Log the heads of the audit log's chains every so many seconds, until cancelled; the last ones at the close."""
+async def log_audit_heads(ledger: SqlLedger, seconds: float, logged: Callable[[], None] = lambda: None) -> None:
+    """Log the heads of the audit log's chains every so many seconds, until cancelled; the last ones at the close.
+
+    `logged` is told each time that they were.
+    """
     while True:
         await asyncio.sleep(seconds)
         # A log that cannot be written now may be written later.
         with suppress(OSError):
             ledger.log_audit_heads()
+            logged()
 
 
 def _trace_id() -> str:

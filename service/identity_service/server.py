@@ -11,6 +11,11 @@ from identity_service.rpc.services import SERVICE_NAMES, Services
 from identity_service.settings import MAXIMUM_MESSAGE_BYTES, split_address
 from identity_service.tls import TlsFiles
 
+LIVENESS = "liveness"
+"""The process serves: its event loop answers. What it depends on does not count, since to start it anew would help no
+dependency."""
+READINESS = "readiness"
+"""It may be sent calls; see readiness.py. "" and the name of each service mean the same."""
 OVERALL_HEALTH = ""
 OPTIONS = (
     ("grpc.max_receive_message_length", MAXIMUM_MESSAGE_BYTES),
@@ -38,6 +43,7 @@ class BoundAddresses:
 
     listen_address: str
     health_address: str
+    metrics_address: str = ""
 
 
 class HealthServer:
@@ -47,28 +53,30 @@ class HealthServer:
         self._server = grpc.aio.server(options=OPTIONS)
         self._servicer = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, self._server)
+        self._is_draining = False
         self.address = bind(self._server, address, None)
 
     async def start(self) -> None:
-        """Answer NOT_SERVING until the service is ready."""
-        await self._set_all(health_pb2.HealthCheckResponse.NOT_SERVING)
+        """Be alive, and not ready until that is said."""
+        await self._servicer.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
+        await self.set_ready(False)
         await self._server.start()
 
-    async def set_serving(self) -> None:
-        """Answer SERVING, for the whole and for each service."""
-        await self._set_all(health_pb2.HealthCheckResponse.SERVING)
+    async def set_ready(self, is_ready: bool) -> None:
+        """Answer SERVING or NOT_SERVING, for the whole and for each service; who drains is not ready any more."""
+        serves = is_ready and not self._is_draining
+        status = health_pb2.HealthCheckResponse.SERVING if serves else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in (OVERALL_HEALTH, READINESS, *SERVICE_NAMES):
+            await self._servicer.set(name, status)
 
     async def set_draining(self) -> None:
-        """Answer NOT_SERVING from now on."""
-        await self._servicer.enter_graceful_shutdown()
+        """Be ready no more, and go on living."""
+        self._is_draining = True
+        await self.set_ready(False)
 
     async def stop(self) -> None:
         """Stop at once; watchers are cut off."""
         await self._server.stop(None)
-
-    async def _set_all(self, status: int) -> None:
-        for name in (OVERALL_HEALTH, *SERVICE_NAMES):
-            await self._servicer.set(name, status)
 
 
 def build_server(

@@ -10,8 +10,8 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, DirectoryPath, Field, FilePath, SecretStr, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails
@@ -27,11 +27,13 @@ TLS_FILES = ("tls_certificate_file", "tls_private_key_file", "client_ca_file")
 EXAMPLES: Mapping[str, str] = {
     "listen_address": "127.0.0.1:8443",
     "health_address": "0.0.0.0:8444",
+    "metrics_listen_address": "127.0.0.1:9464",
     "tls_certificate_file": "/etc/identity-service/tls/tls.crt",
     "tls_private_key_file": "/etc/identity-service/tls/tls.key",
     "client_ca_file": "/etc/identity-service/tls/ca.crt",
     "authorization_dir": "/etc/identity-service/authorization",
     "store_url": "sqlite:////var/lib/identity-service/identity-service.sqlite3",
+    "store_password_file": "/etc/identity-service/store/password",
     "aws_account_id": "123456789012",
     "aws_partition": "aws",
     "aws_region": "eu-central-1",
@@ -88,6 +90,13 @@ def _check_endpoint(url: str) -> str:
     return url
 
 
+def _check_store_url(url: SecretStr) -> SecretStr:
+    """Refuse a password: variables are shown by `kubectl describe` and inherited by every child."""
+    if re.search(r"//[^/@]*:[^/]*@", url.get_secret_value()) or "password=" in url.get_secret_value():
+        raise ValueError(f"must not hold a password; put it into the file that {PREFIX}STORE_PASSWORD_FILE names")
+    return url
+
+
 _HOST_AND_PORT = r"([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?"
 Address = Annotated[str, AfterValidator(_check_address), WithJsonSchema({"format": "HOST:PORT"})]
 Endpoint = Annotated[str, AfterValidator(_check_endpoint), WithJsonSchema({"format": "URL"})]
@@ -95,46 +104,91 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 Count = Annotated[int, Field(ge=1, le=10_000)]
 
 
-class Settings(BaseSettings):
+class StoreSettings(BaseSettings):
+    """Where the store is: all that commands need which do not serve."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, use_attribute_docstrings=True
+    )
+
+    store_url: Annotated[SecretStr, AfterValidator(_check_store_url)] = SecretStr("sqlite:///identity-service.sqlite3")
+    """The database, without a password: `sqlite:///PATH` or `postgresql+psycopg://USER@HOST/DATABASE`."""
+    store_password_file: FilePath | None = None
+    """The file that holds the password of the database, if it has one; read at the start."""
+
+
+class Settings(StoreSettings):
     """What an operator sets. Times are in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
-
     listen_address: Address = "127.0.0.1:8443"
+    """Where callers reach the RPCs. In a container: every interface, `0.0.0.0:8443`."""
     health_address: Address = "0.0.0.0:8444"
+    """Where probes ask gRPC's health service, in plain text: `liveness`, and `readiness` or no name."""
+    metrics_listen_address: Address | None = None
+    """Where Prometheus scrapes `/metrics`, in plain text and whoever asks; not listened on if it is not set."""
     tls_certificate_file: FilePath | None = None
+    """The server's certificate and those that signed it, in PEM. All TLS files are read again when they change."""
     tls_private_key_file: FilePath | None = None
+    """The key of that certificate, in PEM, without a password."""
     client_ca_file: FilePath | None = None
+    """The authorities that sign clients' certificates, in PEM."""
 
     authorization_dir: DirectoryPath
-    store_url: SecretStr = SecretStr("sqlite:///identity-service.sqlite3")
+    """The folder of `callers.yaml` and the `*.cedar` files; read again when they change."""
 
     aws_account_id: Annotated[str, Field(pattern="^[0-9]{12}$")]
+    """The account in which users are made. Credentials of another one stop the start."""
     aws_partition: Literal["", "aws", "aws-cn", "aws-us-gov"] = ""
+    """The partition; by default that of the region."""
     aws_region: Annotated[str, Field(pattern="^([a-z]{2}(-[a-z]+)+-[0-9]+)?$")] = ""
+    """The region whose STS is asked; by default the one that boto3 finds."""
     aws_endpoint_url: Endpoint | None = None
+    """Another address than AWS's own, such as an embedded account's. Over http only on this machine."""
     aws_role_arn: Annotated[str, Field(pattern="^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/.+$")] | None = None
+    """A role to assume with the credentials that boto3 finds."""
     aws_connect_timeout: Seconds = 3
+    """How long a connection to AWS may take."""
     aws_read_timeout: Seconds = 7
+    """How long an answer of AWS's may take; with the connection at most a third of the lease."""
     aws_retry_budget: Seconds = 20
+    """For how long one call is sent again, the wait in line left out."""
     aws_threads: Count = 32
+    """How many calls to AWS are under way at most."""
     aws_calls_per_second: Count | None = None
+    """How many IAM calls a second are sent at most. Without it the service finds out what AWS takes."""
     settle_seconds: Seconds = 15
+    """How much later than its signature lasts a call may take effect, and how long IAM may lag."""
     signature_validity_seconds: Seconds = 900
+    """For how long AWS carries out a signed call. For tests."""
     lease_seconds: Seconds = 30
+    """After how long without a sign of life another replica takes a request over."""
     retry_window_seconds: Seconds = 900
+    """For how long a caller may come back for secrets that were lost on the way."""
     retention_days: Annotated[float, Field(gt=0, le=3650)] = 30
+    """How long requests are remembered after they ended; the audit log is never removed. In days."""
     worker_poll_seconds: Seconds = 1
+    """How often a replica looks for work that others have left."""
 
     maximum_concurrent_rpcs: Count = 200
+    """How many RPCs are answered at a time; further ones are refused with RESOURCE_EXHAUSTED."""
     maximum_mutations: Count = 100
+    """How many mutations of callers run at a time."""
     maximum_watchers: Count = 50
+    """How many callers may watch operations at a time, beside all other calls."""
     bulk_concurrency: Count = 16
+    """How many users of operations one replica makes at a time."""
     default_deadline: Seconds = 60
+    """The deadline of a call that brings none."""
     drain_seconds: Seconds = 25
+    """How long a server that is told to end waits for what has begun."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """From which level on is logged."""
     log_file: Path | None = None
+    """Where to log instead of standard error."""
+
+
+Kind = TypeVar("Kind", bound=StoreSettings)
 
 
 def load_settings(overrides: Mapping[str, object] | None = None, *, insecure: bool = False) -> Settings:
@@ -142,16 +196,25 @@ def load_settings(overrides: Mapping[str, object] | None = None, *, insecure: bo
 
     `insecure` is no setting, so that no variable can switch TLS off.
     """
-    try:
-        settings = Settings.model_validate(overrides or {})
-    except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-        raise SettingsError("\n".join(_explain_detail(detail) for detail in details)) from None
+    settings = _read(Settings, overrides or {})
     problems = _insecure_problems(settings) if insecure else _tls_problems(settings)
     problems += _aws_problems(settings)
     if problems:
         raise SettingsError("\n".join(problems))
     return settings
+
+
+def load_store_settings() -> StoreSettings:
+    """Read where the store is, and no other setting. Raises SettingsError."""
+    return _read(StoreSettings, {})
+
+
+def _read(kind: type[Kind], overrides: Mapping[str, object]) -> Kind:
+    try:
+        return kind.model_validate(overrides)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        raise SettingsError("\n".join(_explain_detail(detail) for detail in details)) from None
 
 
 def _tls_problems(settings: Settings) -> list[str]:
@@ -177,6 +240,23 @@ def _insecure_problems(settings: Settings) -> list[str]:
     if is_loopback(settings.listen_address):
         return []
     return [explain("listen_address", "must be a loopback address with --insecure")]
+
+
+def read_store_url(settings: StoreSettings) -> str:
+    """Return the store's address with the password out of its file. Raises SettingsError."""
+    url, file = settings.store_url.get_secret_value(), settings.store_password_file
+    if file is None:
+        return url
+    try:
+        password = file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(explain("store_password_file", f"{file} cannot be read as text")) from None
+    scheme, separator, rest = url.partition("://")
+    user, at, place = rest.partition("@")
+    if not (user and at and password):
+        problem = "needs a user in the store's URL" if password else f"{file} is empty"
+        raise SettingsError(explain("store_password_file", problem))
+    return f"{scheme}{separator}{user}:{quote(password, safe='')}@{place}"
 
 
 def _explain_detail(detail: ErrorDetails) -> str:

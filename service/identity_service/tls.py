@@ -21,13 +21,15 @@ class TlsFiles:
 
     Attributes:
         authorities: the certificates of `client_ca`, which sign the clients'.
-        not_after: when the server's own certificate expires.
+        not_before: since when the server's own certificate is valid.
+        not_after: when it expires.
     """
 
     certificate: bytes
     private_key: bytes = field(repr=False)
     client_ca: bytes
     authorities: tuple[Certificate, ...]
+    not_before: datetime
     not_after: datetime
 
 
@@ -47,7 +49,8 @@ def read_tls_files(settings: Settings) -> TlsFiles:
             "tls_private_key_file",
             "is not the key of the certificate in IDENTITY_SERVICE_TLS_CERTIFICATE_FILE",
         )
-    return TlsFiles(certificate, private_key, client_ca, authorities, own.not_valid_after_utc)
+    valid = own.not_valid_before_utc, own.not_valid_after_utc
+    return TlsFiles(certificate, private_key, client_ca, authorities, *valid)
 
 
 def tls_paths(settings: Settings) -> tuple[Path, ...]:

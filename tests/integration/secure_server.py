@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +81,9 @@ class SecureServer:
 
 
 @contextmanager
-def secure_server(account: Account, folder: Path, pki: Pki) -> Iterator[SecureServer]:
+def secure_server(
+    account: Account, folder: Path, pki: Pki, more: Mapping[str, str] | None = None
+) -> Iterator[SecureServer]:
     """Run a server that knows one caller."""
     server = SecureServer(folder, pki)
     authorization = folder / "known-callers"
@@ -91,7 +93,7 @@ def secure_server(account: Account, folder: Path, pki: Pki) -> Iterator[SecureSe
     (authorization / "everything.cedar").write_text('@id("everything") permit (principal, action, resource);\n')
     variables = {f"IDENTITY_SERVICE_{VARIABLES[name]}": str(folder / "tls" / name) for name in VARIABLES}
     variables["IDENTITY_SERVICE_AUTHORIZATION_DIR"] = str(authorization)
-    process, ready = start_server(account, folder, {**os.environ, **variables}, options=())
+    process, ready = start_server(account, folder, {**os.environ, **variables, **(more or {})}, options=())
     try:
         server.address = wait_until_ready(process, ready)
         yield server

@@ -115,8 +115,8 @@ def test_tampering_is_told(audited: Audited, statement: str, words: str) -> None
         (["verify", "--heads", "no-such-file"], "store.sqlite3", 1, "no-such-file: No such file or directory"),
         (["verify", "--heads", "authorization/callers.yaml"], "store.sqlite3", 1, "there is no line audit_heads in"),
         (["verify", "--heads", "server.log"], "no-such.sqlite3", 1, "no-such.sqlite3 cannot be used (SQLITE_CANTOPEN)"),
-        (["verify", "--heads", "server.log"], "mysql://u:hunter2@h/d", 2, "IDENTITY_SERVICE_STORE_URL: databases of"),
-        (["verify", "--heads", "server.log"], "postgresql://u:hunter2@127.0.0.1:1/d", 1, "cannot be used"),
+        (["verify", "--heads", "server.log"], "mysql://hunter2@h/d", 2, "IDENTITY_SERVICE_STORE_URL: databases of"),
+        (["verify", "--heads", "server.log"], "postgresql://hunter2@127.0.0.1:1/d", 1, "cannot be used"),
         (["export", "--since", "yesterday"], "store.sqlite3", 2, "invalid _time value: 'yesterday'"),
     ],
 )

@@ -136,7 +136,7 @@ def test_wrong_settings_end_with_code_2_and_no_traceback(start: Start, tmp_path:
 @pytest.mark.parametrize(
     ("variable", "value", "problem"),
     [
-        ("IDENTITY_SERVICE_STORE_URL", "mysql://user:canary@host/x", "databases of type mysql are not supported"),
+        ("IDENTITY_SERVICE_STORE_URL", "mysql://canary@host/x", "databases of type mysql are not supported"),
         ("IDENTITY_SERVICE_STORE_URL", "sqlite:////nonexistent/x", "the directory /nonexistent of the store does not"),
         ("IDENTITY_SERVICE_STORE_URL", "canary", "the store's URL is not a database URL"),
         ("IDENTITY_SERVICE_STORE_URL", "postgresql://host:canary/x", "the store's URL is not a database URL"),

@@ -118,21 +118,31 @@ def attributes(span: Span) -> dict[str, str]:
 
 
 def test_a_call_is_one_trace_down_to_iam(traced: TracedServer, account: Account) -> None:
-    """An RPC is one server span and each IAM call one client span, all in the trace of who called."""
+    """An RPC, its planning, its work, its units of work and its IAM calls are spans in the trace of who called."""
     account.aws.clear_calls()
     trace_id, _ = traced.call("ana", CUSTOM)
     traced.stop()
     spans = [span for span in traced.collector.spans() if span.trace_id == trace_id]
     (server,) = [span for span in spans if span.kind == Span.SPAN_KIND_SERVER]
-    clients = [span for span in spans if span.kind == Span.SPAN_KIND_CLIENT]
+    clients = [span for span in spans if span.name.startswith("IAM/")]
+    (plan,) = [span for span in spans if span.name == "plan"]
+    (work,) = [span for span in spans if span.name == "carry out"]
+    stored = [span for span in spans if attributes(span).get("db.system.name") == "sqlite"]
     assert server.name == PROVISION
-    assert len(spans) == len(clients) + 1
+    assert len(spans) == len(clients) + len(stored) + len([server, plan, work])
     calls = account.aws.calls()
     assert len(calls) > 5
     assert sorted((span.name, attributes(span)["aws.request_id"]) for span in clients) == sorted(
         (f"IAM/{call.operation}", call.request_id) for call in calls
     )
-    assert {span.parent_span_id for span in clients} == {server.span_id}
+    assert {span.name: span.parent_span_id for span in (plan, work)} == dict.fromkeys(
+        ("plan", "carry out"), server.span_id
+    )
+    parents = {span.name: span.parent_span_id for span in [*clients, *stored]}
+    assert parents["IAM/ListAccountAliases"] == plan.span_id
+    assert {parents[f"IAM/{name}"] for name in ("CreateUser", "CreateAccessKey")} == {work.span_id}
+    assert {parents["find"], parents["begin"]} == {server.span_id}
+    assert {parents[name] for name in ("begin_mint", "record_mint", "succeed")} == {work.span_id}
     others = {span.name for span in traced.collector.spans() if span.trace_id != trace_id}
     assert others <= {"STS/GetCallerIdentity"}
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tests.k8s.manifests import Manifest, Manifests, name_of, of_kind, selects, settings, title
 
-PROBES = {"startupProbe": "readiness", "readinessProbe": "readiness", "livenessProbe": "liveness"}
+PROBES = {"startupProbe": "liveness", "readinessProbe": "readiness", "livenessProbe": "liveness"}
 """Which service each probe asks the health server for."""
 SECONDS_TO_STOP = 5
 """What the server may need beside its drain."""

@@ -66,8 +66,6 @@ def test_every_authorization_file_is_mounted(base: Path, kustomization: Manifest
     )
 
 
-
-
 def test_image_runs_as_nobody_and_knows_its_signals(dockerfile: str, container: Manifest) -> None:
     """The stage that the images share names a numeric user, its ports, its signal and its program."""
     last = _stages(dockerfile)["runtime"]

@@ -53,6 +53,7 @@ class Report:
     """What came of a run."""
 
     places: int = 0
+    scrapes: int = 0
     hits: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     secrets: int = 0
@@ -85,6 +86,7 @@ class Run:
             await part()
             self.world.look_at_rest(f"after {part.__name__}")
             self.world.look_at_files(f"after {part.__name__}")
+            await self.world.look_at_metrics(f"after {part.__name__}")
             self.report.seconds[part.__name__] = round(time.perf_counter() - began, 1)
             self._say(
                 f"{part.__name__}: {self.report.seconds[part.__name__]} s, {len(self.search.places)} places, "
@@ -265,6 +267,7 @@ async def run(folder: Path, terminal: BinaryIO, quick: bool) -> Report:
     world.look_at_rest("after the end")
     report = current.report
     report.places, report.secrets = len(search.places), len(search.secrets)
+    report.scrapes = sum(place.endswith("metrics scraped") for place in search.places)
     report.hits = sorted({str(hit) for hit in search.hits})
     return report
 

@@ -60,7 +60,15 @@ def _starts(world: World, folder: Path) -> list[tuple[str, Sequence[str], Mappin
     cut = folder / "cut.key"
     cut.write_bytes(Path(key).read_bytes()[:-60])
     url = f"postgresql+psycopg://identity:{STORE_PASSWORD}@127.0.0.1:1/identity"
+    password = folder / "store-password"
+    password.write_text(STORE_PASSWORD)
+    without = {
+        f"{prefix}STORE_URL": url.replace(f":{STORE_PASSWORD}", ""),
+        f"{prefix}STORE_PASSWORD_FILE": str(password),
+    }
     return [
+        ("a database that is not there, with the password's file", [], without),
+        ("a database that is not there, with the password's file, to migrate", ["migrate"], without),
         ("a database that is not there", [], {f"{prefix}STORE_URL": url}),
         ("a database that is not there, to migrate", ["migrate"], {f"{prefix}STORE_URL": url}),
         ("an unknown database", [], {f"{prefix}STORE_URL": url.replace("postgresql+psycopg", "nosuchdb")}),

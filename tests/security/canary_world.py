@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.request import urlopen
 from uuid import uuid4
 
 import boto3
@@ -94,6 +95,7 @@ class World:
     pki: Pki = field(default_factory=Pki)
     spans: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
     address: str = ""
+    metrics_address: str = ""
     channel: Any = None
     _read: dict[Path, int] = field(default_factory=dict)
     _stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
@@ -126,6 +128,7 @@ class World:
                 self.search.add(f"line of TLS private key {number}", line[24:], fixed=True)
         addresses = await self._stack.enter_async_context(bootstrap.serve(self._settings(), credentials=self._key()))
         self.address = f"localhost:{addresses.listen_address.rpartition(':')[2]}"
+        self.metrics_address = addresses.metrics_address
         credentials = grpc.ssl_channel_credentials(self.pki.root.pem, client.key, client.chain)
         self.channel = await self._stack.enter_async_context(grpc.aio.secure_channel(self.address, credentials))
         (self.folder / "client.crt").write_bytes(client.chain)
@@ -134,6 +137,8 @@ class World:
 
     async def stop(self) -> None:
         """Stop the server; a part of it that was broken on purpose may not stop in order."""
+        with contextlib.suppress(Exception):
+            await self.look_at_metrics("at the end of a server")
         stack, self._stack = self._stack, contextlib.AsyncExitStack()
         with contextlib.suppress(Exception):
             await stack.aclose()
@@ -155,6 +160,7 @@ class World:
             {
                 "listen_address": "localhost:0",
                 "health_address": "127.0.0.1:0",
+                "metrics_listen_address": "127.0.0.1:0",
                 "tls_certificate_file": self.folder / "tls.crt",
                 "tls_private_key_file": self.folder / "tls.key",
                 "client_ca_file": self.folder / "ca.crt",
@@ -223,6 +229,11 @@ class World:
             # The key files are where the keys belong.
             if path.is_file() and path.suffix != ".key":
                 self.search.look(f"{case}: file {path.name}", path.read_bytes(), everything=True)
+
+    async def look_at_metrics(self, case: str) -> None:
+        """Search what Prometheus would scrape, for every secret."""
+        scraped = await asyncio.to_thread(_scrape, self.metrics_address)
+        self.search.look(f"{case}: metrics scraped", scraped, everything=True)
 
     def _new_bytes(self, path: Path) -> bytes:
         with path.open("rb") as file:
@@ -295,6 +306,12 @@ def _learn(search: Search, document: Any, names: tuple[str, ...]) -> None:
     elif isinstance(document, list):
         for value in document:
             _learn(search, value, names)
+
+
+def _scrape(address: str) -> bytes:
+    with urlopen(f"http://{address}/metrics", timeout=10) as answer:
+        content: bytes = answer.read()
+    return content
 
 
 def turn_every_logger_up() -> None:

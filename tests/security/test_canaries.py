@@ -26,6 +26,7 @@ from tests.security.canary_world import CUSTOM, METHODS
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAST_PLACES = 4000
+LEAST_SCRAPES = 8
 NOT_ON_THE_WAY = {
     "adapters.aws_iam.settings.ExplicitCredentials",
     "adapters.aws_iam.settings.AwsAccountSettings",
@@ -48,6 +49,7 @@ def test_nothing_leaks(report: dict[str, Any]) -> None:
     """No secret is found in any place, and there are enough places for that to mean something."""
     assert report["hits"] == []
     assert report["places"] >= LEAST_PLACES
+    assert report["scrapes"] >= LEAST_SCRAPES
     assert report["secrets"] > 200
 
 

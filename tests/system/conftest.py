@@ -12,6 +12,8 @@ PACKAGES = {
     "buildah": "buildah",
     "make": "make",
     "mmdebstrap": "mmdebstrap",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
     "ssh-keygen": "openssh-client",
 }
 Need = Callable[[str], str]

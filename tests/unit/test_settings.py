@@ -4,8 +4,18 @@ import os
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from identity_service.settings import EXAMPLES, Settings, SettingsError, is_loopback, load_settings, split_address
+from identity_service.settings import (
+    EXAMPLES,
+    Settings,
+    SettingsError,
+    is_loopback,
+    load_settings,
+    load_store_settings,
+    read_store_url,
+    split_address,
+)
 
 PREFIX = "IDENTITY_SERVICE_"
 TLS = ("TLS_CERTIFICATE_FILE", "TLS_PRIVATE_KEY_FILE", "CLIENT_CA_FILE")
@@ -92,9 +102,54 @@ def test_values_are_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_store_url_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store's URL may hold a password, so the settings do not show it."""
-    monkeypatch.setenv(PREFIX + "STORE_URL", "postgresql://user:canary@db/x")
+    """Somebody may mistake the store's URL for another variable, so the settings do not show it."""
+    monkeypatch.setenv(PREFIX + "STORE_URL", "postgresql://canary@db/x")
     assert "canary" not in repr(load_settings())
+
+
+@pytest.mark.parametrize("url", ["postgresql://user:canary@db/x", "postgresql://user@db/x?password=canary"])
+def test_a_password_in_a_variable_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """A secret in a variable stops the start, with the name of the setting that belongs there, and is not repeated."""
+    monkeypatch.setenv(PREFIX + "STORE_URL", url)
+    (line,) = problems()
+    assert line.startswith(f"{PREFIX}STORE_URL: must not hold a password")
+    assert f"{PREFIX}STORE_PASSWORD_FILE" in line
+    assert "canary" not in line
+
+
+def test_the_stores_password_comes_from_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What stands in the file is put into the URL, whatever characters it has, without the end of its line."""
+    file = tmp_path / "password"
+    file.write_text("p@ss/w:rd%\n")
+    monkeypatch.setenv(PREFIX + "STORE_URL", "postgresql+psycopg://user@db:5432/x?sslmode=require")
+    monkeypatch.setenv(PREFIX + "STORE_PASSWORD_FILE", str(file))
+    url = read_store_url(load_settings())
+    assert url == "postgresql+psycopg://user:p%40ss%2Fw%3Ard%25@db:5432/x?sslmode=require"
+    assert sa.make_url(url).password == "p@ss/w:rd%"
+    assert read_store_url(load_store_settings()) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "content", "problem"),
+    [
+        ("postgresql://user@db/x", b"", "is empty"),
+        ("postgresql://user@db/x", b"\xff", "cannot be read as text"),
+        ("postgresql://db/x", b"canary", "needs a user"),
+        ("sqlite:///canary", b"canary", "needs a user"),
+    ],
+)
+def test_a_password_that_cannot_be_used_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str, content: bytes, problem: str
+) -> None:
+    """An empty or broken file, or an address without a user, stops the start with the setting's name."""
+    file = tmp_path / "password"
+    file.write_bytes(content)
+    monkeypatch.setenv(PREFIX + "STORE_URL", url)
+    monkeypatch.setenv(PREFIX + "STORE_PASSWORD_FILE", str(file))
+    with pytest.raises(SettingsError, match=problem) as raised:
+        read_store_url(load_settings())
+    assert str(raised.value).startswith(f"{PREFIX}STORE_PASSWORD_FILE: ")
+    assert "canary" not in str(raised.value).replace(str(file), "")
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "localhost:8443", "[::1]:8443", "127.8.8.8:1"])

@@ -1,10 +1,12 @@
 """The list of settings that `identity-service --help` prints."""
 
+from pathlib import Path
+
 import pytest
 
 from identity_service.__main__ import main
 from identity_service.settings import Settings
-from identity_service.settings_table import settings_table
+from identity_service.settings_table import settings_page, settings_table
 
 
 def cells(variable: str) -> list[str]:
@@ -40,6 +42,19 @@ def test_a_row_says_what_to_write(name: str, type_: str, default: str, example: 
 def test_the_stores_default_is_shown() -> None:
     """A store's URL is hidden where it is somebody's own, and its default is nobody's secret."""
     assert "sqlite:///identity-service.sqlite3" in cells("IDENTITY_SERVICE_STORE_URL")
+
+
+def test_the_page_is_up_to_date() -> None:
+    """docs/settings.md is what `make settings` makes of the settings as they are."""
+    page = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
+    assert page.read_text() == settings_page()
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_the_page_says_what_a_setting_is_for(name: str) -> None:
+    """Each setting has a section with at least one whole sentence."""
+    assert str(Settings.model_fields[name].description).rstrip("`").endswith((".", "DATABASE"))
+    assert f"\n### IDENTITY_SERVICE_{name.upper()}\n" in settings_page()
 
 
 def test_help_prints_the_list(capsys: pytest.CaptureFixture[str]) -> None:

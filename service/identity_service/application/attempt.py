@@ -27,6 +27,7 @@ from identity_service.application.ports import IamAccount
 from identity_service.application.results import describe_outcome
 from identity_service.application.sealing import Sealer, seal_outcome
 from identity_service.application.settling import Settling
+from identity_service.application.telemetry import UNWATCHED, Telemetry
 from identity_service.application.undoing import Undo, Undone
 from identity_service.application.use import was_used
 from identity_service.domain.entities import UserRecord
@@ -35,6 +36,7 @@ from identity_service.domain.outcome import Outcome
 from identity_service.domain.plan import Plan
 
 T = TypeVar("T")
+SPAN = "carry out"
 
 REST_SECONDS = 15.0
 """How long a request rests that could not be ended, until somebody tries again."""
@@ -51,6 +53,7 @@ class Attempts:
     sealer: Sealer
     settling: Settling
     is_stopping: Callable[[], bool]
+    telemetry: Telemetry = UNWATCHED
 
     async def carry_out(
         self, account: IamAccount, claim: Claim, secrets: SecretInputs | None, *, resumed: bool = True
@@ -71,10 +74,11 @@ class Attempts:
         await self._under_lease(claim, _Attempt(self, account, claim, None, resumed=True).undo_again(failure))
 
     async def _under_lease(self, claim: Claim, work: Awaitable[T]) -> T:
-        with holding(claim.lease):
+        with holding(claim.lease), self.telemetry.span(SPAN):
             try:
                 return await work
             except LeaseLostError:
+                self.telemetry.lease_lost()
                 # It may have run out here, after a pause, and be nobody else's: whoever comes next goes on at once.
                 claim.lease.lose()
                 await self._release(claim, 0)

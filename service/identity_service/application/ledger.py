@@ -44,6 +44,7 @@ class Intent:
     `fingerprint` is the digest of the request without secrets; `snapshot` is the pre-image of the user, None where it
     is absent. `forward_only` requests are never undone. `needs_caller` tells that a secret of the request itself is
     needed, such as a custom password, which is not stored. Secrets are sealed to `recipients`, if there are any.
+    `traceparent` is the span in which the request was begun, if it was traced.
     """
 
     row_id: str
@@ -57,6 +58,7 @@ class Intent:
     needs_caller: bool = False
     recipients: tuple[str, ...] = ()
     sign_in_url: str = ""
+    traceparent: str = ""
 
 
 @dataclass(frozen=True)

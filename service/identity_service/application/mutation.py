@@ -19,6 +19,7 @@ from identity_service.application.planners.planned import PlannedMutation
 from identity_service.application.planners.planner import plan_mutation
 from identity_service.application.ports import Accounts, Authorizer, IamAccount
 from identity_service.application.results import brings_secrets, secrets_of, sets_password
+from identity_service.application.telemetry import measured
 from identity_service.domain.caller import Caller
 from identity_service.domain.entities import UserSnapshot
 from identity_service.domain.errors import IamError, IdentityError, Reason
@@ -26,6 +27,8 @@ from identity_service.domain.outcome import Outcome
 from identity_service.domain.passwords import DEFAULT_POLICY
 from identity_service.domain.plan import Plan
 from identity_service.domain.request import Mutation
+
+PLAN_SPAN = "plan"
 
 
 class MutationService:
@@ -44,6 +47,7 @@ class MutationService:
         self._ledger = attempts.ledger
         self._sealer = attempts.sealer
         self._monotonic = monotonic
+        self._telemetry = attempts.telemetry
         self._gate = Gate(authorizer, attempts.ledger)
         self._targets = KeyedLocks()
         self._running: set[RequestKey] = set()
@@ -61,7 +65,7 @@ class MutationService:
         asked = _Asked(caller, mutation, account, key, fingerprint(mutation, account.account_id))
         if mutation.validate_only:
             return (await self._plan(asked, new_row_id())).plan
-        with self._only_once(key):
+        with measured(self._telemetry, mutation.action), self._only_once(key):
             async with self._targets.hold((account.account_id, mutation.body.target.key)):
                 return await self._run_or_replay(asked)
 
@@ -108,6 +112,8 @@ class MutationService:
         claim = await self._ledger.take_over(asked.key)
         if claim is None:
             raise in_progress()
+        self._telemetry.link(claim.intent.traceparent)
+        self._telemetry.took_over(claim.state.value)
         return await self._attempts.carry_out(asked.account, claim, secrets)
 
     async def _replay(self, asked: _Asked, row: LedgerRow, outcome: Outcome) -> Outcome:
@@ -134,6 +140,10 @@ class MutationService:
         return planned
 
     async def _plan(self, asked: _Asked, row_id: str) -> PlannedMutation:
+        with self._telemetry.span(PLAN_SPAN):
+            return await self._planned(asked, row_id)
+
+    async def _planned(self, asked: _Asked, row_id: str) -> PlannedMutation:
         try:
             planned = await plan_mutation(asked.account, asked.mutation.body, row_id, asked.caller.team)
         except IamError as error:
@@ -172,6 +182,7 @@ class MutationService:
             needs_caller=brings_secrets(mutation.body),
             recipients=mutation.recipients,
             sign_in_url=planned.sign_in_url,
+            traceparent=self._telemetry.traceparent(),
         )
         secrets = secrets_of(mutation.body, planned.plan, planned.password_policy)
         claim = await self._ledger.begin(intent, planned_since)

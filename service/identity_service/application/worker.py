@@ -25,6 +25,10 @@ REST_SECONDS = 15.0
 """How long a request rests whose account cannot be used, until somebody tries again."""
 REMOVE_OLD_EVERY = 600.0
 """Seconds between two removals of old rows."""
+TAKEOVER_SPAN = "take over"
+SECOND_LOOK_SPAN = "look again"
+
+CarriesOut = Callable[[IamAccount, Claim], Coroutine[Any, Any, None]]
 
 
 class Worker:
@@ -43,6 +47,7 @@ class Worker:
         self._accounts = accounts
         self._ledger = ledger
         self._attempts = attempts
+        self._telemetry = attempts.telemetry
         self._settling = settling
         self._work = work
         self._monotonic = monotonic
@@ -66,10 +71,11 @@ class Worker:
         room = SIDE_BY_SIDE - len(self._tasks)
         claims = await self._ledger.take_over_abandoned(room) if room > 0 else ()
         for claim in claims:
+            self._telemetry.took_over(claim.state.value)
             self._log.warning("took an abandoned request over", row_id=claim.intent.row_id, direction=claim.state.value)
-            self._start(claim, self._carry_out)
+            self._start(claim, self._carry_out, TAKEOVER_SPAN)
         while len(self._tasks) < SIDE_BY_SIDE and (claim_ := await self._ledger.claim_second_look()):
-            self._start(claim_, self._look_again)
+            self._start(claim_, self._look_again, SECOND_LOOK_SPAN)
         if self._monotonic() >= self._remove_old_at:
             self._remove_old_at = self._monotonic() + REMOVE_OLD_EVERY
             await self._ledger.remove_old()
@@ -79,12 +85,17 @@ class Worker:
         while self._tasks:
             await asyncio.wait(tuple(self._tasks))
 
-    def _start(self, claim: Claim, carry_out: Callable[[IamAccount, Claim], Coroutine[Any, Any, None]]) -> None:
-        task = asyncio.create_task(self._run(claim, carry_out))
+    def _start(self, claim: Claim, carry_out: CarriesOut, span: str) -> None:
+        task = asyncio.create_task(self._traced(claim, carry_out, span))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, claim: Claim, carry_out: Callable[[IamAccount, Claim], Coroutine[Any, Any, None]]) -> None:
+    async def _traced(self, claim: Claim, carry_out: CarriesOut, span: str) -> None:
+        # A trace of its own: that of who began the request may have ended long ago.
+        with self._telemetry.span(span, claim.intent.traceparent):
+            await self._run(claim, carry_out)
+
+    async def _run(self, claim: Claim, carry_out: CarriesOut) -> None:
         try:
             account = self._accounts.get(claim.intent.plan.account_id)
             # As work that the server owns, it is drained at shutdown.

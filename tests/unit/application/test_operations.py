@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +23,7 @@ from identity_service.application.operations.runner import (
 )
 from identity_service.application.operations.service import OperationRequest, Operations
 from identity_service.application.ports import IamAccount
+from identity_service.application.telemetry import Unwatched
 from identity_service.application.work import OwnedWork
 from identity_service.domain import tags
 from identity_service.domain.caller import Caller
@@ -595,3 +597,30 @@ def test_the_store_fulfils_the_port() -> None:
     """Type checkers hold the store to what the application needs."""
     store: type[OperationStore] = SqlOperationStore
     assert store
+
+
+class Linked(Unwatched):
+    """A telemetry in which everybody asks in one trace, and that remembers what spans are linked to."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[str, str]] = []
+
+    def span(self, name: str, link: str = "") -> AbstractContextManager[None]:
+        """Remember a span."""
+        self.spans.append((name, link))
+        return nullcontext()
+
+    def traceparent(self) -> str:
+        """Name the trace."""
+        return "00-11111111111111111111111111111111-2222222222222222-01"
+
+
+async def test_each_user_has_a_trace_that_leads_to_the_start(bulk: Bulk) -> None:
+    """Whichever replica makes a user, its span is linked to the one in which the operation was started."""
+    linked = Linked()
+    bulk.service = bulk.serve(telemetry=linked)
+    await bulk.started(user("ann"), user("bo"))
+    runner = bulk.runner(telemetry=linked)
+    await runner.step()
+    await runner.finish()
+    assert linked.spans == [("user of an operation", linked.traceparent())] * 2

@@ -13,6 +13,7 @@ from identity_service.application.ledger import Ledger, RequestKey
 from identity_service.application.mutation import MutationService
 from identity_service.application.ports import Answer, IamAccount, MintedAccessKey, MintedMfaDevice, Receipt
 from identity_service.application.settling import Settling
+from identity_service.application.telemetry import UNWATCHED, Telemetry
 from identity_service.application.work import OwnedWork
 from identity_service.application.worker import Worker
 from identity_service.domain import tags
@@ -200,6 +201,7 @@ class World:
         self.sealer = FakeSealer()
         self.waits: list[float] = []
         self.stopping = False
+        self.telemetry: Telemetry = UNWATCHED
         self.process = self.start()
 
     def start(self, disturbance: Disturbance | None = None) -> Process:
@@ -209,7 +211,7 @@ class World:
         account = cast(IamAccount, Disturbed(self.iam, "iam", IAM_READS, disturbance))
         settling = Settling(SETTLE_SECONDS, sleep=self._wait)
         work = OwnedWork(maximum=100)
-        attempts = Attempts(ledger, self.sealer, settling, lambda: self.stopping)
+        attempts = Attempts(ledger, self.sealer, settling, lambda: self.stopping, self.telemetry)
         accounts = FakeAccounts(account)
         service = MutationService(
             accounts=accounts, authorizer=self.authorizer, attempts=attempts, monotonic=self.clock.monotonic

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from identity_service.observability.tracing import TracingSettingsError, current_trace, is_exported, open_tracing
+from identity_service.observability.otlp import TelemetrySettingsError, is_exported
+from identity_service.observability.tracing import current_trace, open_tracing
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,7 @@ def test_spans_leave_the_process_only_where_the_standard_variables_say_so(
     environment: Mapping[str, str], expected: bool
 ) -> None:
     """OTEL_TRACES_EXPORTER decides; without it, an endpoint does."""
-    assert is_exported(environment) is expected
+    assert is_exported("TRACES", environment) is expected
 
 
 def test_the_resource_is_the_service_unless_the_environment_names_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +61,7 @@ def test_there_is_no_trace_outside_a_span() -> None:
 def test_a_wrong_variable_of_the_exporter_is_named(prefix: str, name: str, value: str) -> None:
     """What the exporter would pass over, or fail at, or log, is refused with an example and without its value."""
     variable = prefix + name
-    with pytest.raises(TracingSettingsError) as caught:
+    with pytest.raises(TelemetrySettingsError) as caught:
         open_tracing({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317", variable: value})
     (line,) = str(caught.value).splitlines()
     assert line.startswith(f"{variable}: ")
@@ -91,5 +92,5 @@ def test_good_variables_are_taken(monkeypatch: pytest.MonkeyPatch, headers: str)
 def test_what_only_opentelemetry_can_judge_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where OpenTelemetry itself refuses a variable, the start ends with words."""
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "1")
-    with pytest.raises(TracingSettingsError, match="OpenTelemetry refuses"):
+    with pytest.raises(TelemetrySettingsError, match="OpenTelemetry refuses"):
         open_tracing({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317"})

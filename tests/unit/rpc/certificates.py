@@ -60,9 +60,8 @@ class Authority:
     def server_files(self, identity: Identity) -> TlsFiles:
         """Give a server its certificate, and this authority for its clients."""
         own, authority = map(x509.load_pem_x509_certificate, (identity.certificate, self.certificate))
-        return TlsFiles(
-            identity.certificate, identity.private_key, self.certificate, (authority,), own.not_valid_after_utc
-        )
+        valid = own.not_valid_before_utc, own.not_valid_after_utc
+        return TlsFiles(identity.certificate, identity.private_key, self.certificate, (authority,), *valid)
 
     def channel_credentials(self, identity: Identity | None) -> grpc.ChannelCredentials:
         """Build a client's credentials, with a certificate or without."""

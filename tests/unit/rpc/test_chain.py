@@ -55,7 +55,7 @@ def test_a_call_is_the_current_one_only_while_it_lasts() -> None:
 async def test_an_address_that_cannot_be_had_is_named(what: str) -> None:
     """The operator reads which address could not be listened on, and why that may be."""
     server = grpc.aio.server(options=OPTIONS)
-    files = TlsFiles(b"junk", b"junk", b"junk", (), datetime.now(UTC))
+    files = TlsFiles(b"junk", b"junk", b"junk", (), *[datetime.now(UTC)] * 2)
     junk = tls_credentials(lambda: files) if what == "the files are not PEM" else None
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = f"127.0.0.1:{other.getsockname()[1]}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from botocore.client import BaseClient
 from botocore.exceptions import BotoCoreError, PartialCredentialsError, ProfileNotFound
 from opentelemetry import trace
+from opentelemetry.metrics import Meter, NoOpMeter
 
 from identity_service.adapters.aws_iam.account import BotoIamAccount
 from identity_service.adapters.aws_iam.aws_policies import AwsPolicyIndex
@@ -15,6 +16,7 @@ from identity_service.adapters.aws_iam.calls import AwsCalls
 from identity_service.adapters.aws_iam.clients import AccountClients
 from identity_service.adapters.aws_iam.fence import fence
 from identity_service.adapters.aws_iam.meter import CallMeter
+from identity_service.adapters.aws_iam.pace_gauges import watch_pace
 from identity_service.adapters.aws_iam.pacing import Pacer
 from identity_service.adapters.aws_iam.recent_entities import RecentEntities
 from identity_service.adapters.aws_iam.retry import Clock, Retrier
@@ -22,6 +24,7 @@ from identity_service.adapters.aws_iam.send_rate import SendRate
 from identity_service.adapters.aws_iam.settings import AwsAccountSettings, AwsSettings, AwsSettingsError
 from identity_service.application.operations.ports import Traffic
 from identity_service.domain.errors import IdentityError, Reason
+from identity_service.observability.instruments import AwsInstruments
 
 
 @dataclass(frozen=True)
@@ -96,13 +99,16 @@ def build_accounts(
     *,
     clock: Clock | None = None,
     tracer_provider: trace.TracerProvider | None = None,
+    meter: Meter | None = None,
 ) -> ConfiguredAccounts:
     """Build all accounts' clients, which takes a moment; sends nothing.
 
     Raises AwsSettingsError for settings that contradict each other or that boto3 refuses. `tracer_provider`
-    is the process's own by default.
+    is the process's own by default, `meter` counts nothing.
     """
-    builder = _Builder(settings, pool, clock or Clock(), trace.get_tracer(__name__, tracer_provider=tracer_provider))
+    meter = meter or NoOpMeter(__name__)
+    tracer = trace.get_tracer(__name__, tracer_provider=tracer_provider)
+    builder = _Builder(settings, pool, clock or Clock(), tracer, meter)
     connections: dict[str, _Connection] = {}
     for account in settings.accounts:
         if account.account_id in connections:
@@ -111,6 +117,7 @@ def build_accounts(
             connections[account.account_id] = builder.connect(account)
         except BotoCoreError as failure:
             raise _refused_by_boto3(failure) from None
+    watch_pace(meter, builder.pacers)
     return ConfiguredAccounts(connections, pool)
 
 
@@ -126,11 +133,15 @@ def _refused_by_boto3(failure: BotoCoreError) -> AwsSettingsError:
 class _Builder:
     """Builds accounts that share pool, clock, tracer, and what is the same in a whole partition."""
 
-    def __init__(self, settings: AwsSettings, pool: ThreadPoolExecutor, clock: Clock, tracer: trace.Tracer) -> None:
+    def __init__(
+        self, settings: AwsSettings, pool: ThreadPoolExecutor, clock: Clock, tracer: trace.Tracer, meter: Meter
+    ) -> None:
         self._settings = settings
         self._pool = pool
         self._clock = clock
         self._tracer = tracer
+        self._instruments = AwsInstruments(meter)
+        self.pacers: dict[str, Pacer] = {}
         self._aws_policies: dict[str, AwsPolicyIndex] = {}
 
     def connect(self, account: AwsAccountSettings) -> _Connection:
@@ -142,11 +153,12 @@ class _Builder:
         recent = RecentEntities(self._settings.new_entity_window, self._clock.now)
         retrier = Retrier(self._settings.retry_budget, self._settings.max_attempts, recent, self._clock)
         meter = CallMeter()
-        calls = AwsCalls("IAM", iam, self._pool, retrier, self._pacer(), self._tracer, meter)
+        self.pacers[account.account_id] = pacer = self._pacer()
+        calls = AwsCalls("IAM", iam, self._pool, retrier, pacer, self._tracer, meter, self._instruments)
         return _Connection(
             BotoIamAccount(account.account_id, partition, calls, recent, aws_policies),
             # STS counts its calls apart from IAM's.
-            AwsCalls("STS", sts, self._pool, retrier, self._pacer(), self._tracer),
+            AwsCalls("STS", sts, self._pool, retrier, self._pacer(), self._tracer, instruments=self._instruments),
             (iam, sts),
             meter,
         )

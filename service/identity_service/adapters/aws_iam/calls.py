@@ -1,6 +1,7 @@
 """The one way to AWS: paced, on the pool, traced, recorded, with errors in this service's terms, retried where safe."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Any
 
 from botocore import xform_name
 from botocore.client import BaseClient
+from opentelemetry.metrics import NoOpMeter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from identity_service.adapters.aws_iam.errors import to_iam_error
@@ -24,6 +26,7 @@ from identity_service.application.ports import Receipt
 from identity_service.domain.errors import IamError, IamErrorKind
 from identity_service.domain.secret import Secret
 from identity_service.observability.aws_calls import AwsCall, record_aws_call
+from identity_service.observability.instruments import AwsInstruments
 
 
 class AwsCalls:
@@ -38,6 +41,7 @@ class AwsCalls:
         pacer: Pacer,
         tracer: Tracer,
         meter: CallMeter | None = None,
+        instruments: AwsInstruments | None = None,
     ) -> None:
         self._service = service
         self._client = client
@@ -46,6 +50,7 @@ class AwsCalls:
         self._pacer = pacer
         self._tracer = tracer
         self._meter = meter or CallMeter()
+        self._instruments = instruments or AwsInstruments(NoOpMeter(__name__))
 
     async def call(self, operation: str, expected: Collection[Entity] = (), /, **params: object) -> Reply:
         """Call an operation by AWS's names. A `Secret` among the parameters is revealed on the thread that sends.
@@ -118,11 +123,16 @@ class AwsCalls:
                 span.set_attribute("identity_service.paced_seconds", turn.waited)
             lease = current_lease() if EFFECTS[operation] is not Effect.READ else None
             send = partial(self._send_on_thread, operation, params, lease)
+            self._instruments.waited(turn.waited)
+            began = time.perf_counter()
             answer = await asyncio.get_running_loop().run_in_executor(self._pool, send)
             if isinstance(answer, LeaseLostError):
                 span.set_attribute("error.type", "lease_lost")
                 raise answer
             self._record(span, operation, answer, turn.waited)
+            # By its kind: a code may be anything that stands in an answer.
+            error = answer.kind.name if isinstance(answer, IamError) else ""
+            self._instruments.ended(self._service, operation, error, time.perf_counter() - began)
             self._meter.count(throttled=isinstance(answer, IamError) and answer.kind is IamErrorKind.THROTTLED)
             if isinstance(answer, IamError):
                 raise answer

@@ -9,11 +9,13 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from identity_service.adapters.store import attempts, audit, claims, codec, denials, inventory, rows
+from identity_service.adapters.store.backlog import Backlog, read_backlog
 from identity_service.adapters.store.claims import Claims, Terms
 from identity_service.adapters.store.engines import database_of, utc_now
 from identity_service.adapters.store.heartbeat import Heartbeat
 from identity_service.adapters.store.schema import requests
 from identity_service.adapters.store.units import Unit, UnitsOfWork, Work
+from identity_service.adapters.store.watching import StoreWatch
 from identity_service.application.lease import Lease, LeaseLostError
 from identity_service.application.ledger import (
     UNFINISHED,
@@ -52,6 +54,7 @@ class SqlLedger:
         busy_timeout_seconds: how long SQLite waits for another process that writes.
         threads: how many connections PostgreSQL gets, beside the heartbeat's.
         trace_id: names the trace that a method is called in, for the audit log; "" where there is none.
+        watch: watches the units of work; nobody by default.
 
     Raises:
         StoreError: the URL names no such database.
@@ -71,6 +74,7 @@ class SqlLedger:
         busy_timeout_seconds: float = 5,
         threads: int = 8,
         trace_id: Callable[[], str] = str,
+        watch: StoreWatch | None = None,
     ) -> None:
         database = database_of(database_url, clock, busy_timeout_seconds)
         self._terms = Terms(
@@ -81,7 +85,7 @@ class SqlLedger:
         self._denials = 0
         self._retention = timedelta(seconds=retention_seconds)
         self._claims = Claims(self._terms, monotonic)
-        self.units = UnitsOfWork(database, threads, monotonic, trace_id)
+        self.units = UnitsOfWork(database, threads, monotonic, trace_id, watch)
         self.heartbeat = Heartbeat(database, lease_seconds, monotonic)
 
     async def open(self) -> None:
@@ -206,6 +210,14 @@ class SqlLedger:
         self._denials += 1
         denials.log(denial, self._denials)
         await self.units.run("record_denial", lambda unit: audit.append_denial(unit, denial))
+
+    async def ping(self) -> None:
+        """Show that the store can be used. Raises StoreUnavailableError."""
+        await self.units.run("ping", lambda unit: None)
+
+    async def backlog(self) -> Backlog:
+        """Return what waits for somebody to work on it."""
+        return await self.units.run("backlog", read_backlog)
 
     def log_audit_heads(self) -> None:
         """Log how far the audit log's chains have come; without such lines nobody notices a cut tail."""

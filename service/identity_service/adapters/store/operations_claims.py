@@ -90,6 +90,7 @@ def _user_claim(operation: Row, user: Row) -> UserClaim:
         expected_plan_digest=user["plan_digest"] if is_reviewed else "",
         refused=codec.decode_failure(user["failure"]) if is_refused else None,
         attempts=user["attempts"],
+        traceparent=operation["traceparent"] or "",
     )
 
 

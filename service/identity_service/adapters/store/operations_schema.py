@@ -29,6 +29,8 @@ operations = sa.Table(
     sa.Column("started_at", UtcDateTime),
     sa.Column("ended_at", UtcDateTime),
     sa.Column("updated_at", UtcDateTime, nullable=False),
+    # By which the trace of each user is linked to that of the start.
+    sa.Column("traceparent", sa.Text),
     sa.UniqueConstraint("caller_id", "request_id", name="operations_once_per_caller"),
     one_of("operations", "state", OperationState),
     sa.Index("operations_of_team", "account_id", "team", "created_at"),

@@ -30,6 +30,7 @@ def encode_intent(intent: Intent) -> dict[str, object]:
         "needs_caller": intent.needs_caller,
         "recipients": list(intent.recipients),
         "sign_in_url": intent.sign_in_url,
+        "traceparent": intent.traceparent or None,
         "plan": codec.encode_plan(intent.plan),
         "snapshot": codec.encode_snapshot(intent.snapshot),
     }
@@ -49,6 +50,7 @@ def decode_intent(row: Row) -> Intent:
         needs_caller=row["needs_caller"],
         recipients=tuple(row["recipients"]),
         sign_in_url=row["sign_in_url"],
+        traceparent=row["traceparent"] or "",
     )
 
 

@@ -84,6 +84,8 @@ requests = sa.Table(
     sa.Column("failure", sa.JSON(none_as_null=True)),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
+    # By which whoever goes on with the request links its trace to that of who began it.
+    sa.Column("traceparent", sa.Text),
     sa.UniqueConstraint("caller_id", "request_id", name="requests_once_per_caller"),
     one_of("requests", "state", RequestState),
 )

@@ -20,6 +20,7 @@ from identity_service.adapters.store.errors import (
     is_conflict,
     name_of,
 )
+from identity_service.adapters.store.watching import StoreWatch
 from identity_service.application.ledger import StoreUnavailableError
 
 T = TypeVar("T")
@@ -55,12 +56,14 @@ class UnitsOfWork:
         threads: int,
         monotonic: Callable[[], float] = time.monotonic,
         trace_id: Callable[[], str] = str,
+        watch: StoreWatch | None = None,
     ) -> None:
         self.chains = Chains()
         self._database = database
         self._connections = min(threads, database.maximum_threads)
         self._monotonic = monotonic
         self._trace_id = trace_id
+        self._watch = watch or StoreWatch()
         self._threads = ThreadPoolExecutor(self._connections, thread_name_prefix="ledger")
         self._engine: sa.Engine | None = None
 
@@ -102,6 +105,10 @@ class UnitsOfWork:
         engine = self._engine
         if engine is None:
             raise StoreUnavailableError
+        with self._watch.around(engine.dialect.name, operation):
+            return await self._run(engine, operation, work)
+
+    async def _run(self, engine: sa.Engine, operation: str, work: Work[T]) -> T:
         # The trace is asked for here: the threads know nothing of who hands work in.
         handed_in = self._threads.submit(self._attempt, engine, operation, work, self._trace_id())
         try:

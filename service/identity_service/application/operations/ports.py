@@ -86,13 +86,17 @@ class Batch:
 
 @dataclass(frozen=True)
 class Start:
-    """How an operation is started: as a plan only, or to run; an empty `expected_plan_digest` expects nothing."""
+    """How an operation is started: as a plan only, or to run; an empty `expected_plan_digest` expects nothing.
+
+    `traceparent` is the span of the start, if it is traced.
+    """
 
     operation_id: str
     request_id: str
     plan_only: bool
     expected_plan_digest: str = ""
     quota_uses: tuple[QuotaUse, ...] = ()
+    traceparent: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,7 @@ class UserClaim:
     """The right to plan or to make one user, until another attempt counts `epoch` up.
 
     `refused` is what the user's reviewed plan was refused with, `attempts` counts those that have failed in passing.
+    `traceparent` is the span in which the operation was started, if it was traced.
     """
 
     operation_id: str
@@ -125,6 +130,7 @@ class UserClaim:
     expected_plan_digest: str = ""
     refused: Failure | None = None
     attempts: int = 0
+    traceparent: str = ""
 
 
 class OperationStore(Protocol):

@@ -15,6 +15,7 @@ from identity_service.application.operations.ports import OperationStore, UserCl
 from identity_service.application.operations.shared_reads import SharedReads
 from identity_service.application.ports import Accounts, Authorizer, IamAccount
 from identity_service.application.priority import in_bulk
+from identity_service.application.telemetry import UNWATCHED, Telemetry
 from identity_service.application.work import OwnedWork
 from identity_service.domain.caller import Caller
 from identity_service.domain.errors import ANSWER_LOST, IdentityError, Reason
@@ -23,6 +24,7 @@ from identity_service.domain.plan import Plan
 from identity_service.domain.request import Mutation
 
 PROVISION_USER = "ProvisionUser"
+USER_SPAN = "user of an operation"
 BEATS_PER_LEASE = 3
 CLAIMS_PER_FILLING = 4
 """Users are claimed once there is room for a fourth of those that run, so that a claim is not made for each."""
@@ -60,6 +62,7 @@ class OperationRunner:
         concurrency: int,
         lease_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
+        telemetry: Telemetry = UNWATCHED,
     ) -> None:
         self._store = store
         self._mutations = mutations
@@ -70,6 +73,7 @@ class OperationRunner:
         # For how long a user is claimed. It need not be exact: what guards the account is its request's own lease.
         self._lease_seconds = lease_seconds
         self._monotonic = monotonic
+        self._telemetry = telemetry
         self._shared: dict[str, IamAccount] = {}
         self._running: dict[asyncio.Task[None], UserClaim] = {}
         self._room = asyncio.Event()
@@ -130,7 +134,7 @@ class OperationRunner:
     async def _run(self, claim: UserClaim) -> None:
         try:
             # As work that the server owns, it is drained at shutdown.
-            await self._work.run(lambda: self._carry_out(claim))
+            await self._work.run(lambda: self._traced(claim))
         except StoreUnavailableError as error:
             # The claim runs out, and whoever comes next meets the same request.
             self._log.warning("a user's end is not written down", index=claim.index, reason=error.reason.name)
@@ -143,6 +147,11 @@ class OperationRunner:
             self._log.exception("a user cannot be carried out", operation_id=claim.operation_id, index=claim.index)
             with suppress(IdentityError):
                 await self._fail(claim, IdentityError(Reason.INTERNAL, "a fault of this service"))
+
+    async def _traced(self, claim: UserClaim) -> None:
+        """Carry a user out in a trace of its own: one of thousands of users would be too long for anybody."""
+        with self._telemetry.span(USER_SPAN, claim.traceparent):
+            await self._carry_out(claim)
 
     async def _carry_out(self, claim: UserClaim) -> None:
         if claim.refused:

@@ -23,6 +23,7 @@ from identity_service.application.operations.ports import (
 )
 from identity_service.application.ports import Accounts, Authorizer, IamAccount
 from identity_service.application.sealing import Sealer
+from identity_service.application.telemetry import UNWATCHED, Telemetry
 from identity_service.domain.caller import Caller
 from identity_service.domain.entities import Page
 from identity_service.domain.errors import IamError, IdentityError, Reason
@@ -72,6 +73,7 @@ class Operations:
         maximum_watchers: int,
         is_draining: Callable[[], bool],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        telemetry: Telemetry = UNWATCHED,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -83,6 +85,7 @@ class Operations:
         self._watchers = 0
         self._is_draining = is_draining
         self._sleep = sleep
+        self._telemetry = telemetry
 
     async def create(self, caller: Caller, request: OperationRequest, recipients: tuple[str, ...]) -> Operation:
         """Make a draft. Raises IdentityError."""
@@ -134,7 +137,13 @@ class Operations:
         async with self._audited(caller, "StartOperation", request, operation_id):
             operation = await self._find(caller, "StartOperation", request.account_id, operation_id)
             self._authorizer.may_ask(caller, PROVISION_USER, operation.account_id, None)
-        start = Start(operation.operation_id, request.request_id, request.validate_only, expected_plan_digest)
+        start = Start(
+            operation.operation_id,
+            request.request_id,
+            request.validate_only,
+            expected_plan_digest,
+            traceparent=self._telemetry.traceparent(),
+        )
         if operation.state in (OperationState.DRAFT, OperationState.PLANNED):
             start = replace(start, quota_uses=await self._plan_quotas(operation))
         return await self._store.start(start)

@@ -6,9 +6,11 @@ The last barrier, log and trace, fault barrier, deadline, authentication, well-f
 from collections.abc import Collection, Sequence
 
 import grpc
+from opentelemetry.metrics import Meter, NoOpMeter
 from opentelemetry.trace import Tracer
 
 from identity_service.application.ports import Authorizer
+from identity_service.observability.instruments import RpcInstruments
 from identity_service.rpc.interceptors.authentication import Authentication, IdentifiesPeers
 from identity_service.rpc.interceptors.deadline import Deadline
 from identity_service.rpc.interceptors.fault_barrier import FaultBarrier
@@ -26,6 +28,7 @@ def interceptor_chain(
     default_deadline: float,
     streams: Collection[str] = (),
     only_account_id: str = "",
+    meter: Meter | None = None,
 ) -> Sequence[grpc.aio.ServerInterceptor]:
     """Build the chain of the server; `only_account_id` is what a request without an account means.
 
@@ -33,7 +36,7 @@ def interceptor_chain(
     """
     return (
         LastBarrier(),
-        RequestLog(tracer),
+        RequestLog(tracer, RpcInstruments(meter or NoOpMeter(__name__))),
         FaultBarrier(),
         Deadline(default_deadline, streams),
         Authentication(authorizer, identify_peer),

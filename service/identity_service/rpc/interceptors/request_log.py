@@ -1,4 +1,4 @@
-"""One log line and one span for every RPC."""
+"""One log line, one span and one measurement for every RPC."""
 
 import asyncio
 import secrets
@@ -12,6 +12,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
 
 from identity_service.observability.aws_calls import AwsCall, collect_aws_calls
+from identity_service.observability.instruments import RpcInstruments
 from identity_service.observability.tracing import parent_of
 from identity_service.rpc.call import Call, begin_call
 from identity_service.rpc.interceptors.around import AroundInterceptor, Context
@@ -33,10 +34,11 @@ FAULTS_OF_THE_SERVER = frozenset(
 
 
 class RequestLog(AroundInterceptor):
-    """Opens the call and its span, and logs how the call ended."""
+    """Opens the call and its span, and logs and counts how the call ended."""
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Tracer, instruments: RpcInstruments) -> None:
         self._tracer = tracer
+        self._instruments = instruments
 
     @asynccontextmanager
     async def around(self, method: str, context: Context) -> AsyncIterator[None]:
@@ -54,8 +56,16 @@ class RequestLog(AroundInterceptor):
                 call.code = call.code or _code_of(error)
                 raise
             finally:
+                seconds = time.perf_counter() - started
                 _describe(span, call)
-                _log(call, aws_calls, time.perf_counter() - started)
+                _log(call, aws_calls, seconds)
+                self._count(call, seconds)
+
+    def _count(self, call: Call, seconds: float) -> None:
+        code = call.code or grpc.StatusCode.OK
+        reason = call.reason.name if call.reason else ""
+        # A call that was cancelled has no reason of the contract.
+        self._instruments.ended(call.method, code.name, reason or ("" if call.code is None else code.name), seconds)
 
     def _span(self, name: str, context: Context) -> AbstractContextManager[Span]:
         service, _, rpc = name.rpartition("/")

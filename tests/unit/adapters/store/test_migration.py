@@ -24,7 +24,7 @@ from tests.unit.adapters.store.worlds import World
 MakeIntent = Callable[..., Intent]
 MIGRATE = (sys.executable, "-m", "identity_service", "migrate")
 
-NEWEST = "0003"
+NEWEST = "0004"
 """The version of this release's schema."""
 
 
@@ -112,8 +112,8 @@ async def test_an_older_schema_is_refused_until_it_is_migrated(
 ) -> None:
     """Whoever starts a newer release on an older schema is told both versions and what to run."""
     migrate(empty_world.url)
-    monkeypatch.setattr("identity_service.adapters.store.migration._newest", lambda: "0004")
-    assert "has schema version 0003, this release needs 0004: run `identity-service migrate`" in await refusal_to_open(
+    monkeypatch.setattr("identity_service.adapters.store.migration._newest", lambda: "0005")
+    assert "has schema version 0004, this release needs 0005: run `identity-service migrate`" in await refusal_to_open(
         empty_world
     )
 
@@ -167,7 +167,7 @@ async def test_two_migrations_at_once_do_not_collide(empty_world: World) -> None
         for _ in range(2)
     ]
     answers = [(await command.communicate())[0].decode() for command in commands]
-    assert answers == ["identity-service: the store has schema version 0003\n"] * 2
+    assert answers == ["identity-service: the store has schema version 0004\n"] * 2
     assert [command.returncode for command in commands] == [0, 0]
 
 
@@ -187,9 +187,10 @@ def test_a_migration_has_the_lock_before_it_looks(empty_postgres_url: str) -> No
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("mysql://service:hunter2@db.example.org/ledger", "databases of type mysql are not supported"),
+        ("mysql://hunter2@db.example.org/ledger", "databases of type mysql are not supported"),
         ("sqlite:////no/such/directory/ledger.db", "the directory /no/such/directory of the store does not exist"),
-        ("postgresql+psycopg://service:hunter2@127.0.0.1:1/ledger", "database cannot be used (OperationalError)"),
+        ("postgresql+psycopg://hunter2@127.0.0.1:1/ledger", "database cannot be used (OperationalError)"),
+        ("postgresql+psycopg://service:hunter2@127.0.0.1:1/ledger", "must not hold a password"),
     ],
 )
 def test_the_command_says_what_is_wrong(url: str, words: str) -> None:
@@ -213,5 +214,5 @@ def test_the_command_needs_no_other_setting(tmp_path: Path) -> None:
     command = subprocess.run(
         MIGRATE, env={"PATH": os.environ["PATH"]}, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
     )
-    assert (command.returncode, command.stdout) == (0, "identity-service: the store has schema version 0003\n")
+    assert (command.returncode, command.stdout) == (0, "identity-service: the store has schema version 0004\n")
     assert (tmp_path / "identity-service.sqlite3").stat().st_mode & 0o777 == 0o600

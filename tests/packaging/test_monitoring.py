@@ -1,0 +1,67 @@
+"""Alerts, their runbook and the dashboard fit together."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.monitoring import DASHBOARD, alerts, metrics_in, panels
+
+NAMES = [alert["alert"] for alert in alerts()]
+
+
+def runbook(root: Path) -> str:
+    """Return the part of the guide that is about alerts."""
+    _, _, after = (root / "docs" / "operations.md").read_text().partition("\n## Alerts\n")
+    return re.split(r"(?m)^## ", after)[0]
+
+
+def test_every_alert_has_its_section_and_every_section_its_alert(root: Path) -> None:
+    """Whoever is woken up finds what to do under the alert's own name, and no section is about nothing."""
+    assert re.findall(r"(?m)^### (\w+)$", runbook(root)) == NAMES
+    assert len(set(NAMES)) == len(NAMES) > 10
+
+
+@pytest.mark.parametrize("alert", alerts(), ids=NAMES)
+def test_an_alert_says_what_is_wrong_and_where_to_read_on(alert: dict[str, dict[str, str]]) -> None:
+    """Each has a summary, the address of its section, and one of two severities."""
+    assert alert["annotations"]["summary"].endswith(".")
+    assert alert["annotations"]["runbook_url"] == f"docs/operations.md#{str(alert['alert']).lower()}"
+    assert alert["labels"]["severity"] in ("critical", "warning")
+
+
+@pytest.mark.parametrize("section", NAMES)
+def test_a_section_says_something(section: str, root: Path) -> None:
+    """No section is a headline alone."""
+    text = runbook(root).partition(f"### {section}\n")[2].partition("\n### ")[0]
+    assert len(text.split()) > 20
+
+
+def test_no_alert_shows_whom_a_request_was_about() -> None:
+    """Alerts go to chats and telephones: their texts name servers, RPCs and reasons, and nobody."""
+    shown = set(re.findall(r"\$labels\.(\w+)", json.dumps(alerts())))
+    assert shown <= {"instance", "certificate", "files", "rpc_method", "outcome", "error_type", "action"}
+
+
+def test_panels_have_titles_units_and_places_of_their_own() -> None:
+    """A graph says what it shows and in what, and covers no other."""
+    for panel in panels():
+        assert panel["title"]
+        assert panel["description"].endswith(".")
+        assert panel["fieldConfig"]["defaults"]["unit"]
+    assert len({panel["id"] for panel in panels()}) == len(panels())
+    assert len({(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels()}) == len(panels())
+    assert json.loads(DASHBOARD.read_text())["uid"] == "identity-service"
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ('sum by (le, x) (rate(a_bucket{b="c"}[5m])) > 0.1 * d_total', {"a_bucket", "d_total"}),
+        ('absent(up{job="x"}) unless max(e) > 0', {"up", "e"}),
+    ],
+)
+def test_metrics_of_a_query_are_found(expression: str, expected: set[str]) -> None:
+    """What the other tests look for is what the query reads."""
+    assert metrics_in(expression) == expected

@@ -1,0 +1,59 @@
+"""What is asked of Prometheus: the queries of the alerts and of the dashboard."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FOLDER = Path(__file__).resolve().parents[2] / "k8s" / "components" / "monitoring"
+RULES, DASHBOARD = FOLDER / "prometheus-rule.yaml", FOLDER / "dashboard.json"
+NOT_METRICS = frozenset(
+    {
+        "absent", "and", "by", "clamp_max", "histogram_quantile", "ignoring", "increase", "max", "min", "offset", "on",
+        "or", "rate", "sum", "unless",
+    }
+)  # fmt: skip
+"""The words of PromQL that the queries use."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query of a panel, with the panel's title."""
+
+    title: str
+    expression: str
+
+
+def rule_groups() -> list[dict[str, Any]]:
+    """Return the groups of rules, in Prometheus's own form."""
+    groups: list[dict[str, Any]] = yaml.safe_load(RULES.read_text())["spec"]["groups"]
+    return groups
+
+
+def alerts() -> list[dict[str, Any]]:
+    """Return every alert."""
+    return [rule for group in rule_groups() for rule in group["rules"]]
+
+
+def panels() -> list[dict[str, Any]]:
+    """Return the dashboard's panels."""
+    found: list[dict[str, Any]] = json.loads(DASHBOARD.read_text())["panels"]
+    return found
+
+
+def dashboard_queries(interval: str = "1m") -> list[Query]:
+    """Return the queries of all panels; Grafana fills the interval in."""
+    return [
+        Query(panel["title"], target["expr"].replace("$__rate_interval", interval))
+        for panel in panels()
+        for target in panel["targets"]
+    ]
+
+
+def metrics_in(expression: str) -> set[str]:
+    """Name the metrics that a query reads: its words that are no function, label or text."""
+    bare = re.sub(r'"[^"]*"|\{[^}]*\}|\[[^\]]*\]|\b(by|on|ignoring) \([^)]*\)', " ", expression)
+    return set(re.findall(r"\b[a-z_][a-z0-9_]*\b", bare)) - NOT_METRICS
