@@ -90,7 +90,7 @@ class Executor:
 
         A user that was deleted and made again has the same name and ARN, another id, and perhaps another owner. One
         that is gone is no danger: nothing can be done to it. Between the plan and now, which may be days where a
-        request is repeated, another team may have adopted the user, or made a policy of the same ARN.
+        request is repeated, another team may have adopted the user, or made a policy or a device of the same ARN.
         """
         self._lease.require()
         if self._is_stopping():
@@ -100,6 +100,10 @@ class Executor:
             if isinstance(step, DeletePolicy):
                 policy = await self._account.get_policy_details(step.policy_arn)
                 self._require_not_anothers(policy.tags if policy else {}, Resource("iam:Policy", step.policy_arn))
+            # A pending device stands beside its user: where no user is worked on, it is its own owner's.
+            if isinstance(step, DeleteVirtualMfaDevice) and not plan.user_id:
+                held = await self._account.get_mfa_device_tags(step.serial_number)
+                self._require_not_anothers(held or {}, Resource("iam:MFADevice", step.serial_number))
 
     async def _require_same_user(self, plan: Plan) -> None:
         if not plan.user_id:
@@ -109,9 +113,7 @@ class Executor:
             return
         if user.user_id != plan.user_id:
             raise IdentityError(Reason.CONFLICT, "the user was deleted and made again by somebody else")
-        # A pending device stands beside the user, and is its own owner's, whoever has the user.
-        if not all(isinstance(step, DeleteVirtualMfaDevice) for step in plan.steps):
-            self._require_not_anothers(user.tags, Resource("iam:User", user.user_name))
+        self._require_not_anothers(user.tags, Resource("iam:User", user.user_name))
 
     def _require_not_anothers(self, held: Mapping[str, str], resource: Resource) -> None:
         if tags.owner_of(held) not in ("", self._team):

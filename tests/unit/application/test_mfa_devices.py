@@ -23,7 +23,7 @@ from identity_service.domain.request import (
 )
 from identity_service.domain.steps import DeleteVirtualMfaDevice
 from tests.unit.application.fakes import BOT, OTHER, FakeAccounts
-from tests.unit.application.worlds import LOST, OWNED, World
+from tests.unit.application.worlds import LOST, OWNED, THROTTLED, World, replace_action
 
 PREFIX = "arn:aws:iam::123456789012:mfa/"
 
@@ -100,6 +100,19 @@ async def test_another_teams_device_is_refused_and_the_refusal_audited(world: Wo
     assert (error.resource.type, error.resource.name) == ("iam:MFADevice", f"{PREFIX}ana")
     assert [denial.reason for denial in world.ledger.denials] == ["NOT_OWNER"]
     assert world.iam.operations == []
+
+
+async def test_an_old_request_deletes_no_device_of_another_team(world: World) -> None:
+    """A failed deletion that is repeated when another team has a device of that name by now is NOT_OWNER."""
+    world.iam.add_virtual_mfa_device("phone", tags=made_for("gone"))
+    deletion = MfaDeviceDeletion("gone", f"{PREFIX}phone")
+    world.iam.inject("iam:DeleteVirtualMFADevice", replace_action(THROTTLED, "iam:DeleteVirtualMFADevice"))
+    request_id = "0b7c6f0e-5a53-4f27-9a0e-2d4f1f6f3c12"
+    assert (await world.refused(deletion, request_id=request_id)).reason is Reason.THROTTLED
+    await world.do(deletion)
+    world.iam.add_virtual_mfa_device("phone", tags=made_for("gone", OTHER.team))
+    assert (await world.refused(deletion, request_id=request_id)).reason is Reason.NOT_OWNER
+    assert await serials(world) == ["phone"]
 
 
 async def test_a_device_is_deleted_for_the_user_that_it_was_made_for(world: World) -> None:
