@@ -55,6 +55,7 @@ from identity_service.adapters.authorization import questions
 from identity_service.adapters.authorization.rules import Rules
 from identity_service.adapters.aws_iam import ExplicitCredentials
 from identity_service.application import gate
+from identity_service.application.executor import Executor
 from identity_service.bootstrap import serve
 from identity_service.domain import guard_rails, tags
 from identity_service.domain.guard_rails import Rail
@@ -115,6 +116,12 @@ def _ask_nothing(*_: object, **__: object) -> tuple[()]:
     return ()
 
 
+def _without_owner(patch: Patch) -> None:
+    """Ask for the owner neither of the plan nor, once more, before the steps."""
+    patch.setattr(gate, "_require_owner", _open)
+    patch.setattr(Executor, "_require_not_anothers", _open)
+
+
 def _without_rail(name: str, patch: Patch) -> None:
     judge = getattr(guard_rails, f"_{name}")
     patch.setattr(guard_rails, "JUDGES", tuple(one for one in guard_rails.JUDGES if one is not judge))
@@ -125,7 +132,7 @@ GUARDS: dict[str, Callable[[Patch], None]] = {
     "right to the steps": lambda patch: patch.setattr(questions, "_about_step", _ask_nothing),
     "right to copy": lambda patch: patch.setattr(questions, "_about_copy", _ask_nothing),
     "right to adopt": lambda patch: patch.setattr(questions, "TAKE_OWNERSHIP", TagUser.iam_action),
-    "owner": lambda patch: patch.setattr(gate, "_require_owner", _open),
+    "owner": _without_owner,
     "contract": lambda patch: patch.setattr(RequestValidator, "check", _open),
     "reserved tags": lambda patch: patch.setattr(tags, "RESERVED_PREFIXES", ("aws:",)),
     **{name: partial(_without_rail, name) for name in RAILS},
