@@ -97,7 +97,8 @@ class OperationServiceServicer(object):
         """Appends users to a draft.
 
         Batches are numbered from 0 without gaps; the same batch again is answered as the first time. All users of
-        a batch are taken, or none: 10,000 in an operation at most, each name once, generated passwords only.
+        a batch are taken, or none: 10,000 in an operation at most, each name once, generated passwords only. Only the
+        caller who made the draft may append to it, since its users are made with the rights of that caller.
         Errors: INVALID_FIELD, OPERATION_NOT_FOUND, WRONG_STATE, REQUEST_ID_REUSED, CALLER_NOT_ALLOWED,
         STORE_UNAVAILABLE.
         IAM permissions: none.
