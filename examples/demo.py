@@ -81,7 +81,9 @@ def client(name: Literal["iam", "sts"], aws: EmbeddedAws, access_key_id: str, se
 
 
 @contextmanager
-def service(aws: EmbeddedAws, secrets: Path, log_file: Path) -> Iterator[str]:
+def service(
+    aws: EmbeddedAws, secrets: Path, log_file: Path, authorization: Path = HERE / "authorization"
+) -> Iterator[str]:
     """Run the service as an operator would, with settings from its environment; yield its address."""
     credentials = secrets / "aws-credentials"
     credentials.touch(mode=0o600)
@@ -94,7 +96,7 @@ def service(aws: EmbeddedAws, secrets: Path, log_file: Path) -> Iterator[str]:
         "IDENTITY_SERVICE_AWS_ACCOUNT_ID": aws.account_id,
         "IDENTITY_SERVICE_AWS_ENDPOINT_URL": aws.endpoint_url,
         "IDENTITY_SERVICE_AWS_REGION": "us-east-1",
-        "IDENTITY_SERVICE_AUTHORIZATION_DIR": HERE / "authorization",
+        "IDENTITY_SERVICE_AUTHORIZATION_DIR": authorization,
         "IDENTITY_SERVICE_STORE_URL": f"sqlite:///{secrets / 'store.sqlite3'}",
         "IDENTITY_SERVICE_LISTEN_ADDRESS": "127.0.0.1:0",
         "IDENTITY_SERVICE_HEALTH_ADDRESS": "127.0.0.1:0",
