@@ -5,8 +5,8 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: venv demo test test-system security soak chaos bench lint k8s-check generate settings requirements release dist \
-	image clean help FORCE
+.PHONY: venv demo test test-system security soak chaos rolling bench lint k8s-check generate settings requirements \
+	release dist image clean help FORCE
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -70,6 +70,9 @@ soak: .venv/made-in ## run the races in the embedded account for 100 rounds inst
 
 chaos: .venv/made-in ## kill and pause servers at work and compare the account with what was asked; RUNS=200 SEED=1 MODE=bulk
 	@$(RUN) tests.chaos --runs $(or $(RUNS),200) --seed $(or $(SEED),1) --mode $(or $(MODE),both) $(ARGS)
+
+rolling: .venv/made-in ## restart two servers in turn under load; count failed calls and doubled effects; RESTARTS=100
+	@$(RUN) tests.rolling --restarts $(or $(RESTARTS),100) $(ARGS)
 
 bench: .venv/made-in ## measure; nothing passes or fails, and figures of a busy machine mean little
 	@for script in tests/benchmarks/bench_*.py; do $(RUN) "$$(echo "$${script%.py}" | tr / .)" $(ARGS) || exit; done

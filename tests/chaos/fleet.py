@@ -79,7 +79,7 @@ class Server:
         self.restart_after = 0.0
         self._surroundings = surroundings
         self._process: asyncio.subprocess.Process | None = None
-        self._reserved = _reserve_port()
+        self._reserved = reserve_port()
         self._ready = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
 
@@ -224,7 +224,7 @@ class Server:
         self._ready.set()
 
 
-def _reserve_port() -> socket.socket:
+def reserve_port() -> socket.socket:
     """Find a free port and keep it: bound and not listened on, it is nobody else's while the server is dead."""
     reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

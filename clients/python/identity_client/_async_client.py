@@ -122,6 +122,8 @@ class AsyncIdentityClient(ServiceMethods, AsyncCaller):
                     )
                     return await send(attempts.request, timeout=attempts.begin(), metadata=attempts.metadata)
             except grpc.RpcError as failure:
+                if self._channels.has_ended:
+                    raise attempts.final(failure) from None
                 wait = attempts.wait_after(failure)
             await self._sleep(wait)
 

@@ -27,6 +27,9 @@ _KEEPALIVE_MS = 20_000
 _KEEPALIVE_TIMEOUT_MS = 8_000
 # A service that is back is to be found while a call still has time; gRPC itself would wait up to two minutes.
 _LONGEST_RECONNECT_MS = 5_000
+# Replicas that are replaced come back under other addresses. Names are asked for again when a connection ends, and by
+# gRPC's default not within 30 s of the last time: two replicas replaced within that time left nobody to call.
+_SOONEST_RESOLUTION_MS = 1_000
 
 
 @dataclass(frozen=True)
@@ -188,6 +191,7 @@ def _options() -> list[tuple[str, str | int]]:
         # What ends the wait for a ping's answer is this one, as was measured; without it that takes a minute.
         ("grpc.http2.ping_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
         ("grpc.max_reconnect_backoff_ms", _LONGEST_RECONNECT_MS),
+        ("grpc.dns_min_time_between_resolutions_ms", _SOONEST_RESOLUTION_MS),
         ("grpc.primary_user_agent", f"identity-client-python/{_own_version()}"),
     ]
 

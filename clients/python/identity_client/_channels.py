@@ -37,6 +37,7 @@ class Channels(Generic[Channel]):
         self._open = open_channel
         self._files = files
         self._lock = threading.Lock()
+        self._ended = False
         self._seen = self._look()
         self._newest = _Opened(open_channel(settle()))
         self._older: list[_Opened[Channel]] = []
@@ -59,10 +60,16 @@ class Channels(Generic[Channel]):
             self._older = [opened for opened in self._older if opened.users]
             return unused
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether its owner has closed it, so that what fails now was cut by itself."""
+        return self._ended
+
     def end(self) -> list[Channel]:
         """Open no more; return all channels, which are to be closed."""
         with self._lock:
             self._files = ()
+            self._ended = True
             return [opened.channel for opened in (self._newest, *self._older)]
 
     def _reload(self) -> None:

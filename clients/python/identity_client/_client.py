@@ -167,6 +167,8 @@ class IdentityClient(ServiceMethods, BlockingCaller):
                     )
                     return send(attempts.request, timeout=attempts.begin(), metadata=attempts.metadata)
             except grpc.RpcError as failure:
+                if self._channels.has_ended:
+                    raise attempts.final(failure) from None
                 wait = attempts.wait_after(failure)
             self._sleep(wait)
 

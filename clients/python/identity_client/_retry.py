@@ -5,10 +5,13 @@
     ABORTED with reason IN_PROGRESS, CONFLICT or INTERRUPTED        yes     no
     DEADLINE_EXCEEDED of one attempt, whoever says it               yes     yes
     UNAVAILABLE, INTERNAL, UNKNOWN without a reason of the service  yes     yes
-    CANCELLED without a reason of the service                       no      yes
+    CANCELLED without a reason of the service                       yes     yes
     anything else                                                   no      no
 
 Where the service itself says `answer_lost` in the metadata, it is.
+
+CANCELLED is what gRPC makes of a call that reached a server in the instant in which it began to drain: the server drops
+it before any of its own code sees it. A call that its own caller ends does not come here.
 
 One table for reads and for mutations: a mutation goes out again under its request_id, so the service never does it
 twice. It is never sent a second time while the first attempt is waited for.
@@ -29,7 +32,12 @@ from identity_client._errors import ErrorDetails, IdentityServiceError
 _FIRST_WAIT = 0.1
 _LONGEST_WAIT = 5.0
 _TRANSIENT_REASONS = ("IN_PROGRESS", "CONFLICT", "INTERRUPTED")
-_BROKEN_CONNECTION = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
+_BROKEN_CONNECTION = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.CANCELLED,
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,7 @@ def answer_lost(details: ErrorDetails) -> bool:
     """Tell whether the service may have done the work, and its answer did not come through."""
     if details.code is grpc.StatusCode.DEADLINE_EXCEEDED or "answer_lost" in details.metadata:
         return True
-    return details.code in (*_BROKEN_CONNECTION, grpc.StatusCode.CANCELLED) and not details.reason
+    return details.code in _BROKEN_CONNECTION and not details.reason
 
 
 def seconds_to_wait(attempt: int, retry_after: float | None, jitter: Callable[[], float] = random.random) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,7 @@ from identity_client import (
     ConsolePassword,
     DeadlineExceeded,
     FailedPrecondition,
+    IdentityClient,
     IdentityServiceError,
     InProgress,
     Internal,
@@ -42,6 +44,7 @@ REFUSED = Failure(UNAVAILABLE)
 CUT = Failure(UNAVAILABLE, after_work=True)
 RESET = Failure(grpc.StatusCode.INTERNAL, message="Received RST_STREAM", after_work=True)
 GARBLED = Failure(grpc.StatusCode.UNKNOWN, message="Stream removed", after_work=True)
+DROPPED = Failure(grpc.StatusCode.CANCELLED, message="CANCELLED")
 LATE = Failure(grpc.StatusCode.DEADLINE_EXCEEDED, after_work=True)
 SAID_LATE = Failure(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", after_work=True)
 BUSY = Failure(UNAVAILABLE, "OVERLOADED", retry_after=0.5)
@@ -71,6 +74,7 @@ UNANSWERED = {
     "cut": CUT,
     "reset": RESET,
     "garbled": GARBLED,
+    "dropped by a server that begins to drain": DROPPED,
     "late": LATE,
     "said to be late": SAID_LATE,
     "taken over": TAKEN_OVER,
@@ -86,7 +90,6 @@ PERMANENT = {
     "used": (Failure(grpc.StatusCode.FAILED_PRECONDITION, "CREDENTIAL_USED"), FailedPrecondition),
     "fault": (Failure(grpc.StatusCode.INTERNAL, "INTERNAL"), Internal),
     "not built": (Failure(grpc.StatusCode.UNIMPLEMENTED), NotBuiltYet),
-    "cancelled": (Failure(grpc.StatusCode.CANCELLED), IdentityServiceError),
 }
 
 MINTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -435,3 +438,18 @@ def test_the_wait_keeps_its_bounds(attempt: int, asked: float | None, draw: floa
         assert 0 <= wait <= 5.0
     else:
         assert asked <= wait <= asked * 1.25 + 1e-9
+
+
+async def test_a_client_that_is_closed_tries_no_more() -> None:
+    """A call that is cut because its own client is closed fails at once, and is not sent again."""
+    retries: list[Retry] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        target = f"127.0.0.1:{listener.getsockname()[1]}"
+        client = IdentityClient(target, insecure=True, on_retry=retries.append)
+        call = asyncio.create_task(asyncio.to_thread(client.get_account))
+        # It is connected to by the call, and never answers.
+        connection, _ = await asyncio.to_thread(listener.accept)
+        client.close()
+        with connection, pytest.raises(IdentityServiceError) as caught:
+            await call
+    assert (caught.value.code, retries) == (grpc.StatusCode.CANCELLED, [])
