@@ -70,8 +70,9 @@ def test_without_a_terminal_there_are_plain_lines() -> None:
     assert lines[-1].startswith("Making users: 100 of 100 done, 0 failed")
 
 
-def test_at_a_terminal_there_is_a_bar() -> None:
+def test_at_a_terminal_there_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bar moves in its place, with the story beside it."""
+    monkeypatch.setenv("TERM", "xterm")
     text = shown(running(0), running(100), terminal=True)
     assert "100 of 100 done" in text
     assert "\x1b[" in text
