@@ -15,7 +15,14 @@ from tests.chaos.points import ACTIONS, ARMED, Armed
 from tests.chaos.wishes import Kind, Wish, make
 from tests.chaos.world import World, chance_of
 
-OF_THE_WORKER = ("store:take_over_abandoned:", "store:claim_second_look:", "store:remove_old:")
+OF_THE_WORKER = (
+    "store:take_over_abandoned:",
+    "store:claim_second_look:",
+    "store:remove_old",
+    "store:claim_users:",
+    "store:settle_operations:",
+    "store:ping:",
+)
 """Passed several times a second, whatever is asked: only their first passing is a point."""
 LOOK_EVERY = 0.01
 LATE_LEASES = 2.0
