@@ -40,7 +40,7 @@ MEASURED_SECONDS = 0.25
 MEASURED_CALLS = 256
 """Over how long, and how many calls at most, the speed is measured of what was not held back."""
 UNHURRIED = 50.0
-"""Calls per second that hardly anybody is refused for: who sends no more than that meets what others send."""
+"""Calls per second for which, as we take it, nobody is refused who is alone: AWS publishes no number."""
 
 SHORTEST_SECONDS = 0.001
 """As how long an answer at once counts."""
