@@ -88,8 +88,10 @@ class Undo:
         except IamError as error:
             if not isinstance(step, CreateUser) or error.kind is not IamErrorKind.IN_USE:
                 raise
-            await self._mints.clear_user(step)
-            await self._take_back(undoing)
+            # All keys go, so that it must still be the very user.
+            if await self.may_touch(step):
+                await self._mints.clear_user(step)
+                await self._take_back(undoing)
 
     async def _take_back(self, undoing: Step) -> None:
         """Carry out an undoing step. What IAM does not find is looked for again once it has settled."""

@@ -83,6 +83,25 @@ async def test_whatever_key_is_on_a_user_of_our_own_goes_with_it() -> None:
     assert world.iam.contents() == before
 
 
+async def test_no_key_of_a_namesake_goes_with_a_user_of_our_own() -> None:
+    """Somebody makes the user again at the last moment: that one has another id, and keeps its key."""
+    world, request_id = PROVISION.world(), str(uuid4())
+    world.iam.inject("iam:CreateAccessKey", KEY_DENIED)
+    delete = world.iam.delete_user
+
+    async def deleting(user_name: str) -> Receipt:
+        world.iam.delete_user = delete  # type: ignore[method-assign]  # only the first meets the namesake
+        await delete(user_name)
+        world.iam.add_user(user_name)
+        world.iam.add_access_key(user_name)
+        return await delete(user_name)
+
+    world.iam.delete_user = deleting  # type: ignore[method-assign]  # another user comes at the last moment
+    error = await world.refused(PROVISION.body, request_id=request_id)
+    assert "made again by somebody else" in error.metadata["remaining"]
+    assert len(world.iam.key_ids("ana")) == 1
+
+
 async def test_a_deleted_key_that_is_still_listed_answers_for_no_mint() -> None:
     """IAM's list lags: what it shows is gone already, and the key of the call without an answer comes after it."""
     world, request_id = PROVISION.world(), str(uuid4())
