@@ -15,13 +15,15 @@ from pathlib import Path
 
 import pytest
 
+from embedded_aws.faults import Delay, Fault
 from identity_client import IdentityClient
 from tests.integration.conftest import Account, start_server, wait_until_ready
 
 USERS = 30
 NAMES = [f"user-{index}" for index in range(USERS)]
 ONE_AT_A_TIME = {"IDENTITY_SERVICE_BULK_CONCURRENCY": "1"}
-"""So that there is a middle."""
+SLOWLY = Delay(0.7)
+"""Below the server's read timeout, so that no call is given up."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def shell(account: Account, tmp_path: Path) -> Iterator[Shell]:
     (tmp_path / "users.json").write_text(json.dumps({"users": users}))
     process, ready = start_server(account, tmp_path, ONE_AT_A_TIME)
     yield Shell(wait_until_ready(process, ready), tmp_path)
+    account.aws.clear_faults()
     process.terminate()
     process.wait(60)
 
@@ -79,8 +82,12 @@ def keys_of(account: Account) -> dict[str, str]:
     return {name: key["AccessKeyId"] for name, (key,) in keys.items()}
 
 
-def interrupted_in_the_middle(shell: Shell, signal_number: int) -> tuple[int, str, str]:
-    """Send a signal to the program once the first user is made; its exit code, messages, and the operation's id."""
+def interrupted_in_the_middle(shell: Shell, account: Account, signal_number: int) -> tuple[int, str, str]:
+    """Send a signal to the program once the first user is made; its exit code, messages, and the operation's id.
+
+    The account makes users so slowly that there is a middle, until its faults are cleared.
+    """
+    account.aws.inject(Fault("CreateUser", SLOWLY, times=None, skip=3))
     process = shell.start("provision", "-f", "users.json", "--csv", "out.csv", "--yes")
     assert process.stderr is not None
     line = next(line for line in process.stderr if line.startswith("Making users: "))
@@ -90,7 +97,6 @@ def interrupted_in_the_middle(shell: Shell, signal_number: int) -> tuple[int, st
         for operation in client.follow_operation(memory.stem):
             if operation.progress.succeeded_users:
                 break
-    assert operation.progress.succeeded_users < USERS
     process.send_signal(signal_number)
     _, rest = process.communicate(timeout=60)
     return process.returncode, line + rest, memory.stem
@@ -101,7 +107,8 @@ def test_a_program_that_ends_in_the_middle_is_gone_on_with(
     shell: Shell, account: Account, number: int, exit_code: int
 ) -> None:
     """After Ctrl-C, and after a kill, `resume` ends with each user made once and the whole file; no key is left."""
-    code, messages, operation_id = interrupted_in_the_middle(shell, number)
+    code, messages, operation_id = interrupted_in_the_middle(shell, account, number)
+    account.aws.clear_faults()
     assert code == exit_code
     assert (f"operations resume {operation_id}" in messages) == (number == signal.SIGINT)
     done = shell.run("operations", "resume", operation_id)
@@ -117,12 +124,14 @@ def test_one_user_that_fails_is_an_exit_code(shell: Shell, account: Account) -> 
     """The account changes between the review and the start: that user has failed, all others are handed out."""
     plan = shell.run("plan", "-f", "users.json", "--output", "json")
     digest = json.loads(plan.stdout)["digest"]
+    account.aws.inject(Fault("CreateUser", SLOWLY, times=None))
     process = shell.start("provision", "-f", "users.json", "--csv", "out.csv", "--approved", digest, "--yes")
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("Planning users: 30"):
             break
     account.iam.create_user(UserName="USER-29")
+    account.aws.clear_faults()
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 1, stderr
     assert "user-29: " in stdout
@@ -135,9 +144,10 @@ def test_one_user_that_fails_is_an_exit_code(shell: Shell, account: Account) -> 
 
 def test_a_cancelled_operation_hands_out_what_was_made(shell: Shell, account: Account) -> None:
     """Who was made before the cancellation has a key, and it comes into the file."""
-    _, _, operation_id = interrupted_in_the_middle(shell, signal.SIGINT)
+    _, _, operation_id = interrupted_in_the_middle(shell, account, signal.SIGINT)
     cancelled = shell.run("operations", "cancel", operation_id, "--yes")
     assert cancelled.returncode == 0, cancelled.stderr
+    account.aws.clear_faults()
     done = shell.run("operations", "resume", operation_id)
     assert done.returncode == 1
     assert "cancelled before it began with this user" in done.stdout

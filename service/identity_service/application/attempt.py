@@ -20,6 +20,7 @@ from identity_service.application.failures import (
     with_remaining,
 )
 from identity_service.application.journal import Journal, SecretInputs, StepFailedError
+from identity_service.application.late_deletions import LateDeletions
 from identity_service.application.lease import LeaseLostError, holding
 from identity_service.application.ledger import Claim, Failure, Ledger, RequestState, StoreUnavailableError
 from identity_service.application.mints import MINTING_STEPS, Mints, NotOursError
@@ -115,8 +116,9 @@ class _Attempt:
         self._lease = claim.lease
         self._secrets = secrets
         self._journal = Journal(begun_at=claim.begun_at, resumed=resumed)
-        self._mints = Mints(account, attempts.ledger, claim, attempts.settling)
-        self._undo = Undo(account, claim, self._journal, self._mints, attempts.settling)
+        self._late_deletions = LateDeletions(claim, attempts.settling, resumed=resumed)
+        self._mints = Mints(account, attempts.ledger, claim, attempts.settling, self._late_deletions)
+        self._undo = Undo(account, claim, self._journal, self._mints, attempts.settling, self._late_deletions)
 
     async def run(self) -> Outcome:
         """Go on in the stored direction."""
@@ -188,11 +190,13 @@ class _Attempt:
             lease=self._lease,
             journal=self._journal,
             mints=self._mints,
+            late_deletions=self._late_deletions,
             secrets=secrets,
             team=self._intent.team,
             is_stopping=self._is_stopping,
         )
         await executor.run(self._intent.plan if self._claim.outcome is None else only_mints(self._intent.plan))
+        await self._late_deletions.wait()
 
     async def _clear_earlier_mints(self) -> None:
         """Delete what earlier attempts have minted: nobody has its secrets, or they shall be issued again.

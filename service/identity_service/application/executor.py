@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from identity_service.application.calls import call_for
 from identity_service.application.journal import Journal, SecretInputs, StepFailedError
+from identity_service.application.late_deletions import LateDeletions
 from identity_service.application.lease import Lease, LeaseLostError
 from identity_service.application.mints import Mints
 from identity_service.application.ports import Answer, IamAccount, Receipt
@@ -53,6 +53,7 @@ class Executor:
         lease: Lease,
         journal: Journal,
         mints: Mints,
+        late_deletions: LateDeletions,
         secrets: SecretInputs,
         team: str,
         is_stopping: Callable[[], bool] = lambda: False,
@@ -62,6 +63,7 @@ class Executor:
         self._lease = lease
         self._journal = journal
         self._mints = mints
+        self._late_deletions = late_deletions
         self._secrets = secrets
         self._is_stopping = is_stopping
 
@@ -267,13 +269,11 @@ class Executor:
 
     async def _converge(self, step: Step) -> ExecutedStep:
         try:
-            receipt = await call_for(self._account, step)
+            receipt = await self._late_deletions.send(self._account, step)
         except IamError as error:
             if isinstance(step, DELETIONS) and error.kind is IamErrorKind.NOT_FOUND:
                 return _executed(step, Receipt(error.request_id, datetime.now(UTC)), unchanged=True)
             raise
-        if receipt.repeated and isinstance(step, DeleteVirtualMfaDevice):
-            self._mints.expect_late_deletion()
         return _executed(step, receipt)
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 import structlog
 
 from identity_service.application.calls import call_for
+from identity_service.application.late_deletions import LateDeletions
 from identity_service.application.lease import LeaseLostError, unfenced
 from identity_service.application.ledger import Claim, Ledger
 from identity_service.application.ports import Answer, IamAccount, MintedAccessKey, MintedMfaDevice, Receipt
@@ -41,16 +42,18 @@ class Mints:
     the secret of, and deletes those that can be no others.
     """
 
-    def __init__(self, account: IamAccount, ledger: Ledger, claim: Claim, settling: Settling) -> None:
+    def __init__(
+        self, account: IamAccount, ledger: Ledger, claim: Claim, settling: Settling, late_deletions: LateDeletions
+    ) -> None:
         self._account = account
         self._ledger = ledger
         self._lease = claim.lease
         self._settling = settling
+        self._late_deletions = late_deletions
         self._mints = {mint.mint_id: mint for mint in claim.mints}
         held = claim.intent.snapshot.access_keys if claim.intent.snapshot else ()
         self._others = claim.other_key_ids | {key.access_key_id for key in held}
         self._made_user = not claim.intent.plan.user_id
-        self._expects_late_deletion = False
 
     @property
     def unanswered(self) -> tuple[Mint, ...]:
@@ -77,15 +80,18 @@ class Mints:
 
     async def create_login_profile(self, step: CreateLoginProfile, password: Secret) -> Receipt:
         """Set the first console password; one that a lost call of this request has set meanwhile is replaced."""
-        await self._await_late_deletion()
-        mint = await self._begin(MintKind.CONSOLE_PASSWORD)
         try:
-            receipt = await self._ask(mint, self._set_password(step, password))
+            return await self._set_password(step, password)
         except IamError as error:
             if error.kind is not IamErrorKind.ALREADY_EXISTS or not await self._delete_lost_password(step):
                 raise
-            mint = await self._begin(MintKind.CONSOLE_PASSWORD)
-            receipt = await self._ask(mint, self._set_password(step, password))
+        return await self._set_password(step, password)
+
+    async def _set_password(self, step: CreateLoginProfile, password: Secret) -> Receipt:
+        await self._late_deletions.wait()
+        mint = await self._begin(MintKind.CONSOLE_PASSWORD)
+        call = self._account.create_login_profile(step.user_name, password, step.reset_required)
+        receipt = await self._ask(mint, call)
         await self._record(mint, step.user_name)
         return receipt
 
@@ -99,23 +105,11 @@ class Mints:
         return await self._make_device(step)
 
     async def _make_device(self, step: CreateVirtualMfaDevice) -> Answer[MintedMfaDevice]:
-        await self._await_late_deletion()
+        await self._late_deletions.wait()
         mint = await self._begin(MintKind.MFA_DEVICE)
         answer = await self._ask(mint, self._account.create_virtual_mfa_device(step.device_name, step.tags))
         await self._record(mint, answer.value.serial_number)
         return answer
-
-    def expect_late_deletion(self) -> None:
-        """Note that a deletion by name may be carried out late: it would delete what is minted under that name."""
-        self._expects_late_deletion = True
-
-    async def _await_late_deletion(self) -> None:
-        if self._expects_late_deletion:
-            await self._settling.wait()
-            self._expects_late_deletion = False
-
-    def _set_password(self, step: CreateLoginProfile, password: Secret) -> Awaitable[Receipt]:
-        return self._account.create_login_profile(step.user_name, password, step.reset_required)
 
     async def _begin(self, kind: MintKind) -> Mint:
         mint = await self._ledger.begin_mint(self._lease, kind)
@@ -268,11 +262,8 @@ class Mints:
         return await self._deleted(deletion)
 
     async def _deleted(self, deletion: Step) -> bool:
-        if not isinstance(deletion, DeleteAccessKey):
-            # The attempt before, or this one, may have sent it once without an answer.
-            self.expect_late_deletion()
         try:
-            await call_for(self._account, deletion)
+            await self._late_deletions.send(self._account, deletion)
         except IamError as error:
             if error.kind is not IamErrorKind.NOT_FOUND:
                 raise

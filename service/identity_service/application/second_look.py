@@ -3,6 +3,7 @@
 import structlog
 
 from identity_service.application.journal import Journal
+from identity_service.application.late_deletions import LateDeletions
 from identity_service.application.lease import holding
 from identity_service.application.ledger import Claim, Ledger, RequestState
 from identity_service.application.mints import Mints, NotOursError
@@ -34,8 +35,10 @@ class _SecondLook:
         self._account = account
         self._claim = claim
         self._plan = claim.intent.plan
-        self._mints = Mints(account, ledger, claim, settling)
-        self._undo = Undo(account, claim, Journal(begun_at=claim.begun_at, resumed=True), self._mints, settling)
+        # All that earlier attempts have sent can no longer be carried out.
+        late = LateDeletions(claim, settling, resumed=False)
+        self._mints = Mints(account, ledger, claim, settling, late)
+        self._undo = Undo(account, claim, Journal(begun_at=claim.begun_at, resumed=True), self._mints, settling, late)
 
     async def clear_late_keys(self) -> tuple[str, ...]:
         """Delete late keys; return those that may be others'."""

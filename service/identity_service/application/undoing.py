@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from identity_service.application.calls import call_for
 from identity_service.application.executor import is_made_for
 from identity_service.application.journal import Journal
+from identity_service.application.late_deletions import LateDeletions
 from identity_service.application.ledger import Claim
 from identity_service.application.mints import MINTING_STEPS, Mints, NotOursError
 from identity_service.application.ports import IamAccount
@@ -34,7 +34,15 @@ class Undone:
 class Undo:
     """Undoes one request, from its journal, its mints, and the pre-image of its user."""
 
-    def __init__(self, account: IamAccount, claim: Claim, journal: Journal, mints: Mints, settling: Settling) -> None:
+    def __init__(
+        self,
+        account: IamAccount,
+        claim: Claim,
+        journal: Journal,
+        mints: Mints,
+        settling: Settling,
+        late_deletions: LateDeletions,
+    ) -> None:
         self._account = account
         self._plan = claim.intent.plan
         self._before = claim.intent.snapshot
@@ -43,6 +51,7 @@ class Undo:
         self._journal = journal
         self._mints = mints
         self._settling = settling
+        self._late_deletions = late_deletions
         self._settled = False
 
     async def run(self) -> Undone:
@@ -69,6 +78,7 @@ class Undo:
             except (IamError, NotOursError) as error:
                 remaining.append(f"{step.description}: not undone ({error})")
                 passing &= isinstance(error, IamError) and self._may_pass(error)
+        await self._late_deletions.wait()
         return Undone(tuple(remaining), passing=bool(remaining) and passing)
 
     def _may_pass(self, error: IamError) -> bool:
@@ -102,7 +112,7 @@ class Undo:
 
     async def _found(self, undoing: Step) -> bool:
         try:
-            await call_for(self._account, undoing)
+            await self._late_deletions.send(self._account, undoing)
         except IamError as error:
             if error.kind is not IamErrorKind.NOT_FOUND:
                 raise
