@@ -52,7 +52,7 @@ class Shell:
 
     def memories(self) -> list[Path]:
         """Find the resume files."""
-        return list((self.folder / "state" / "identityctl").glob("*"))
+        return list((self.folder / "state" / "identityctl").glob("*.json"))
 
 
 @pytest.fixture

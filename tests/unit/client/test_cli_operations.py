@@ -16,7 +16,9 @@ import grpc
 import pytest
 from google.rpc.error_details_pb2 import BadRequest
 
+from identity_client.cli.failures import BadInputError
 from identity_client.cli.hand_outs import HandOutError, HandOuts
+from identity_client.cli.operation_memory import OperationMemory
 from identity_client.cli.sealing import sealed_texts
 from identity_client.sealing import generate_identity
 from identity_provisioning.v1.error_pb2 import ErrorReason
@@ -139,6 +141,36 @@ def test_an_interrupted_run_is_come_back_to(run: Command, service: OperatingServ
     assert done.exit_code == 0, done.stderr
     assert [row["User name"] for row in rows(tmp_path / "out.csv")] == NAMES
     assert (len(service.pieces), memories(tmp_path)) == (1, [])
+
+
+@pytest.mark.parametrize("again", [("operations", "resume"), MANY], ids=["resume", "provision"])
+def test_one_run_at_a_time_hands_out(
+    run: Command, service: OperatingService, tmp_path: Path, again: tuple[str, ...]
+) -> None:
+    """While a run is at work with an operation, another is refused and writes nothing."""
+    service.while_running = interrupt
+    assert run(*MANY).exit_code == 130
+    service.while_running = lambda piece: None
+    operation_id = service.piece.operation.operation_id
+    words = (*again, operation_id) if again[-1] == "resume" else again
+    (memory,) = memories(tmp_path)
+    with OperationMemory.read(memory).held():
+        refused = run(*words)
+    assert (refused.exit_code, "another run is at work" in refused.stderr) == (2, True)
+    assert not (tmp_path / "out.csv").exists()
+    assert run(*words).exit_code == 0
+    assert list(memory.parent.iterdir()) == []
+
+
+def test_a_run_that_comes_too_late_says_so(run: Command, service: OperatingService, tmp_path: Path) -> None:
+    """Where another run has handed all out since the resume file was read, nothing is handed out again."""
+    service.while_running = interrupt
+    assert run(*MANY).exit_code == 130
+    (path,) = memories(tmp_path)
+    memory = OperationMemory.read(path)
+    memory.remove()
+    with pytest.raises(BadInputError, match="another run has handed its results out"), memory.held():
+        pass
 
 
 def test_the_same_command_goes_on_as_well(run: Command, service: OperatingService, tmp_path: Path) -> None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from identity_client.cli.failures import BadInputError
 from identity_client.cli.hand_outs import Places
@@ -143,6 +145,27 @@ class OperationMemory:
         if self.path.exists():
             self.save()
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other runs from handing the same results out at the same time.
+
+        Raises:
+            BadInputError: another run does so now, or has done so meanwhile.
+        """
+        lock = FileLock(self._lock_path, mode=0o600)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise BadInputError(f"{self.path}: another run is at work with this operation") from None
+        except OSError as error:
+            raise BadInputError(f"{self._lock_path}: {error.strerror or error}") from None
+        try:
+            if not self.path.exists():
+                raise BadInputError(f"{self.path}: another run has handed its results out meanwhile")
+            yield
+        finally:
+            lock.release()
+
     def remove(self) -> None:
         """Remove the file, and with it the key.
 
@@ -153,6 +176,12 @@ class OperationMemory:
             self.path.unlink(missing_ok=True)
         except OSError as error:
             raise BadInputError(f"{self.path}: {error.strerror or error}; all was done, so remove it") from None
+        with suppress(OSError):  # it may be held, and is in nobody's way
+            self._lock_path.unlink()
+
+    @property
+    def _lock_path(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.lock")
 
 
 def memory_path(operation_id: str) -> Path:

@@ -71,9 +71,15 @@ def carry_on(session: Session, client: IdentityClient, memory: OperationMemory) 
     """Start the operation that was agreed to, if nobody has yet; wait for its end and hand its results out.
 
     Raises:
+        BadInputError: another run does that.
         CliError: it was interrupted or cannot be watched; it goes on, and can be come back to.
         typer.Exit: a user was not made.
     """
+    with memory.held():
+        _carry_on(session, client, memory)
+
+
+def _carry_on(session: Session, client: IdentityClient, memory: OperationMemory) -> None:
     sealing = memory.sealing()
     shown = session.as_json or memory.outlets.show_secrets
     try:
