@@ -56,6 +56,13 @@ def one_of(table: str, column: str, values: type[enum.StrEnum]) -> sa.CheckConst
 
 metadata = sa.MetaData()
 
+schema_support = sa.Table(
+    "schema_support",
+    metadata,
+    # Of the releases that can work with this schema, the oldest one's own version of it.
+    sa.Column("oldest_version", sa.Text, nullable=False),
+)
+
 requests = sa.Table(
     "requests",
     metadata,

@@ -24,7 +24,7 @@ from tests.unit.adapters.store.worlds import World
 MakeIntent = Callable[..., Intent]
 MIGRATE = (sys.executable, "-m", "identity_service", "migrate")
 
-NEWEST = "0004"
+NEWEST = "0005"
 """The version of this release's schema."""
 
 
@@ -97,14 +97,42 @@ async def test_a_new_file_needs_no_command(sqlite_world: World, make_intent: Mak
     assert migrate(sqlite_world.url) == NEWEST
 
 
-async def test_an_unknown_schema_is_refused(empty_world: World) -> None:
-    """What a newer release wrote is neither opened nor migrated, and its version is not repeated."""
-    migrate(empty_world.url)
-    empty_world.execute("UPDATE alembic_version SET version_num = '9999'")
+def write_newer_schema(world: World, oldest_version: str) -> None:
+    """Leave what the migration of a release to come would."""
+    migrate(world.url)
+    world.execute("CREATE TABLE novelties (words TEXT NOT NULL)")
+    world.execute("ALTER TABLE requests ADD COLUMN novelty TEXT")
+    world.execute("UPDATE schema_support SET oldest_version = :oldest", oldest=oldest_version)
+    world.execute("UPDATE alembic_version SET version_num = '0007'")
+
+
+async def test_a_newer_schema_that_only_adds_is_worked_with(empty_world: World, make_intent: MakeIntent) -> None:
+    """An older server starts after the migration, as in a rollout and after a way back; its command changes nothing."""
+    write_newer_schema(empty_world, NEWEST)
+    assert migrate(empty_world.url) == "0007"
+    ledger = await empty_world.open()
+    intent = make_intent()
+    await ledger.begin(intent)
+    assert await ledger.find(intent.key) == row_of(intent)
+    await ledger.close()
+    assert empty_world.execute("SELECT version_num FROM alembic_version") == [{"version_num": "0007"}]
+
+
+@pytest.mark.parametrize("oldest_version", ["0006", "0007", "anything"])
+async def test_a_newer_schema_that_takes_away_is_refused(empty_world: World, oldest_version: str) -> None:
+    """What a newer release has made unfit for this one is neither opened nor migrated, nor is its version repeated."""
+    write_newer_schema(empty_world, oldest_version)
     assert "run the release that wrote it, or a newer one" in await refusal_to_open(empty_world)
     with pytest.raises(StoreError, match="a schema that this release does not know"):
         migrate(empty_world.url)
-    assert empty_world.execute("SELECT version_num FROM alembic_version") == [{"version_num": "9999"}]
+    assert empty_world.execute("SELECT version_num FROM alembic_version") == [{"version_num": "0007"}]
+
+
+async def test_a_schema_that_says_nothing_of_this_release_is_refused(empty_world: World) -> None:
+    """A version that is unknown, with no word of who can work with it, is somebody else's."""
+    write_newer_schema(empty_world, NEWEST)
+    empty_world.execute("DROP TABLE schema_support")
+    assert "run the release that wrote it, or a newer one" in await refusal_to_open(empty_world)
 
 
 async def test_an_older_schema_is_refused_until_it_is_migrated(
@@ -112,8 +140,8 @@ async def test_an_older_schema_is_refused_until_it_is_migrated(
 ) -> None:
     """Whoever starts a newer release on an older schema is told both versions and what to run."""
     migrate(empty_world.url)
-    monkeypatch.setattr("identity_service.adapters.store.migration._newest", lambda: "0005")
-    assert "has schema version 0004, this release needs 0005: run `identity-service migrate`" in await refusal_to_open(
+    monkeypatch.setattr("identity_service.adapters.store.migration._newest", lambda: "0006")
+    assert "has schema version 0005, this release needs 0006: run `identity-service migrate`" in await refusal_to_open(
         empty_world
     )
 
@@ -167,7 +195,7 @@ async def test_two_migrations_at_once_do_not_collide(empty_world: World) -> None
         for _ in range(2)
     ]
     answers = [(await command.communicate())[0].decode() for command in commands]
-    assert answers == ["identity-service: the store has schema version 0004\n"] * 2
+    assert answers == ["identity-service: the store has schema version 0005\n"] * 2
     assert [command.returncode for command in commands] == [0, 0]
 
 
@@ -214,5 +242,5 @@ def test_the_command_needs_no_other_setting(tmp_path: Path) -> None:
     command = subprocess.run(
         MIGRATE, env={"PATH": os.environ["PATH"]}, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
     )
-    assert (command.returncode, command.stdout) == (0, "identity-service: the store has schema version 0004\n")
+    assert (command.returncode, command.stdout) == (0, "identity-service: the store has schema version 0005\n")
     assert (tmp_path / "identity-service.sqlite3").stat().st_mode & 0o777 == 0o600

@@ -33,6 +33,12 @@ def columns_after(revision: str, folder: Path) -> Columns:
     return found
 
 
+def test_versions_are_numbers_that_grow() -> None:
+    """Older releases tell by the number that a schema is newer than theirs."""
+    revisions = [script.revision for script in ScriptDirectory(str(FOLDER)).walk_revisions()][::-1]
+    assert revisions == [f"{number:04}" for number in range(1, len(revisions) + 1)]
+
+
 def test_no_migration_takes_away_what_an_older_release_uses(tmp_path: Path) -> None:
     """Each revision has all tables and columns of the one before, and new columns of old tables may be left out."""
     revisions = [script.revision for script in ScriptDirectory(str(FOLDER)).walk_revisions()][::-1]
