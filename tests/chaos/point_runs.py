@@ -126,6 +126,8 @@ async def _run(world: World, case: Case, chance: Random) -> PointRun:
     recipients = (world.identity.recipient,) if story.sealed else ()
     wish = make(story.kind, chance, f"p{chance.getrandbits(32):08x}", recipients)
     prepared = await asyncio.to_thread(world.account.prepare, (wish,))
+    # What somebody else has just made, a service may rightly not find yet.
+    await asyncio.sleep(world.timing.settle)
     world.account.lose_boundaries((wish,))
     if case.late_call:
         world.account.delay(case.late_call, wish.user_name, LATE_LEASES * world.timing.lease)
