@@ -39,6 +39,7 @@ class Options:
     only: str = ""
     stop_at_first: bool = False
     keep: bool = False
+    timing: Timing = field(default_factory=Timing)
 
 
 @dataclass
@@ -108,7 +109,8 @@ class Harness:
         with _database(options.store) as postgres_url:
             plan = Plan(
                 options.store,
-                postgres_url=postgres_url,
+                options.timing,
+                postgres_url,
                 servers=2 if postgres_url else 1,
                 sabotage=options.sabotage,
                 keep=options.keep,
@@ -126,7 +128,7 @@ class Harness:
         with _database(self._options.store) as postgres_url:
             for case in cases:
                 self._jobs.put_nowait(self._point_job(case))
-            plan = Plan("cases", postgres_url=postgres_url, servers=2 if postgres_url else 1)
+            plan = Plan("cases", self._options.timing, postgres_url, servers=2 if postgres_url else 1)
             plan = replace(plan, sabotage=self._options.sabotage, keep=self._options.keep)
             await _side_by_side([self._work(plan) for _ in range(min(self._options.worlds, len(cases)))])
         return self._total
