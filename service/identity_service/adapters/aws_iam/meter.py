@@ -3,10 +3,23 @@
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from identity_service.application.operations.ports import Traffic
 
 WINDOW_SECONDS = 10
+SHORTEST_SECONDS = 1.0
+"""Over how long calls are counted at least: the first few, a moment ago, are no speed yet."""
+
+
+@dataclass
+class _Second:
+    """The calls of one second, the first of which came at `begun`."""
+
+    number: int
+    begun: float
+    calls: int = 0
+    throttled: int = 0
 
 
 class CallMeter:
@@ -14,19 +27,24 @@ class CallMeter:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._seconds: deque[tuple[int, int, int]] = deque(maxlen=WINDOW_SECONDS + 1)
+        self._seconds: deque[_Second] = deque(maxlen=WINDOW_SECONDS + 1)
 
     def count(self, *, throttled: bool) -> None:
         """Count a call that was answered, or that was not."""
-        now = int(self._monotonic())
-        calls, refused = 0, 0
-        if self._seconds and self._seconds[-1][0] == now:
-            _, calls, refused = self._seconds.pop()
-        self._seconds.append((now, calls + 1, refused + throttled))
+        now = self._monotonic()
+        if not self._seconds or self._seconds[-1].number != int(now):
+            self._seconds.append(_Second(int(now), now))
+        self._seconds[-1].calls += 1
+        self._seconds[-1].throttled += throttled
 
     def traffic(self) -> Traffic:
-        """Tell of the last ten seconds."""
-        since = self._monotonic() - WINDOW_SECONDS
-        recent = [(calls, refused) for second, calls, refused in self._seconds if second > since]
-        calls, refused = sum(calls for calls, _ in recent), sum(refused for _, refused in recent)
-        return Traffic(calls_per_second=calls / WINDOW_SECONDS, throttled_calls=refused)
+        """Tell of the last ten seconds; the speed is counted from the first call in them, not from before the work."""
+        now = self._monotonic()
+        recent = [second for second in self._seconds if second.number > now - WINDOW_SECONDS]
+        if not recent:
+            return Traffic()
+        seconds = max(now - recent[0].begun, SHORTEST_SECONDS)
+        return Traffic(
+            calls_per_second=sum(second.calls for second in recent) / seconds,
+            throttled_calls=sum(second.throttled for second in recent),
+        )
