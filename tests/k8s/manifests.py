@@ -62,9 +62,3 @@ def selects(selector: Manifest, labels: Mapping[str, str]) -> bool:
     """Tell whether a label selector, of which we only use `matchLabels`, selects what has these labels."""
     wanted: Mapping[str, str] = selector.get("matchLabels", {})
     return wanted.items() <= labels.items()
-
-
-def settings(manifests: Manifests) -> dict[str, str]:
-    """Return the environment variables that the server gets from its ConfigMap."""
-    maps = [manifest for manifest in of_kind(manifests, "ConfigMap") if "settings" in name_of(manifest)]
-    return {name: value for manifest in maps for name, value in manifest["data"].items()}

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from tests.k8s.manifests import Manifest, Manifests, labels_of_pods, name_of, of_kind, pods, selects, settings, title
+from tests.k8s.manifests import Manifest, Manifests, labels_of_pods, name_of, of_kind, pods, selects, title
+from tests.k8s.variables import settings
 
 PROFILE = "pod-security.kubernetes.io/enforce"
 LINK_LOCAL = {"0.0.0.0/0": "169.254.0.0/16", "::/0": "fe80::/10"}

@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 
 from tests.k8s.manifests import Manifest, Manifests, containers, pods
+from tests.k8s.variables import looks_secret, variables
 
 VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
 HOST_NAMESPACES = ("hostNetwork", "hostPID", "hostIPC")
 SECRET_MODE = 0o440
+AUDIENCES = {"sts.amazonaws.com"}
+"""Whom a token of Kubernetes may be for that is made for somebody else: AWS, where a cluster has no IRSA webhook."""
 
 
 def numeric_user(manifests: Manifests) -> Iterator[str]:
@@ -83,6 +86,10 @@ def no_token(manifests: Manifests) -> Iterator[str]:
         for key in ("automountServiceAccountToken", "enableServiceLinks"):
             if pod.get(key) is not False:
                 yield f"{owner}: {key} is not false"
+    for owner, volume in _volumes(manifests):
+        for source in _sources(volume, "serviceAccountToken"):
+            if source.get("audience") not in AUDIENCES:
+                yield f"{owner}: volume {volume['name']} holds a token of Kubernetes"
 
 
 def own_account(manifests: Manifests) -> Iterator[str]:
@@ -120,21 +127,34 @@ def named_registry(manifests: Manifests) -> Iterator[str]:
 
 
 def secrets_from_files(manifests: Manifests) -> Iterator[str]:
-    """No secret is an environment variable, which processes show and hand on."""
+    """No secret is a variable or an argument, which processes show and hand on, wherever it comes from."""
     for owner, container in containers(manifests):
         if any("secretRef" in source for source in container.get("envFrom", ())):
             yield f"{owner}: envFrom a Secret"
         for variable in container.get("env", ()):
             if "secretKeyRef" in variable.get("valueFrom", {}):
                 yield f"{owner}: {variable['name']} comes from a Secret"
+        if any(looks_secret("", word) for word in (*container.get("command", ()), *container.get("args", ()))):
+            yield f"{owner}: an argument looks like a secret"
+    for each in variables(manifests):
+        if looks_secret(each.name, each.value):
+            yield f"{each.owner}: {each.name} looks like a secret"
 
 
 def secret_modes(manifests: Manifests) -> Iterator[str]:
     """A mounted Secret is read by the pod's user and group alone, and cannot be written."""
     for owner, volume in _volumes(manifests):
-        secret = volume.get("secret")
-        if secret and secret.get("defaultMode", 0o644) & ~SECRET_MODE:
-            yield f"{owner}: volume {volume['name']} has mode {secret.get('defaultMode', 0o644):o}"
+        secrets = [volume["secret"]] if volume.get("secret") else _sources(volume, "secret")
+        if not secrets:
+            continue
+        modes = [(volume.get("secret") or volume["projected"]).get("defaultMode", 0o644)]
+        modes += [item["mode"] for secret in secrets for item in secret.get("items", ()) if "mode" in item]
+        yield from (f"{owner}: volume {volume['name']} has mode {mode:o}" for mode in modes if mode & ~SECRET_MODE)
+
+
+def _sources(volume: Manifest, kind: str) -> list[Manifest]:
+    """Return what of a kind a volume is put together from."""
+    return [source[kind] for source in (volume.get("projected") or {}).get("sources", ()) if kind in source]
 
 
 def _volumes(manifests: Manifests) -> Iterator[tuple[str, Manifest]]:

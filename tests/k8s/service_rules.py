@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from tests.k8s.manifests import Manifest, Manifests, name_of, of_kind, selects, settings, title
+from tests.k8s.manifests import Manifest, Manifests, name_of, of_kind, selects, title
+from tests.k8s.variables import settings
 
 PROBES = {"startupProbe": "liveness", "readinessProbe": "readiness", "livenessProbe": "liveness"}
 """Which service each probe asks the health server for."""

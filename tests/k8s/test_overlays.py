@@ -12,10 +12,11 @@ from identity_service.domain.errors import IdentityError
 from identity_service.settings import load_settings
 from tests.k8s.__main__ import main
 from tests.k8s.conftest import AddOverlay, Rendered
-from tests.k8s.manifests import Manifest, Manifests, containers, name_of, of_kind, pods, settings
+from tests.k8s.manifests import Manifest, Manifests, containers, name_of, of_kind, pods
 from tests.k8s.render import OVERLAYS, ROOT, RenderError, render
 from tests.k8s.rules import broken_rules
 from tests.k8s.schemas import schema_problems
+from tests.k8s.variables import settings
 
 NAMES = ("local", "production", "staging")
 HEADER = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: identity-service\n"
@@ -203,6 +204,73 @@ def test_check_names_what_it_finds(add_overlay: AddOverlay, capsys: pytest.Captu
     assert "one_writer: Deployment/identity-service: SQLite needs replicas 1" in found
     assert main([str(OVERLAYS / "local")]) == 0
     assert "problems: 0" in capsys.readouterr().out
+
+
+EXTERNAL = """
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: store}
+spec: {target: {name: acme-store}}
+"""
+OTHER_STORE = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: identity-service}
+spec: {template: {spec: {volumes: [{name: store, secret: {secretName: acme-store}}]}}}
+"""
+
+
+def test_kinds_and_secrets_of_others_can_be_named(add_overlay: AddOverlay, capsys: pytest.CaptureFixture[str]) -> None:
+    """A kind that we do not know and a Secret that it makes are problems until they are named, then a note."""
+    folder = add_overlay(f"{HEADER}resources: [../production, secret.yaml]\npatches: [path: patch.yaml]\n")
+    (folder / "patch.yaml").write_text(OTHER_STORE)
+    (folder / "secret.yaml").write_text(EXTERNAL)
+    assert main([str(folder)]) == 1
+    found = capsys.readouterr().out
+    assert "--kind ExternalSecret leaves it unchecked" in found
+    assert "resolved: Deployment/identity-service: there is no Secret acme-store" in found
+    assert main([str(folder), "--kind", "ExternalSecret", "--secret", "acme-store"]) == 0
+    assert "note: ExternalSecret/store: its fields were not checked" in capsys.readouterr().out
+
+
+LEAKS = """
+configMapGenerator:
+  - name: identity-service-settings
+    behavior: merge
+    literals:
+      - PGPASSWORD=not-really-one
+      - AWS_SECRET_ACCESS_KEY=not-really-one
+      - OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20not-really-one
+patches:
+  - patch: |
+      apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: identity-service}
+      spec:
+        template:
+          spec:
+            containers:
+              - name: identity-service
+                env: [{name: PASSWORD, value: not-really-one}]
+                volumeMounts: [{name: more, mountPath: /etc/more}]
+            volumes:
+              - name: more
+                projected:
+                  sources:
+                    - serviceAccountToken: {path: token}
+                    - secret: {name: absent}
+"""
+
+
+def test_overlay_that_leaks_is_found(add_overlay: AddOverlay) -> None:
+    """Secrets in settings, in a variable and in a projected volume are each found by their rules."""
+    broken = broken_rules(render(add_overlay(f"{HEADER}resources: [../production]\n{LEAKS}")))
+    found = "\n".join(problem for rule in ("secrets_from_files", "no_secrets") for problem in broken[rule])
+    for name in ("PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "OTEL_EXPORTER_OTLP_HEADERS", "PASSWORD"):
+        assert f" {name} looks like a secret" in found
+    assert set(broken) == {
+        *("secrets_from_files", "no_secrets", "known_settings", "no_token", "secret_modes", "resolved"),
+    }
 
 
 def test_check_lists_its_rules(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,9 +7,11 @@ import pytest
 from tests.k8s.conftest import Rendered
 from tests.k8s.manifests import Manifest, title
 from tests.k8s.rules import RULES
+from tests.k8s.variables import is_known, looks_secret
 
 SERVER = "Deployment/identity-service"
 SETTINGS = "ConfigMap/identity-service-settings"
+AUTHORIZATION = "ConfigMap/identity-service-authorization"
 JOB = "Job/identity-service-migrate-0-1-0"
 POD = "spec.template.spec"
 CONTAINER = "spec.template.spec.containers.0"
@@ -26,6 +28,13 @@ SECRET = {
     "metadata": {"name": "password", "namespace": "identity-service"},
     "stringData": {"password": "not-really-one"},
 }
+
+
+def projected(source: Manifest) -> Manifest:
+    """Describe a volume that is put together from one source, under its shipped neighbours' rules."""
+    return {"name": "temporary", "projected": {"sources": [source]}}
+
+
 # Rule, overlay, manifest, place in it, and what stands there instead; without a manifest, one that is added.
 BREACHES: list[tuple[str, str, str | None, str, Any]] = [
     ("numeric_user", "production", SERVER, f"{POD}.securityContext.runAsUser", 0),
@@ -42,6 +51,7 @@ BREACHES: list[tuple[str, str, str | None, str, Any]] = [
     ("bounded_scratch", "production", JOB, f"{POD}.volumes.1.emptyDir", {}),
     ("no_token", "production", JOB, f"{POD}.automountServiceAccountToken", REMOVED),
     ("no_token", "production", "ServiceAccount/identity-service", "automountServiceAccountToken", True),
+    ("no_token", "production", SERVER, f"{POD}.volumes.2", projected({"serviceAccountToken": {"path": "token"}})),
     ("own_account", "production", SERVER, f"{POD}.serviceAccountName", "default"),
     ("resources", "production", SERVER, f"{CONTAINER}.resources.limits", REMOVED),
     ("pinned_image", "production", SERVER, f"{CONTAINER}.image", "registry.example:5000/identity:latest"),
@@ -56,7 +66,15 @@ BREACHES: list[tuple[str, str, str | None, str, Any]] = [
         f"{CONTAINER}.env.0.valueFrom",
         {"secretKeyRef": {"name": "store", "key": "url"}},
     ),
+    ("secrets_from_files", "production", SERVER, f"{CONTAINER}.env", [{"name": "PASSWORD", "value": "not-really-one"}]),
+    ("secrets_from_files", "production", SERVER, f"{CONTAINER}.args", ["--store=postgresql://identity:word@db/x"]),
+    ("secrets_from_files", "production", SETTINGS, "data.PGPASSWORD", "not-really-one"),
+    ("secrets_from_files", "production", SETTINGS, "data.AWS_SECRET_ACCESS_KEY", "not-really-one"),
+    ("secrets_from_files", "production", SETTINGS, "data.OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=platform"),
+    ("secrets_from_files", "production", SETTINGS, "data.OTEL_RESOURCE_ATTRIBUTES", "key=AKIAIOSFODNN7EXAMPLE"),
     ("secret_modes", "production", JOB, f"{POD}.volumes.0.secret.defaultMode", REMOVED),
+    ("secret_modes", "production", SERVER, f"{POD}.volumes.2", projected({"secret": {"name": "identity-service-tls"}})),
+    ("secret_modes", "production", JOB, f"{POD}.volumes.0.secret.items", [{"key": "a", "path": "a", "mode": 0o444}]),
     ("probes", "production", SERVER, f"{CONTAINER}.livenessProbe.grpc.service", "readiness"),
     ("probes", "production", SERVER, f"{CONTAINER}.startupProbe", REMOVED),
     ("time_to_drain", "production", SERVER, f"{POD}.terminationGracePeriodSeconds", 25),
@@ -116,10 +134,23 @@ BREACHES: list[tuple[str, str, str | None, str, Any]] = [
     ("one_namespace", "production", "Service/identity-service-metrics", "metadata.name", "identity-service"),
     ("resolved", "production", SERVER, f"{CONTAINER}.envFrom.0.configMapRef.name", "identity-service-settings"),
     ("resolved", "production", SERVER, f"{POD}.volumes.0.secret.secretName", "identity-service-tsl"),
+    ("resolved", "production", SERVER, f"{POD}.volumes.2", projected({"secret": {"name": "identity-service-tsl"}})),
+    ("resolved", "production", SERVER, f"{POD}.volumes.2", projected({"configMap": {"name": "absent"}})),
+    (
+        "resolved",
+        "production",
+        SERVER,
+        f"{CONTAINER}.env",
+        [{"name": "TZ", "valueFrom": {"configMapKeyRef": {"name": "absent", "key": "zone"}}}],
+    ),
     ("mounts", "production", SERVER, f"{CONTAINER}.volumeMounts.0.mountPath", "/etc/tls"),
     ("mounts", "local", SERVER, f"{POD}.volumes.0", REMOVED),
     ("known_settings", "production", SETTINGS, "data.IDENTITY_SERVICE_DRAIN_SECOND", "25"),
+    ("known_settings", "production", SETTINGS, "data.PGPASSFIEL", "/etc/identity-service/store/pgpass"),
+    ("known_settings", "production", JOB, f"{CONTAINER}.env.0.name", "IDENTITY_SERVICE_STORE_URI"),
     ("no_secrets", "production", None, "", SECRET),
+    ("no_secrets", "production", SETTINGS, "data.PGPASSWORD", "not-really-one"),
+    ("no_secrets", "production", AUTHORIZATION, "data.key", "-----BEGIN EC PRIVATE KEY-----"),
     (
         "no_secrets",
         "production",
@@ -129,6 +160,13 @@ BREACHES: list[tuple[str, str, str | None, str, Any]] = [
     ),
     ("no_rights", "production", None, "", ROLE),
     ("certificate_names", "production", "Certificate/identity-service", "spec.dnsNames", ["identity.example.org"]),
+    (
+        "certificate_names",
+        "production",
+        "Certificate/identity-service",
+        "spec.dnsNames",
+        ["identity-service-metrics.identity-service.svc"],
+    ),
     ("certificate_names", "production", "Certificate/identity-service", "spec.secretName", "other"),
 ]
 
@@ -152,11 +190,38 @@ def test_rule_finds_its_breach(
     assert set(RULES[rule](manifests)) - before
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PGSERVICEFILE", "/etc/identity-service/store/pg_service.conf"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.monitoring.svc:4317"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment=production"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/etc/identity-service/aws/credentials"),
+        ("AWS_REGION", "eu-central-1"),
+        ("HTTPS_PROXY", "http://proxy.example.org:3128"),
+        ("IDENTITY_SERVICE_TLS_PRIVATE_KEY_FILE", "/etc/identity-service/tls/tls.key"),
+        ("IDENTITY_SERVICE_AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/identity-service"),
+        ("IDENTITY_SERVICE_STORE_URL", "postgresql+psycopg://identity@db.example.org:5432/identity"),
+    ],
+)
+def test_what_is_no_secret_may_be_a_variable(name: str, value: str) -> None:
+    """Addresses, places of files and the variables of libraries are known, and taken for no secret."""
+    assert is_known(name)
+    assert not looks_secret(name, value)
+
+
+def test_token_for_aws_alone_is_none_of_kubernetes(rendered: Rendered) -> None:
+    """A token whose audience is AWS, for clusters without IRSA's webhook, is let through."""
+    manifests = rendered("production")
+    token = {"path": "token", "audience": "sts.amazonaws.com"}
+    _change(_find(manifests, SERVER), f"{POD}.volumes.2", projected({"serviceAccountToken": token}))
+    assert list(RULES["no_token"](manifests)) == []
+
+
 def _find(manifests: list[Manifest], where: str) -> Manifest:
-    """Return a manifest by its title; that of the settings ends in a hash."""
-    (found,) = [
-        each for each in manifests if title(each) == where or (where == SETTINGS and title(each).startswith(where))
-    ]
+    """Return a manifest by its title; that of a generated ConfigMap ends in a hash."""
+    generated = where in (SETTINGS, AUTHORIZATION)
+    (found,) = [each for each in manifests if title(each) == where or (generated and title(each).startswith(where))]
     return found
 
 
