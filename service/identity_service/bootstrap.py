@@ -304,6 +304,7 @@ def _build(
     health = HealthServer(settings.health_address)
     readiness = Readiness(
         ping=ledger.ping,
+        policies_decide=authorizer.decides,
         certificate_expires=(lambda: tls.current().not_after) if tls else None,
         tell=health.set_ready,
     )

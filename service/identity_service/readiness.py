@@ -1,8 +1,8 @@
-"""Whether this process may be sent calls: it can use its store, and shows a valid certificate.
+"""Whether this process may be sent calls: it can use its store, has policies in force, and shows a valid certificate.
 
-The rules of who may do what are read before the first answer, and stay in force until better ones are there. An AWS
-that is throttled or away does not count: each RPC says so itself, no other replica would fare better, and what needs no
-AWS still works.
+Policies stay in force until better ones are there: files that cannot be used are an alarm, and change nothing here.
+An AWS that is throttled or away does not count: each RPC says so itself, no other replica would fare better, and what
+needs no AWS still works.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ LOOK_SECONDS = 2.0
 PATIENCE_SECONDS = 3.0
 """After how long a store that does not answer counts as away."""
 
-STORE, CERTIFICATE = "store", "certificate"
+STORE, POLICIES, CERTIFICATE = "store", "policies", "certificate"
 
 
 class Readiness:
@@ -27,6 +27,7 @@ class Readiness:
 
     Args:
         ping: uses the store, and raises IdentityError if it cannot be used.
+        policies_decide: tells whether rules are in force that can be asked.
         certificate_expires: tells when the server's certificate does; None without TLS.
         tell: takes the new answer.
     """
@@ -35,12 +36,14 @@ class Readiness:
         self,
         *,
         ping: Callable[[], Awaitable[None]],
+        policies_decide: Callable[[], bool],
         certificate_expires: Callable[[], datetime] | None,
         tell: Callable[[bool], Awaitable[None]],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._ping = ping
+        self._policies_decide = policies_decide
         self._certificate_expires = certificate_expires
         self._tell = tell
         self._now = now
@@ -63,7 +66,7 @@ class Readiness:
 
     async def look(self) -> bool:
         """Look once, and tell what was found."""
-        checks = {STORE: await self._store_answers()}
+        checks = {STORE: await self._store_answers(), POLICIES: self._policies_decide()}
         if self._certificate_expires is not None:
             checks[CERTIFICATE] = self._now() < self._certificate_expires()
         is_ready = all(checks.values())

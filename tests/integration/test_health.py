@@ -83,6 +83,15 @@ def test_a_dead_store_makes_it_unready_and_not_dead(probed: Probed) -> None:
         assert client.create_user("ana").user.user_name == "ana"
 
 
+def test_policies_that_cannot_be_used_do_not_make_it_unready(probed: Probed) -> None:
+    """Where the files on disk are broken, the rules in force go on to hold, and the server stays where it is."""
+    (probed.folder / "authorization" / "everything.cedar").write_text("permit everything")
+    eventually(lambda: "authorization_reload_failed" in (probed.folder / "server.log").read_text())
+    assert [probed.status(name) for name in ("", "readiness", "liveness")] == [SERVING] * 3
+    with IdentityClient(probed.address, insecure=True) as client:
+        assert client.create_user("ana").user.user_name == "ana"
+
+
 def test_a_throttled_iam_does_not_make_it_unready(probed: Probed, account: Account) -> None:
     """Where IAM refuses every call for a while, each RPC says so, and the server stays where it is."""
     account.aws.inject(Fault("*", throttled(), times=None))

@@ -17,6 +17,7 @@ class Dependencies:
 
     def __init__(self) -> None:
         self.store_is_there = True
+        self.policies_are_there = True
         self.expires = NOW + timedelta(hours=1)
         self.told: list[bool] = []
 
@@ -33,6 +34,7 @@ class Dependencies:
         """Build what looks at them."""
         return Readiness(
             ping=ping or self.ping,
+            policies_decide=lambda: self.policies_are_there,
             certificate_expires=lambda: self.expires,
             tell=self.tell,
             now=lambda: NOW,
@@ -52,7 +54,7 @@ async def test_a_store_that_comes_and_goes_is_told_each_time(dependencies: Depen
     await readiness.look()
     dependencies.store_is_there = False
     await readiness.look()
-    assert readiness.checks == {"store": False, "certificate": True}
+    assert readiness.checks == {"store": False, "policies": True, "certificate": True}
     dependencies.store_is_there = True
     await readiness.look()
     assert dependencies.told == [True, False, True]
@@ -63,7 +65,17 @@ async def test_an_expired_certificate_is_no_use_to_clients(dependencies: Depende
     readiness = dependencies.readiness()
     dependencies.expires = NOW
     assert not await readiness.look()
-    assert readiness.checks == {"store": True, "certificate": False}
+    assert readiness.checks == {"store": True, "policies": True, "certificate": False}
+
+
+async def test_without_policies_nobody_could_be_let_in(dependencies: Dependencies) -> None:
+    """Without rules that decide a process is not ready, and it is again once there are some."""
+    readiness = dependencies.readiness()
+    dependencies.policies_are_there = False
+    assert not await readiness.look()
+    assert readiness.checks == {"store": True, "policies": False, "certificate": True}
+    dependencies.policies_are_there = True
+    assert await readiness.look()
 
 
 async def test_a_store_that_hangs_counts_as_away(dependencies: Dependencies) -> None:
@@ -73,11 +85,13 @@ async def test_a_store_that_hangs_counts_as_away(dependencies: Dependencies) -> 
 
 
 async def test_without_tls_there_is_no_certificate_to_expire() -> None:
-    """A server in plain text is asked for its store alone."""
+    """A server in plain text is asked for its store and its policies alone."""
     dependencies = Dependencies()
-    readiness = Readiness(ping=dependencies.ping, certificate_expires=None, tell=dependencies.tell)
+    readiness = Readiness(
+        ping=dependencies.ping, policies_decide=lambda: True, certificate_expires=None, tell=dependencies.tell
+    )
     assert await readiness.look()
-    assert readiness.checks == {"store": True}
+    assert readiness.checks == {"store": True, "policies": True}
 
 
 async def test_no_fault_ends_the_looking(dependencies: Dependencies) -> None:

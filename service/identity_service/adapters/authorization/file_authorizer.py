@@ -74,6 +74,15 @@ class FileAuthorizer:
         """Decide on the expanded plan, before anything is written: on every step, and by the guard rails."""
         _require(proposal.action, self._rules.about_plan(caller, proposal))
 
+    def decides(self) -> bool:
+        """Tell whether rules are in force that can be asked. Files that cannot be used do not count: older ones are."""
+        try:
+            self._rules.ask_nothing()
+        except Exception:  # noqa: BLE001 - whatever the engine raises, nobody can be let in
+            structlog.get_logger().exception("authorization_cannot_decide")
+            return False
+        return True
+
     def refresh(self) -> None:
         """Read the files again if they have changed. Files that cannot be used change nothing, and raise an alarm."""
         try:

@@ -26,6 +26,8 @@ RPC = "rpc"
 GRANT = "grant"
 GUARD_RAIL = "guard-rail"
 
+NOBODY, NOTHING = Caller(id="", team=""), "GetAccount"
+"""Who asks, and what for, where the answer does not matter."""
 NO_POLICY = "no policy allows it"
 NO_ACCOUNT = f"{CALLERS} does not give the team this account"
 
@@ -81,6 +83,13 @@ class Rules:
             yield Verdict(action, questions.asked[0].about, allowed=False, rule=RPC, decided_by=(NO_ACCOUNT,))
         else:
             yield from self._ask(questions, RPC)
+
+    def ask_nothing(self) -> None:
+        """Ask the policies about nobody: which answer comes does not matter, but that one does.
+
+        Raises whatever the engine raises where it cannot answer.
+        """
+        list(self._ask(about_rpc(NOBODY, NOTHING, "", None), RPC))
 
     def about_plan(self, caller: Caller, proposal: Proposal) -> Iterator[Verdict]:
         """Decide on an expanded plan: the RPC again, each step, then the guard rails."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cedarpy
 import pytest
 from structlog.testing import capture_logs
 
@@ -207,3 +208,25 @@ async def test_the_loop_looks_again_and_again(folder: Path) -> None:
         task.cancel()
     assert not allows(authorizer, "DeleteUser")
     assert [line["event"] for line in logs][:2] == ["authorization_reload_failed", "authorization_reloaded"]
+
+
+def test_rules_decide_while_the_files_on_disk_are_broken(folder: Path) -> None:
+    """What makes a process ready is that rules are in force, be they older than the files."""
+    authorizer = FileAuthorizer(folder)
+    (folder / "rules.cedar").write_text(BROKEN)
+    refreshed(authorizer)
+    assert authorizer.state.problem
+    assert authorizer.decides()
+
+
+def test_an_engine_that_cannot_answer_does_not_decide(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the engine of the policies fails, no rules are in force that could be asked, and the log says so."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    authorizer = FileAuthorizer(folder)
+    monkeypatch.setattr(cedarpy, "is_authorized_batch", fail)
+    with capture_logs() as logs:
+        assert not authorizer.decides()
+    assert [line["event"] for line in logs] == ["authorization_cannot_decide"]
