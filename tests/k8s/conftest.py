@@ -1,5 +1,6 @@
 """The overlays as Kubernetes gets them, rendered once, and a copy of all manifests to put other overlays into."""
 
+import re
 import shutil
 from collections.abc import Callable
 from copy import deepcopy
@@ -9,10 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.k8s.manifests import Manifest
-from tests.k8s.render import OVERLAYS, render
+from tests.k8s.render import OVERLAYS, ROOT, render
 
 Rendered = Callable[[str], list[Manifest]]
 AddOverlay = Callable[[str], Path]
+VERSION = re.findall(r'(?m)^version = "(.+)"$', (ROOT / "proto" / "pyproject.toml").read_text())[0]
+"""The release, where it is written."""
+MIGRATION = f"Job/identity-service-migrate-{VERSION.replace('.', '-')}"
+"""The Job of this release, as messages call it."""
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.k8s.manifests import Manifest, Manifests, labels_of_pods, name_of, of_kind, pods, selects, title
+from tests.k8s.manifests import Manifest, Manifests, containers, labels_of_pods, name_of, of_kind, pods, selects, title
 from tests.k8s.variables import settings
 
 PROFILE = "pod-security.kubernetes.io/enforce"
@@ -50,7 +50,7 @@ def openings_have_pods(manifests: Manifests) -> Iterator[str]:
 
 
 def needed_openings(manifests: Manifests) -> Iterator[str]:
-    """What a pod cannot do without is open: names, AWS, the database, its callers, whoever reads its metrics."""
+    """What a pod cannot do without is open: names, AWS unless it is in the pod, the database, callers, metrics."""
     for owner, labels in labels_of_pods(manifests):
         opened = {
             (direction, port["port"])
@@ -62,6 +62,8 @@ def needed_openings(manifests: Manifests) -> Iterator[str]:
         }
         missing = _needed(manifests, owner) - opened
         yield from (f"{owner}: port {port} is not open to what goes {way}" for way, port in sorted(missing))
+        if _brings_its_account(manifests) and ("out", 443) in opened:
+            yield f"{owner}: port 443 is open to what goes out, and the account is in the pod"
 
 
 def headless(manifests: Manifests) -> Iterator[str]:
@@ -118,10 +120,17 @@ def _needed(manifests: Manifests, owner: str) -> set[tuple[str, int]]:
     if variables.get("IDENTITY_SERVICE_STORE_URL", "").startswith("postgresql"):
         needed.add(("out", 5432))
     if owner.startswith("Deployment/"):
-        needed |= {("in", 8443), ("out", 443)}
+        needed.add(("in", 8443))
+        if not _brings_its_account(manifests):
+            needed.add(("out", 443))
         if "IDENTITY_SERVICE_METRICS_LISTEN_ADDRESS" in variables:
             needed.add(("in", 9464))
     return needed
+
+
+def _brings_its_account(manifests: Manifests) -> bool:
+    """Tell whether the account is in the pod, and AWS is not asked."""
+    return any("--embedded-aws" in container.get("args", ()) for _, container in containers(manifests))
 
 
 NETWORK_RULES = (

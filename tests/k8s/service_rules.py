@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from tests.k8s.manifests import Manifest, Manifests, name_of, of_kind, selects, title
-from tests.k8s.variables import settings
+from tests.k8s.manifests import Manifest, Manifests, containers, name_of, of_kind, selects, title
+from tests.k8s.variables import settings, variables
 
 PROBES = {"startupProbe": "liveness", "readinessProbe": "readiness", "livenessProbe": "liveness"}
 """Which service each probe asks the health server for."""
@@ -84,25 +84,43 @@ def one_scaler(manifests: Manifests) -> Iterator[str]:
 
 
 def migration(manifests: Manifests) -> Iterator[str]:
-    """With PostgreSQL a Job of the server's very image and store brings the schema; it ends, whatever happens."""
-    if _uses_sqlite(manifests):
-        return
-    jobs = [job for job in of_kind(manifests, "Job") if _server(job).get("args") == ["migrate"]]
-    if len(jobs) != 1:
-        yield f"there are {len(jobs)} Jobs that migrate"
-    for job in jobs:
-        container = _server(job)
-        images = {_server(manifest)["image"] for manifest in of_kind(manifests, "Deployment")}
-        variables = {variable["name"]: variable.get("value") for variable in container.get("env", ())}
+    """The server's very image brings its very store to the schema: a Job that ends, or with SQLite what runs before."""
+    images = {_server(manifest)["image"] for manifest in of_kind(manifests, "Deployment")}
+    steps = list(_migrations(manifests))
+    if len(steps) != 1:
+        yield f"there are {len(steps)} containers that migrate"
+    for owner, container in steps:
+        given = {each.name: each.value for each in variables(manifests) if each.owner == owner}
         if images != {container["image"]}:
-            yield f"{title(job)}: its image is not the server's"
+            yield f"{owner}: its image is not the server's"
         yield from (
-            f"{title(job)}: {name} is not the server's"
+            f"{owner}: {name} is not the server's"
             for name in ("IDENTITY_SERVICE_STORE_URL", "PGSERVICEFILE")
-            if variables.get(name) != settings(manifests).get(name)
+            if given.get(name) != settings(manifests).get(name)
         )
+    for job in of_kind(manifests, "Job"):
         if "activeDeadlineSeconds" not in job["spec"]:
             yield f"{title(job)}: has no activeDeadlineSeconds"
+
+
+def role_of_the_server(manifests: Manifests) -> Iterator[str]:
+    """Only the server's pods run as the ServiceAccount that AWS knows."""
+    servers = {_account(manifest) for manifest in of_kind(manifests, "Deployment")}
+    for manifest in of_kind(manifests, "Job"):
+        if _account(manifest) in servers:
+            yield f"{title(manifest)}: runs as the server's ServiceAccount"
+
+
+def _account(manifest: Manifest) -> object:
+    return manifest["spec"]["template"]["spec"].get("serviceAccountName")
+
+
+def _migrations(manifests: Manifests) -> Iterator[tuple[str, Manifest]]:
+    """Yield what migrates before the server starts: a Job beside it, or with SQLite a container in the pod itself."""
+    kind = "Deployment/" if _uses_sqlite(manifests) else "Job/"
+    for owner, container in containers(manifests):
+        if owner.startswith(kind) and container.get("args") == ["migrate"]:
+            yield owner, container
 
 
 def _server(manifest: Manifest) -> Manifest:
@@ -134,4 +152,5 @@ SERVICE_RULES = (
     disruption_budget,
     one_scaler,
     migration,
+    role_of_the_server,
 )

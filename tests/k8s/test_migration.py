@@ -1,4 +1,4 @@
-"""The migration Job, carried out: a real PostgreSQL, reached by what the Secret's file says."""
+"""The migrations, carried out: the Job on a real PostgreSQL, the container before the server on a SQLite store."""
 
 import os
 import subprocess
@@ -9,9 +9,14 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 
+from identity_service.adapters.store import migrate
+from identity_service.adapters.store.migration import FOLDER
 from tests.k8s.conftest import Rendered
 from tests.k8s.manifests import Manifest, of_kind
+from tests.k8s.variables import settings
 from tests.support.postgres import new_database, start_postgres
 
 
@@ -53,12 +58,51 @@ def test_job_without_its_secret_fails(job: Manifest, tmp_path: Path) -> None:
     assert "IDENTITY_SERVICE_STORE_URL" in done.stderr
 
 
+def test_pod_with_sqlite_migrates_an_older_store(rendered: Rendered, tmp_path: Path) -> None:
+    """What runs before the server brings an older release's store to this one's schema, and makes an absent one."""
+    manifests = rendered("local")
+    (deployment,) = of_kind(manifests, "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["initContainers"]
+    url = settings(manifests)["IDENTITY_SERVICE_STORE_URL"]
+    state = next(mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "state")
+    for name, make in (("older", _make_older_store), ("absent", lambda path: None)):
+        (tmp_path / name).mkdir()
+        here = url.replace(state, str(tmp_path / name))
+        make(here)
+        done = _run_with(container, {"IDENTITY_SERVICE_STORE_URL": here})
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == f"identity-service: the store has schema version {migrate(here)}\n"
+        assert _versions(here) == [migrate(f"sqlite:///{tmp_path / 'new.sqlite3'}")]
+
+
+def _make_older_store(url: str) -> None:
+    engine = sa.create_engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
+    assert _versions(url) == ["0001"]
+
+
+def _versions(url: str) -> list[str]:
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        found = [str(version) for version in connection.scalars(sa.text("SELECT version_num FROM alembic_version"))]
+    engine.dispose()
+    return found
+
+
 def _run(job: Manifest, service_file: Path) -> subprocess.CompletedProcess[str]:
     variables = {variable["name"]: variable["value"] for variable in job["env"]}
+    return _run_with(job, variables | {"PGSERVICEFILE": str(service_file)})
+
+
+def _run_with(container: Manifest, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | variables
-    environment["PGSERVICEFILE"] = str(service_file)
     return subprocess.run(
-        [sys.executable, "-m", "identity_service", *job["args"]],
+        [sys.executable, "-m", "identity_service", *container["args"]],
         env=environment,
         capture_output=True,
         text=True,

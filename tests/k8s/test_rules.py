@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.k8s.conftest import MIGRATION as JOB
 from tests.k8s.conftest import Rendered
 from tests.k8s.manifests import Manifest, title
 from tests.k8s.rules import RULES
@@ -12,7 +13,6 @@ from tests.k8s.variables import is_known, looks_secret
 SERVER = "Deployment/identity-service"
 SETTINGS = "ConfigMap/identity-service-settings"
 AUTHORIZATION = "ConfigMap/identity-service-authorization"
-JOB = "Job/identity-service-migrate-0-1-0"
 POD = "spec.template.spec"
 CONTAINER = "spec.template.spec.containers.0"
 REMOVED = object()
@@ -56,7 +56,7 @@ BREACHES: list[tuple[str, str, str | None, str, Any]] = [
     ("resources", "production", SERVER, f"{CONTAINER}.resources.limits", REMOVED),
     ("pinned_image", "production", SERVER, f"{CONTAINER}.image", "registry.example:5000/identity:latest"),
     ("pinned_image", "production", SERVER, f"{CONTAINER}.image", "registry.example:5000/identity"),
-    ("named_registry", "production", JOB, f"{CONTAINER}.image", "identity-provisioning-service:0.1.0"),
+    ("named_registry", "production", JOB, f"{CONTAINER}.image", "identity-provisioning-service:0.0.9"),
     ("named_registry", "local", SERVER, f"{CONTAINER}.imagePullPolicy", REMOVED),
     ("secrets_from_files", "production", SERVER, f"{CONTAINER}.envFrom.0", {"secretRef": {"name": "store"}}),
     (
@@ -99,6 +99,10 @@ BREACHES: list[tuple[str, str, str | None, str, Any]] = [
     ("migration", "production", JOB, f"{CONTAINER}.args", ["sweep"]),
     ("migration", "production", JOB, f"{CONTAINER}.env.0.value", "postgresql+psycopg:///?service=other"),
     ("migration", "production", JOB, "spec.activeDeadlineSeconds", REMOVED),
+    ("migration", "local", SERVER, f"{POD}.initContainers", []),
+    ("migration", "local", SERVER, f"{POD}.initContainers.0.image", "identity-provisioning-service-demo:0.0.9"),
+    ("migration", "local", SERVER, f"{POD}.initContainers.0.envFrom", []),
+    ("role_of_the_server", "production", JOB, f"{POD}.serviceAccountName", "identity-service"),
     (
         "restricted_namespace",
         "production",
@@ -114,6 +118,7 @@ BREACHES: list[tuple[str, str, str | None, str, Any]] = [
     ("named_openings", "production", "NetworkPolicy/aws", "spec.egress.0.to.0.ipBlock.except", REMOVED),
     ("openings_have_pods", "production", "NetworkPolicy/aws", "spec.podSelector.matchLabels", {"app": "identity"}),
     ("needed_openings", "production", "NetworkPolicy/aws", "spec.egress", []),
+    ("needed_openings", "local", "NetworkPolicy/callers", "spec.egress", [{"ports": [{"port": 443}]}]),
     ("needed_openings", "production", "NetworkPolicy/dns", "spec.egress", []),
     ("needed_openings", "production", "NetworkPolicy/callers", "spec.ingress", []),
     ("needed_openings", "production", "NetworkPolicy/monitoring", "spec.ingress", []),

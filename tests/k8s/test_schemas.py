@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.k8s.conftest import Rendered
+from tests.k8s.conftest import MIGRATION, Rendered
 from tests.k8s.manifests import Manifest, title
 from tests.k8s.render import ROOT
 from tests.k8s.schemas import schema_problems
@@ -20,7 +20,7 @@ from tests.k8s.schemas import schema_problems
         ("NetworkPolicy/dns", "egress", {"to": []}),
         ("PodDisruptionBudget/identity-service", "maxUnavailable", [1]),
         ("HorizontalPodAutoscaler/identity-service", "metrics", [{"type": "Resource", "resource": {"name": "cpu"}}]),
-        ("Job/identity-service-migrate-0-1-0", "backOffLimit", 6),
+        (MIGRATION, "backOffLimit", 6),
         ("Certificate/identity-service", "dnsNames", []),
         ("Certificate/identity-service", "issuer", {"name": "identity-provisioning"}),
         ("Certificate/identity-service", "duration", "one day"),

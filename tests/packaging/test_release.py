@@ -40,6 +40,25 @@ def test_distributions_ask_for_the_contract_of_their_release(root: Path, version
     assert [str(requirement) for requirement in asked] == [f"identity-provisioning-api=={version}"] * 2
 
 
+def test_every_place_that_names_the_version_is_known(house_files: tuple[Path, ...], root: Path, version: str) -> None:
+    """The version stands where docs/release.md says, and nowhere else, so that a new one is forgotten nowhere."""
+    forms = re.compile(rf"(?<![\d.]){re.escape(version)}(?![\d.]*\d)|-{re.escape(version.replace('.', '-'))}\b")
+    found = {
+        str(path.relative_to(root))
+        for path in house_files
+        if path.suffix in (".md", ".py", ".toml", ".yaml", "") and forms.search(path.read_text(errors="replace"))
+    }
+    _, _, listed = (root / "docs" / "release.md").read_text().partition("\n| where | what |\n")
+    places = re.findall(r"(?m)^\| `([^`]+)` \|", listed.partition("\n\n")[0])
+    assert found == set(places)
+
+
+def test_example_brings_the_client_of_the_release(root: Path, version: str) -> None:
+    """The example of a Job runs an image with the client of this very version."""
+    kustomization = yaml.safe_load((root / "examples" / "kubernetes-job" / "kustomization.yaml").read_text())
+    assert [image["newTag"] for image in kustomization["images"]] == [version]
+
+
 def test_base_runs_the_image_of_the_release(root: Path, version: str) -> None:
     """The base's manifests name the image of this very version."""
     kustomization = yaml.safe_load((root / "k8s" / "base" / "kustomization.yaml").read_text())
