@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from identity_client import AsyncIdentityClient, IdentityServiceError, Retry
+from identity_client import AsyncIdentityClient, IdentityServiceError, Retry, TlsFiles
 from identity_client._client import DEFAULT_TIMEOUT
 from identity_client.sealing import GeneratedIdentity, open_sealed, parse_identities
 
@@ -41,10 +41,17 @@ class Caller:
     """One program with a client of its own, as it is shipped; only a test of this one changes its timeout."""
 
     def __init__(
-        self, name: str, target: str, identity: GeneratedIdentity, tally: Tally, timeout: float = DEFAULT_TIMEOUT
+        self,
+        name: str,
+        target: str,
+        tls: TlsFiles,
+        identity: GeneratedIdentity,
+        tally: Tally,
+        timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
         self._name = name
         self._target = target
+        self._tls = tls
         self._identity = identity
         self._tally = tally
         self._timeout = timeout
@@ -53,7 +60,7 @@ class Caller:
         """Make one user after the other until told to stop."""
         number = 0
         noting = self._tally.note_retry
-        async with AsyncIdentityClient(self._target, insecure=True, timeout=self._timeout, on_retry=noting) as client:
+        async with AsyncIdentityClient(self._target, tls=self._tls, timeout=self._timeout, on_retry=noting) as client:
             while not stop.is_set():
                 user_name = f"{self._name}-{number}"
                 if not await self._handle(client, user_name, keep=number % KEEP_EVERY == 0):

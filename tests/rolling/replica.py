@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 
 from tests.chaos.fleet import LOOPBACK, reserve_port
 from tests.integration.conftest import Account, start_server, wait_until_ready
+from tests.support.mutual_tls import MutualTls
 
 EXIT_SECONDS = 40.0
 """What Kubernetes gives a pod to end in (`terminationGracePeriodSeconds`)."""
@@ -30,12 +31,13 @@ PRODUCTION = {
 class Replica:
     """A server under the role's own policy, on the store that it shares with the other."""
 
-    def __init__(self, folder: Path, account: Account, store_url: str) -> None:
+    def __init__(self, folder: Path, account: Account, store_url: str, tls: MutualTls) -> None:
         self._folder = folder
         self._account = account
         self._reserved = reserve_port()
         self._variables = {
             **PRODUCTION,
+            **tls.variables,
             "IDENTITY_SERVICE_STORE_URL": store_url,
             "IDENTITY_SERVICE_LISTEN_ADDRESS": self.address,
         }
@@ -76,7 +78,7 @@ class Replica:
 
     def _start(self) -> str:
         (self._folder / "ready.json").unlink(missing_ok=True)
-        self._process, ready = start_server(self._account, self._folder, self._variables)
+        self._process, ready = start_server(self._account, self._folder, self._variables, options=())
         wait_until_ready(self._process, ready)
         return str(json.loads(ready.read_text())["health_address"])
 

@@ -1,4 +1,9 @@
-"""A run: two servers on one PostgreSQL, callers that never stop, and one server after the other restarted."""
+"""A run: two servers on one PostgreSQL, callers that never stop, and one server after the other restarted.
+
+Callers and servers speak mutual TLS, as in production. What is not as there: the callers know a list of addresses that
+stays the same, instead of a DNS name whose answers change; a server comes back at its address, on the same machine; and
+nothing takes a pod out of a Service before SIGTERM.
+"""
 
 import asyncio
 import math
@@ -9,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedded_aws import EmbeddedAws
+from identity_client import TlsFiles
 from identity_client.sealing import generate_identity
 from identity_service.adapters.store import migrate
 from tests.integration.conftest import Account
 from tests.rolling.effects import doubled_effects, lost_effects
 from tests.rolling.load import Caller, Tally
 from tests.rolling.replica import Replica
+from tests.support.mutual_tls import write_mutual_tls
 from tests.support.postgres import new_database, start_postgres
 
 REPLICAS = 2
@@ -75,22 +82,23 @@ async def roll(options: Options) -> Result:
         await asyncio.to_thread(migrate, store_url)
         account = Account(stack.enter_context(EmbeddedAws(access_control=True)))
         account.prepare()
-        replicas = [Replica(folder / f"server-{number}", account, store_url) for number in range(REPLICAS)]
+        tls = write_mutual_tls(folder / "tls")
+        replicas = [Replica(folder / f"server-{number}", account, store_url, tls) for number in range(REPLICAS)]
         for replica in replicas:
             stack.push_async_callback(replica.stop)
         await asyncio.gather(*(replica.start() for replica in replicas))
-        tally = await _restart_under_load(replicas, options)
+        tally = await _restart_under_load(replicas, tls.client, options)
         users = account.aws.dump()["users"]
         doubled = doubled_effects(account.aws.calls(), users, tally.kept, tally.unknown)
         return Result(options.restarts, tally, doubled, lost_effects(users, tally.kept))
 
 
-async def _restart_under_load(replicas: list[Replica], options: Options) -> Tally:
+async def _restart_under_load(replicas: list[Replica], tls: TlsFiles, options: Options) -> Tally:
     target = f"ipv4:{','.join(replica.address for replica in replicas)}"
     tally, stop, identity = Tally(), asyncio.Event(), generate_identity()
     async with asyncio.TaskGroup() as group:
         for number in range(options.callers):
-            group.create_task(Caller(f"caller-{number}", target, identity, tally).run(stop, options.pause))
+            group.create_task(Caller(f"caller-{number}", target, tls, identity, tally).run(stop, options.pause))
         for number in range(options.restarts):
             await replicas[number % len(replicas)].restart()
             await asyncio.sleep(options.rest)

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from pathlib import Path
 
 from embedded_aws import RecordedCall
 from identity_client.sealing import generate_identity
@@ -9,6 +10,7 @@ from tests.chaos.fleet import reserve_port
 from tests.rolling.effects import doubled_effects, lost_effects
 from tests.rolling.load import Caller, Tally
 from tests.rolling.run import Options, Result, percentile, roll
+from tests.support.mutual_tls import write_mutual_tls
 
 LINE = re.compile(r"restarts=4 calls=[1-9]\d* retries=\d+ failed=0 doubled=0 lost=0 p99_ms=\d+ max_ms=\d+")
 
@@ -57,12 +59,13 @@ def test_what_was_answered_and_is_not_there_is_found() -> None:
     assert [text.split()[0] for text in lost_effects(users, kept)] == ["bare", "other", "two", "gone"]
 
 
-async def test_a_call_that_the_client_gives_up_is_counted() -> None:
+async def test_a_call_that_the_client_gives_up_is_counted(tmp_path: Path) -> None:
     """Where nobody listens, the call fails, its user is unknown, and the run is not clean."""
     tally, stop = Tally(), asyncio.Event()
     reserved = reserve_port()
     address = f"127.0.0.1:{reserved.getsockname()[1]}"
-    caller = Caller("caller", address, generate_identity(), tally, timeout=0.3)
+    tls = write_mutual_tls(tmp_path / "tls").client
+    caller = Caller("caller", address, tls, generate_identity(), tally, timeout=0.3)
     work = asyncio.create_task(caller.run(stop, pause=0))
     # One turn of the loop: its first call is under way, and is to be its last.
     await asyncio.sleep(0)
