@@ -95,6 +95,11 @@ BAD_INPUT: dict[str, tuple[dict[str, Any], str, str]] = {
         "MALFORMED_POLICY_DOCUMENT",
         "user.permissions.inline_policies[0].document",
     ),
+    "operator of a condition that IAM does not have": (
+        {"inline_policies": {"p": document({**GOOD_STATEMENT, "Condition": {"StringEqualz": {"aws:username": "a"}}})}},
+        "MALFORMED_POLICY_DOCUMENT",
+        "user.permissions.inline_policies[0].document",
+    ),
     "unknown partition": (
         {"inline_policies": {"p": document({**GOOD_STATEMENT, "Resource": "arn:error:s3:::b"})}},
         "MALFORMED_POLICY_DOCUMENT",

@@ -132,13 +132,19 @@ def explain(error: IamError, step: Step | None = None, plan: Plan | None = None)
     reason = reason or REASONS[error.kind]
     failure = IdentityError(
         reason,
-        f"{WORDS[reason]} ({error.action})",
+        f"{_in_words(reason, step)} ({error.action})",
         metadata={"aws_action": error.action, "aws_error_code": error.code, "aws_request_id": error.request_id},
         resource=_resource_of(step) if step else None,
         quota_violations=_quota(step, plan) if reason is Reason.QUOTA_EXCEEDED else (),
     )
     failure.retry_after = RETRY_AFTER_SECONDS if failure.transient else None
     return failure
+
+
+def _in_words(reason: Reason, step: Step | None) -> str:
+    if reason is Reason.MALFORMED_POLICY_DOCUMENT and isinstance(step, PutUserPolicy | CreatePolicy):
+        return f"IAM takes the document of policy {step.policy_name} for malformed"
+    return WORDS[reason]
 
 
 def _resource_of(step: Step) -> Resource:

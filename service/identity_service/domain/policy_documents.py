@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 
+from identity_service.domain.policy_conditions import condition_violations
+
 VERSIONS = ("2012-10-17", "2008-10-17")
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc")
 STATEMENT_KEYS = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}
@@ -30,17 +32,17 @@ def size(document: str) -> int:
 
 
 def violations(document: str) -> tuple[str, ...]:
-    """Say what IAM would refuse in an identity policy's document; empty if nothing is known."""
+    """Say in sentences what IAM would refuse in an identity policy's document; none if nothing is known."""
     try:
         parsed = json.loads(document, object_pairs_hook=_without_duplicates)
     except _DuplicateKeyError as error:
-        return (_tellable(f"has the key {error} twice in one object"),)
+        return (_tellable(f"the document has the key {error} twice in one object"),)
     except (ValueError, RecursionError):
-        return ("is not JSON",)
+        return ("the document is not JSON",)
     if not CHARACTERS.fullmatch(document):
-        return ("has characters that IAM does not take; write them as \\u escapes",)
+        return ("the document has characters that IAM does not take; write them as \\u escapes",)
     if not isinstance(parsed, dict):
-        return ("is not a JSON object",)
+        return ("the document is not a JSON object",)
     return tuple(map(_tellable, _document_violations(parsed)))
 
 
@@ -60,22 +62,22 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def _document_violations(document: dict[str, object]) -> Iterator[str]:
     unknown = set(document) - {"Version", "Id", "Statement"}
     if unknown:
-        yield f"has unknown elements: {', '.join(sorted(unknown))}"
+        yield f"the document has unknown elements: {', '.join(sorted(unknown))}"
     if document.get("Version") not in VERSIONS:
-        yield f"needs a Version, {' or '.join(VERSIONS)}"
+        yield f"the document needs a Version, {' or '.join(VERSIONS)}"
     statements = _as_list(document.get("Statement"))
     if not statements:
-        yield "needs a Statement"
+        yield "the document needs a Statement"
     sids: set[str] = set()
     for number, statement in enumerate(statements, 1):
         if not isinstance(statement, dict):
-            yield f"statement {number} is not an object"
+            yield f"statement {number} of the document is not an object"
             continue
-        yield from (f"statement {number} {what}" for what in _statement_violations(statement))
+        yield from (f"statement {number} of the document {what}" for what in _statement_violations(statement))
         sid = statement.get("Sid")
         if isinstance(sid, str) and sid:
             if sid in sids:
-                yield f"statement {number} has the Sid of another statement"
+                yield f"statement {number} of the document has the Sid of another statement"
             sids.add(sid)
 
 
@@ -88,8 +90,8 @@ def _statement_violations(statement: dict[str, object]) -> Iterator[str]:
     sid = statement.get("Sid", "")
     if not isinstance(sid, str) or not SID.fullmatch(sid):
         yield "has a Sid with other characters than ASCII letters and digits"
-    if not isinstance(statement.get("Condition", {}), dict):
-        yield "has a Condition that is not an object"
+    if "Condition" in statement:
+        yield from condition_violations(statement["Condition"])
     yield from _one_of(statement, "Action", "NotAction", _action_violation)
     yield from _one_of(statement, "Resource", "NotResource", _resource_violation)
 

@@ -161,6 +161,14 @@ def test_every_problem_is_named_at_once() -> None:
     }
 
 
+def test_a_malformed_document_is_told_with_its_policy_and_statement() -> None:
+    """Of many policies in one request, the person hears which one is meant, and where in it."""
+    text = '{"Version": "2012-10-17", "Statement": [{"Action": "s3:GetObject", "Resource": "*"}]}'
+    made = plan(new(permissions=Permissions(inline_policies=(InlinePolicy("reading", text),))), facts())
+    (problem,) = made.problems
+    assert problem.message == "inline policy reading: statement 1 of the document needs an Effect, Allow or Deny"
+
+
 def test_a_name_that_account_and_aws_both_have_is_refused() -> None:
     """A policy name that could mean two policies is not guessed at."""
     known = facts()

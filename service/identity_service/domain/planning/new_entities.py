@@ -56,7 +56,7 @@ def check_document(draft: Draft, document: str, what: str, at: str) -> None:
     """Add a problem for everything that IAM refuses in a document, a warning for what it grants too widely."""
     violations = policy_documents.violations(document)
     for violation in violations:
-        draft.stop(Reason.MALFORMED_POLICY_DOCUMENT, f"the document {violation}", at)
+        draft.stop(Reason.MALFORMED_POLICY_DOCUMENT, f"{what}: {violation}", at)
     if violations:
         return
     if policy_documents.allows_every_action_or_resource(document):
