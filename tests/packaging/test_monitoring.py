@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.support.monitoring import DASHBOARD, alerts, metrics_in, panels
+from tests.support.monitoring import DASHBOARD, JOB, alerts, metrics_in, panels
 
 NAMES = [alert["alert"] for alert in alerts()]
 
@@ -41,7 +42,28 @@ def test_a_section_says_something(section: str, root: Path) -> None:
 def test_no_alert_shows_whom_a_request_was_about() -> None:
     """Alerts go to chats and telephones: their texts name servers, RPCs and reasons, and nobody."""
     shown = set(re.findall(r"\$labels\.(\w+)", json.dumps(alerts())))
-    assert shown <= {"instance", "certificate", "files", "rpc_method", "outcome", "error_type", "action"}
+    known = {"instance", "certificate", "check", "files", "rpc_method", "reason", "error_type", "action"}
+    assert shown <= known | {"namespace", "job_name"}
+
+
+def test_alerts_are_about_this_service_alone(root: Path) -> None:
+    """Whatever an alert reads is of the Service that is scraped, or bears a name that is this service's."""
+    folder = root / "k8s" / "components" / "monitoring"
+    assert yaml.safe_load((folder / "service.yaml").read_text())["metadata"]["name"] == JOB
+    assert "jobLabel" not in yaml.safe_load((folder / "service-monitor.yaml").read_text())["spec"]
+    own = re.compile(rf'\s*{{(job="{JOB}"|service="{JOB}"|deployment="identity-service"|job_name=~"identity-service-)')
+    for alert in alerts():
+        for name in metrics_in(alert["expr"]):
+            for place in re.finditer(rf"\b{name}\b", alert["expr"]):
+                assert own.match(alert["expr"], place.end()), (alert["alert"], name)
+
+
+def test_deployments_do_not_hide_each_other() -> None:
+    """No alert adds up what it reads over namespaces: each has a deployment of its own."""
+    words = r"\b(?:sum|max|min|count|group)\b( by \([^)]*\))?"
+    for alert in alerts():
+        for grouping in re.findall(words, alert["expr"]):
+            assert grouping.startswith(" by (namespace"), alert["alert"]
 
 
 def test_panels_have_titles_units_and_places_of_their_own() -> None:
@@ -59,7 +81,7 @@ def test_panels_have_titles_units_and_places_of_their_own() -> None:
     ("expression", "expected"),
     [
         ('sum by (le, x) (rate(a_bucket{b="c"}[5m])) > 0.1 * d_total', {"a_bucket", "d_total"}),
-        ('absent(up{job="x"}) unless max(e) > 0', {"up", "e"}),
+        ('absent_over_time(up{job="x"}[1d]) unless on () max(e offset 10m) > 0', {"up", "e"}),
     ],
 )
 def test_metrics_of_a_query_are_found(expression: str, expected: set[str]) -> None:

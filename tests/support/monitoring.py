@@ -10,13 +10,18 @@ import yaml
 
 FOLDER = Path(__file__).resolve().parents[2] / "k8s" / "components" / "monitoring"
 RULES, DASHBOARD = FOLDER / "prometheus-rule.yaml", FOLDER / "dashboard.json"
+JOB = "identity-service-metrics"
+"""The name of the Service that is scraped: the Prometheus operator makes it the label `job`."""
 NOT_METRICS = frozenset(
     {
-        "absent", "and", "by", "clamp_max", "histogram_quantile", "ignoring", "increase", "max", "min", "offset", "on",
-        "or", "rate", "sum", "unless",
+        "absent_over_time", "and", "bool", "by", "clamp_max", "count", "group", "histogram_quantile", "ignoring",
+        "increase", "label_replace", "last_over_time", "max", "min", "offset", "on", "or", "rate", "sum", "unless",
+        "vector",
     }
 )  # fmt: skip
 """The words of PromQL that the queries use."""
+OTHERS = ("up", "kube_")
+"""How metrics begin that are not the server's own, but Prometheus's and kube-state-metrics'."""
 
 
 @dataclass(frozen=True)
