@@ -502,6 +502,29 @@ async def test_a_bulk_beyond_the_quota_is_refused_whole(bulk: Bulk) -> None:
     assert [(use.quota_name, use.used_after, use.limit) for use in started.quota_uses] == [("UsersQuota", 3, 3)]
 
 
+async def test_a_start_that_was_accepted_is_not_judged_again(bulk: Bulk) -> None:
+    """The same request for a plan is answered with the plan, even where the account is full by now."""
+    operation_id, request = await bulk.draft(user("ann")), asked(validate_only=True)
+    await bulk.service.start(BOT, request, operation_id, "")
+    await bulk.carry_out(bulk.runner())
+    bulk.world.iam.quotas["UsersQuota"] = 0
+    assert (await bulk.service.start(BOT, request, operation_id, "")).state is OperationState.PLANNED
+    error = await refusal(bulk.service.start(BOT, asked(validate_only=True), operation_id, ""))
+    assert error.reason is Reason.QUOTA_EXCEEDED
+
+
+async def test_bulks_that_start_at_once_share_the_room_there_is(bulk: Bulk) -> None:
+    """Of two starts for which the account has room only once, one is refused."""
+    bulk.world.iam.quotas["UsersQuota"] = 3
+    drafts = [await bulk.draft(user(f"{name}-1"), user(f"{name}-2")) for name in ("ann", "bo")]
+    starts = (bulk.service.start(BOT, asked(), operation_id, "") for operation_id in drafts)
+    ends = await asyncio.gather(*starts, return_exceptions=True)
+    (error,) = [end for end in ends if isinstance(end, IdentityError)]
+    assert error.reason is Reason.QUOTA_EXCEEDED
+    await bulk.carry_out(bulk.runner())
+    assert sum([(await bulk.look(operation_id)).progress.made for operation_id in drafts]) == 2
+
+
 async def test_secrets_need_somebody_to_be_sealed_to(bulk: Bulk) -> None:
     """Without recipients no user may ask for credentials; with them, passwords are generated ones."""
     unsealed = await bulk.draft(recipients=())

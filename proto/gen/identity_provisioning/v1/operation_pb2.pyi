@@ -156,7 +156,7 @@ class OperationProgress(_message.Message):
     running_users: _builtins.int
     """Users being made now."""
     calls_per_second: _builtins.float
-    """IAM calls per second over the last ten seconds, by the server that answers."""
+    """IAM calls per second over the last ten seconds, or since the first call of those, by the server that answers."""
     throttled_calls: _builtins.int
     """Of the IAM calls of those ten seconds, how many were throttled."""
     planned_users: _builtins.int

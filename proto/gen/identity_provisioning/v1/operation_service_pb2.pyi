@@ -393,7 +393,9 @@ class ListOperationResultsRequest(_message.Message):
     operation_id: _builtins.str
     """The operation's id."""
     failed_only: _builtins.bool
-    """Only users that could not be made."""
+    """Only users that could not be made; once the operation has ended, every user that was not made, those included that a
+    cancellation has left out.
+    """
     def __init__(
         self,
         *,

@@ -57,6 +57,8 @@ class OperationServiceStub:
     Refused as a whole where the account cannot take all users. One user's failure harms no other.
     `validate_only` ends as a plan that ListOperationResults pages through, and makes nobody; the operation may be
     started afterwards. With `expected_plan_digest` each user runs only if its plan is still the one that was reviewed.
+    A start that was accepted is never carried out again, however late it is repeated: it is answered with the operation
+    as it is by then.
     Errors: INVALID_FIELD, OPERATION_NOT_FOUND, QUOTA_EXCEEDED, WRONG_STATE, PLAN_CHANGED, REQUEST_ID_REUSED,
     CALLER_NOT_ALLOWED, AWS_UNAVAILABLE, STORE_UNAVAILABLE.
     IAM permissions: those of ProvisionUser.
@@ -127,6 +129,8 @@ class OperationServiceAsyncStub(OperationServiceStub):
     Refused as a whole where the account cannot take all users. One user's failure harms no other.
     `validate_only` ends as a plan that ListOperationResults pages through, and makes nobody; the operation may be
     started afterwards. With `expected_plan_digest` each user runs only if its plan is still the one that was reviewed.
+    A start that was accepted is never carried out again, however late it is repeated: it is answered with the operation
+    as it is by then.
     Errors: INVALID_FIELD, OPERATION_NOT_FOUND, QUOTA_EXCEEDED, WRONG_STATE, PLAN_CHANGED, REQUEST_ID_REUSED,
     CALLER_NOT_ALLOWED, AWS_UNAVAILABLE, STORE_UNAVAILABLE.
     IAM permissions: those of ProvisionUser.
@@ -212,6 +216,8 @@ class OperationServiceServicer(metaclass=_abc_1.ABCMeta):
         Refused as a whole where the account cannot take all users. One user's failure harms no other.
         `validate_only` ends as a plan that ListOperationResults pages through, and makes nobody; the operation may be
         started afterwards. With `expected_plan_digest` each user runs only if its plan is still the one that was reviewed.
+        A start that was accepted is never carried out again, however late it is repeated: it is answered with the operation
+        as it is by then.
         Errors: INVALID_FIELD, OPERATION_NOT_FOUND, QUOTA_EXCEEDED, WRONG_STATE, PLAN_CHANGED, REQUEST_ID_REUSED,
         CALLER_NOT_ALLOWED, AWS_UNAVAILABLE, STORE_UNAVAILABLE.
         IAM permissions: those of ProvisionUser.

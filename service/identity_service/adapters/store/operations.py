@@ -4,14 +4,22 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from identity_service.adapters.store import codec, operations_claims, operations_codec, operations_drafts
+from identity_service.adapters.store import (
+    codec,
+    operations_claims,
+    operations_codec,
+    operations_drafts,
+    operations_starts,
+)
 from identity_service.adapters.store.operations_rows import read_operations, read_result
 from identity_service.adapters.store.operations_schema import operation_users, operations
 from identity_service.adapters.store.units import Unit, UnitsOfWork
 from identity_service.application.ledger import Failure
 from identity_service.application.operations import refusals
 from identity_service.application.operations.ports import (
+    AccountRead,
     Batch,
+    KnownStart,
     NewOperation,
     Operation,
     Start,
@@ -19,13 +27,12 @@ from identity_service.application.operations.ports import (
     UserResult,
 )
 from identity_service.domain.entities import Page
-from identity_service.domain.operation import ACTIVE, Entries, OperationState, UserState
+from identity_service.domain.operation import ACTIVE, ENDED, UserState
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.plan import Plan
 
 PAGE_CHARACTERS = 1_000_000
 """How much of plans and outcomes is read for one page, so that the answer fits into a message and into memory."""
-OPEN = (UserState.WAITING, UserState.RUNNING)
 
 
 class SqlOperationStore:
@@ -60,13 +67,13 @@ class SqlOperationStore:
             "append_users", lambda unit: operations_drafts.append(unit, batch, try_only=try_only)
         )
 
-    async def entries(self, operation_id: str) -> tuple[Entries, Entries]:
-        """Return what all other operations of the account are about to take of its quotas, and what this one needs."""
-        return await self._units.run("entries", lambda unit: _entries(unit, operation_id))
+    async def check_start(self, start: Start) -> KnownStart:
+        """Tell whether a start was carried out before, and refuse one that cannot be. Raises IdentityError."""
+        return await self._units.run("check_start", lambda unit: operations_starts.check(unit, start))
 
-    async def start(self, start: Start) -> Operation:
-        """Let an operation be planned, or let it run. Raises IdentityError."""
-        return await self._units.run("start_operation", lambda unit: operations_drafts.start(unit, start))
+    async def start(self, start: Start, account: AccountRead) -> Operation:
+        """Let an operation be planned, or let it run, if the account has room for it. Raises IdentityError."""
+        return await self._units.run("start_operation", lambda unit: operations_starts.start(unit, start, account))
 
     async def cancel(self, operation_id: str) -> Operation | None:
         """Let nothing more be begun; None if there is no such operation."""
@@ -77,7 +84,10 @@ class SqlOperationStore:
         return await self._units.run("list_operations", lambda unit: _list(unit, account_id, team, size, after))
 
     async def results(self, operation_id: str, size: int, after: int, *, failed_only: bool) -> Page[UserResult]:
-        """Return what became of the users that follow index `after`, fewer where they are large."""
+        """Return what became of the users that follow index `after`, fewer where they are large.
+
+        `failed_only` leaves out who was made; until the operation has ended, also who may still be made.
+        """
         return await self._units.run(
             "operation_results", lambda unit: _results(unit, operation_id, size, after, failed_only)
         )
@@ -106,7 +116,12 @@ class SqlOperationStore:
     async def made(self, claim: UserClaim, outcome: Outcome) -> None:
         """Write down that a user was made, without secrets but those that are sealed."""
         encoded = operations_codec.encode_outcome(outcome)
-        await self._record(claim, state=UserState.MADE, outcome=encoded, failure=None, lease_expires_at=None)
+
+        def write(unit: Unit) -> None:
+            values = {"state": UserState.MADE, "outcome": encoded, "made_at": unit.now}
+            operations_claims.record(unit, claim, failure=None, lease_expires_at=None, **values)
+
+        await self._units.run("record_user", write)
 
     async def failed(self, claim: UserClaim, failure: Failure) -> None:
         """Write down why a user was not made."""
@@ -154,26 +169,6 @@ class SqlOperationStore:
         await self._units.run("record_user", lambda unit: operations_claims.record(unit, claim, **values))
 
 
-def _entries(unit: Unit, operation_id: str) -> tuple[Entries, Entries]:
-    account_id = sa.select(operations.c.account_id).where(operations.c.operation_id == operation_id).scalar_subquery()
-    running = sa.select(operations.c.operation_id).where(
-        operations.c.account_id == account_id,
-        operations.c.operation_id != operation_id,
-        operations.c.state == OperationState.RUNNING,
-    )
-    pending = sa.and_(operation_users.c.operation_id.in_(running), operation_users.c.state.in_(OPEN))
-    return _sum(unit, pending), _sum(unit, operation_users.c.operation_id == operation_id)
-
-
-def _sum(unit: Unit, which: sa.ColumnElement[bool]) -> Entries:
-    groups = sa.func.coalesce(sa.func.sum(operation_users.c.new_groups), 0)
-    policies = sa.func.coalesce(sa.func.sum(operation_users.c.new_policies), 0)
-    users, new_groups, new_policies = unit.connection.execute(
-        sa.select(sa.func.count(), groups, policies).select_from(operation_users).where(which)
-    ).one()
-    return Entries(users, int(new_groups), int(new_policies))
-
-
 def _list(unit: Unit, account_id: str, team: str, size: int, after: str) -> Page[Operation]:
     of_team = sa.and_(operations.c.account_id == account_id, operations.c.team == team)
     key = sa.tuple_(operations.c.created_at, operations.c.operation_id)
@@ -197,8 +192,7 @@ def _results(unit: Unit, operation_id: str, size: int, after: int, failed_only: 
     users = operation_users.c
     wanted = sa.and_(users.operation_id == operation_id, users.number > after)
     if failed_only:
-        has_problem = sa.and_(users.state == UserState.PLANNED, users.failure.is_not(None))
-        wanted = sa.and_(wanted, sa.or_(users.state == UserState.FAILED, has_problem))
+        wanted = sa.and_(wanted, _has_failed(unit, operation_id))
     length = sa.func.coalesce(sa.func.length(users.plan), 0) + sa.func.coalesce(sa.func.length(users.outcome), 0)
     sizes = sa.select(users.number, length).where(wanted).order_by(users.number).limit(size + 1)
     numbers = _fitting([(number, length) for number, length in unit.connection.execute(sizes)], size)
@@ -213,6 +207,17 @@ def _results(unit: Unit, operation_id: str, size: int, after: int, failed_only: 
     found = tuple(read_result(row) for row in unit.connection.execute(query).mappings())
     more = unit.connection.execute(sa.select(sa.exists().where(wanted, users.number > numbers[-1]))).scalar_one()
     return Page(found, str(numbers[-1]) if more else None)
+
+
+def _has_failed(unit: Unit, operation_id: str) -> sa.ColumnElement[bool]:
+    """Tell the users that failed apart; once an operation has ended, all whom it has not made."""
+    users = operation_users.c
+    state = unit.connection.execute(sa.select(operations.c.state).where(operations.c.operation_id == operation_id))
+    if state.scalar_one_or_none() in ENDED:
+        return users.state != UserState.MADE
+    return sa.or_(
+        users.state == UserState.FAILED, sa.and_(users.state == UserState.PLANNED, users.failure.is_not(None))
+    )
 
 
 def _fitting(sizes: list[tuple[int, int]], most: int) -> list[int]:

@@ -1,7 +1,8 @@
 """How replicas share the users of operations out; each function is to be called in a unit of work.
 
-Rows are locked in one order everywhere, an operation before its users. A claim holds its operation in share, so that
-none is made after a cancellation was answered.
+Rows are locked in one order everywhere, an operation before its users, and several operations by their ids. A claim
+holds its operation in share, so that none is made after a cancellation was answered; it waits for no lock, since it
+takes the operations in any order: what is locked is being started, cancelled or ended, and is come back to.
 """
 
 import hashlib
@@ -12,14 +13,21 @@ import sqlalchemy as sa
 import structlog
 
 from identity_service.adapters.store import codec, operations_codec
-from identity_service.adapters.store.codec import StoredValueError
 from identity_service.adapters.store.operations_rows import count
 from identity_service.adapters.store.operations_schema import operation_users, operations
 from identity_service.adapters.store.rows import Row
 from identity_service.adapters.store.units import Unit
+from identity_service.application.ledger import Failure
 from identity_service.application.operations.ports import UserClaim
 from identity_service.domain.caller import Caller
+from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.operation import ACTIVE, OperationState, UserState
+
+UNREADABLE_FOR = timedelta(minutes=10)
+"""For how long after the start of an operation a user that this release cannot read is left to others.
+
+While a newer release is rolled out, there are replicas that can.
+"""
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -33,7 +41,7 @@ def claim(unit: Unit, limit: int, lease: timedelta) -> tuple[UserClaim, ...]:
         sa.select(operations)
         .where(operations.c.state.in_(ACTIVE))
         .order_by(sa.func.random())
-        .with_for_update(read=True)
+        .with_for_update(read=True, skip_locked=True)
     )
     claims: list[UserClaim] = []
     active: Sequence[Row] = unit.connection.execute(query).mappings().all()
@@ -50,13 +58,27 @@ def _claim_of(unit: Unit, operation: Row, limit: int, lease: timedelta) -> Itera
     for user in unit.connection.execute(_claimable(unit, operation).limit(limit)).mappings().all():
         try:
             claimed = _user_claim(operation, user)
-        except StoredValueError:
+        # A ValueError is a StoredValueError, or what is no JSON at all.
+        except ValueError:
             _log.error("stored_user_unreadable", operation_id=operation["operation_id"], index=user["number"])
-            # Rests for a lease: it must not keep the others from being claimed.
-            _set(unit, user, state=UserState.WAITING, lease_expires_at=unit.now + lease)
+            _set(unit, user, **_of_unreadable(unit, operation, user, lease))
             continue
         _set(unit, user, state=UserState.RUNNING, epoch=claimed.epoch, lease_expires_at=unit.now + lease)
         yield claimed
+
+
+def _of_unreadable(unit: Unit, operation: Row, user: Row, lease: timedelta) -> dict[str, object]:
+    """Let a user rest that cannot be read, and in the end fail: else its operation would never end."""
+    if unit.now - operation["updated_at"] < UNREADABLE_FOR:
+        return {"lease_expires_at": unit.now + lease}
+    error = IdentityError(Reason.INTERNAL, "this release of the service cannot read what is stored of the user")
+    is_planned = operation["state"] == OperationState.PLANNING
+    return {
+        "state": UserState.PLANNED if is_planned else UserState.FAILED,
+        "epoch": user["epoch"] + 1,
+        "failure": codec.encode_failure(Failure(error, retryable=False)),
+        "lease_expires_at": None,
+    }
 
 
 def _claimable(unit: Unit, operation: Row) -> sa.Select[tuple[object, ...]]:

@@ -1,4 +1,4 @@
-"""What callers do with operations: draft, append, start, cancel; each to be called in a unit of work."""
+"""What callers do with operations besides starting them: draft, append, cancel; each to be called in a unit of work."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,17 +7,21 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from identity_service.adapters.store import operations_codec
-from identity_service.adapters.store.operations_rows import count, find_locked, read_operations
+from identity_service.adapters.store.operations_rows import (
+    NOT_STARTED,
+    change,
+    count,
+    find_locked,
+    read_one,
+    read_operations,
+)
 from identity_service.adapters.store.operations_schema import operation_batches, operation_users, operations
-from identity_service.adapters.store.rows import Row
 from identity_service.adapters.store.units import Unit
 from identity_service.application.operations import refusals
-from identity_service.application.operations.ports import Batch, NewOperation, Operation, Progress, Start
+from identity_service.application.operations.ports import Batch, NewOperation, Operation, Progress
 from identity_service.domain.names import name_key
 from identity_service.domain.operation import MAXIMUM_USERS, OperationState, UserState, entries_of
 from identity_service.domain.request import UserChange
-
-NOT_STARTED = (OperationState.DRAFT, OperationState.PLANNED)
 
 
 def create(unit: Unit, new: NewOperation) -> Operation:
@@ -134,7 +138,7 @@ def _write(unit: Unit, batch: Batch, before: int, total: int) -> None:
     users = [_user(batch.operation_id, before + position, change) for position, change in enumerate(batch.changes)]
     unit.connection.execute(operation_users.insert(), users)
     progress = operations_codec.encode_progress(Progress(total=total))
-    _change(unit, batch.operation_id, total_users=total, progress=progress)
+    change(unit, batch.operation_id, total_users=total, progress=progress)
 
 
 def _user(operation_id: str, number: int, change: UserChange) -> Mapping[str, Any]:
@@ -154,75 +158,6 @@ def _user(operation_id: str, number: int, change: UserChange) -> Mapping[str, An
     }
 
 
-def start(unit: Unit, start: Start) -> Operation:
-    """Let an operation be planned, or let it run. Raises IdentityError."""
-    row = find_locked(unit.connection, start.operation_id)
-    if row is None:
-        raise refusals.not_found(start.operation_id)
-    mine, others = (
-        ("plan_request_id", "start_request_id") if start.plan_only else ("start_request_id", "plan_request_id")
-    )
-    if row[others] == start.request_id:
-        raise refusals.request_id_reused()
-    if row[mine] != start.request_id:
-        _require_startable(row, start)
-        (_begin_planning if start.plan_only else _begin_running)(unit, start)
-    return _read(unit, start.operation_id)
-
-
-def _require_startable(row: Row, start: Start) -> None:
-    state = OperationState(row["state"])
-    if state not in NOT_STARTED:
-        raise refusals.wrong_state(state, "the operation was started before, or was cancelled")
-    if not row["total_users"]:
-        raise refusals.without_users(state)
-    if start.expected_plan_digest and start.expected_plan_digest != row["plan_digest"]:
-        raise refusals.plan_changed(row["plan_digest"])
-
-
-def _begin_planning(unit: Unit, start: Start) -> None:
-    _let_wait(unit, start.operation_id, plan=None, plan_digest="", failure=None)
-    _change(
-        unit,
-        start.operation_id,
-        state=OperationState.PLANNING,
-        plan_request_id=start.request_id,
-        traceparent=start.traceparent or None,
-        plan_digest="",
-        quota_uses=operations_codec.encode_quota_uses(start.quota_uses),
-        progress=None,
-    )
-
-
-def _begin_running(unit: Unit, start: Start) -> None:
-    # What the review has refused stays refused.
-    _let_wait(unit, start.operation_id, **({} if start.expected_plan_digest else {"failure": None}))
-    _change(
-        unit,
-        start.operation_id,
-        state=OperationState.RUNNING,
-        start_request_id=start.request_id,
-        traceparent=start.traceparent or None,
-        expected_plan_digest=start.expected_plan_digest,
-        quota_uses=operations_codec.encode_quota_uses(start.quota_uses),
-        started_at=unit.now,
-        progress=None,
-    )
-
-
-def _let_wait(unit: Unit, operation_id: str, **values: object) -> None:
-    # The epoch, too: whoever still plans a user of it finds that it is not its own any more.
-    waiting = {
-        "state": UserState.WAITING,
-        "attempts": 0,
-        "lease_expires_at": None,
-        "epoch": operation_users.c.epoch + 1,
-    }
-    unit.connection.execute(
-        operation_users.update().where(operation_users.c.operation_id == operation_id).values({**waiting, **values})
-    )
-
-
 def cancel(unit: Unit, operation_id: str) -> Operation | None:
     """Let nothing more be begun; None if there is no such operation."""
     row = find_locked(unit.connection, operation_id)
@@ -230,21 +165,11 @@ def cancel(unit: Unit, operation_id: str) -> Operation | None:
         return None
     state = OperationState(row["state"])
     if state is OperationState.RUNNING:
-        _change(unit, operation_id, state=OperationState.CANCELLING)
+        change(unit, operation_id, state=OperationState.CANCELLING)
     elif state in (*NOT_STARTED, OperationState.PLANNING):
         # Nobody is being made, so there is nothing to wait for.
         progress = row["progress"] or operations_codec.encode_progress(
             count(unit.connection, [operation_id])[operation_id]
         )
-        _change(unit, operation_id, state=OperationState.CANCELLED, ended_at=unit.now, progress=progress)
-    return _read(unit, operation_id)
-
-
-def _read(unit: Unit, operation_id: str) -> Operation:
-    query = sa.select(operations).where(operations.c.operation_id == operation_id)
-    return read_operations(unit.connection, [unit.connection.execute(query).mappings().one()])[0]
-
-
-def _change(unit: Unit, operation_id: str, **values: object) -> None:
-    values = {**values, "updated_at": unit.now}
-    unit.connection.execute(operations.update().where(operations.c.operation_id == operation_id).values(values))
+        change(unit, operation_id, state=OperationState.CANCELLED, ended_at=unit.now, progress=progress)
+    return read_one(unit.connection, operation_id)

@@ -7,9 +7,13 @@ import sqlalchemy as sa
 from identity_service.adapters.store import codec, operations_codec
 from identity_service.adapters.store.operations_schema import operation_users, operations
 from identity_service.adapters.store.rows import Row
+from identity_service.adapters.store.units import Unit
 from identity_service.application.operations.ports import Operation, Progress, UserResult
 from identity_service.domain.caller import Caller
 from identity_service.domain.operation import ENDED, OperationState, UserState
+
+NOT_STARTED = (OperationState.DRAFT, OperationState.PLANNED)
+"""States that a start leads out of."""
 
 
 def read_operations(connection: sa.Connection, rows: Iterable[Row]) -> tuple[Operation, ...]:
@@ -93,3 +97,15 @@ def find_locked(connection: sa.Connection, operation_id: str) -> Row | None:
     """Return an operation's row, which nobody else changes until the unit of work ends."""
     query = sa.select(operations).where(operations.c.operation_id == operation_id).with_for_update()
     return connection.execute(query).mappings().one_or_none()
+
+
+def read_one(connection: sa.Connection, operation_id: str) -> Operation:
+    """Read an operation that is there. Raises StoredValueError."""
+    query = sa.select(operations).where(operations.c.operation_id == operation_id)
+    return read_operations(connection, [connection.execute(query).mappings().one()])[0]
+
+
+def change(unit: Unit, operation_id: str, **values: object) -> None:
+    """Change an operation's row, and note when."""
+    values = {**values, "updated_at": unit.now}
+    unit.connection.execute(operations.update().where(operations.c.operation_id == operation_id).values(values))

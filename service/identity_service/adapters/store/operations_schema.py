@@ -17,7 +17,7 @@ operations = sa.Table(
     sa.Column("recipients", sa.JSON, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("total_users", sa.Integer, nullable=False),
-    # The starts that were carried out: one as a plan, one to run.
+    # The last starts that were carried out, one as a plan, one to run: what releases before `operation_starts` know.
     sa.Column("plan_request_id", sa.Text, nullable=False),
     sa.Column("start_request_id", sa.Text, nullable=False),
     sa.Column("plan_digest", sa.Text, nullable=False),
@@ -53,6 +53,20 @@ operation_batches = sa.Table(
     sa.UniqueConstraint("operation_id", "request_id", name="operation_batches_once"),
 )
 
+# Every start that was carried out, so that none is carried out again, however late it comes once more.
+operation_starts = sa.Table(
+    "operation_starts",
+    metadata,
+    sa.Column(
+        "operation_id",
+        sa.Text,
+        sa.ForeignKey("operations.operation_id", name="operation_starts_operation", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("request_id", sa.Text, primary_key=True),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+)
+
 operation_users = sa.Table(
     "operation_users",
     metadata,
@@ -78,6 +92,7 @@ operation_users = sa.Table(
     sa.Column("plan", sa.Text),
     sa.Column("plan_digest", sa.Text, nullable=False),
     sa.Column("outcome", sa.Text),
+    sa.Column("made_at", UtcDateTime),
     sa.Column("failure", sa.JSON(none_as_null=True)),
     sa.UniqueConstraint("operation_id", "user_key", name="operation_users_once"),
     one_of("operation_users", "state", UserState),

@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from identity_service.application.fingerprint import digest_of
 from identity_service.application.ledger import Failure, RequestKey
 from identity_service.domain.caller import Caller
 from identity_service.domain.entities import Page
-from identity_service.domain.operation import Entries, OperationState, UserState
+from identity_service.domain.facts import AccountFacts
+from identity_service.domain.operation import OperationState, UserState
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.plan import Plan, QuotaUse
 from identity_service.domain.request import UserChange
@@ -95,8 +97,28 @@ class Start:
     request_id: str
     plan_only: bool
     expected_plan_digest: str = ""
-    quota_uses: tuple[QuotaUse, ...] = ()
     traceparent: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """What makes two starts the same one, besides operation and request_id: the digest of what is asked for."""
+        return digest_of({"plan_only": self.plan_only, "expected_plan_digest": self.expected_plan_digest})
+
+
+@dataclass(frozen=True)
+class KnownStart:
+    """What the store knows of a start: the time, by its clock, and the operation if it was carried out before."""
+
+    now: datetime
+    carried_out: Operation | None = None
+
+
+@dataclass(frozen=True)
+class AccountRead:
+    """An account's quotas and their use, read after a time by the store's clock."""
+
+    facts: AccountFacts
+    read_after: datetime
 
 
 @dataclass(frozen=True)
@@ -153,13 +175,17 @@ class OperationStore(Protocol):
         more, REQUEST_ID_REUSED, and INVALID_FIELD for a wrong number, a name that is there, or too many users.
         """
 
-    async def entries(self, operation_id: str) -> tuple[Entries, Entries]:
-        """Return what all other operations of the account are about to take of its quotas, and what this one needs."""
-
-    async def start(self, start: Start) -> Operation:
-        """Let an operation be planned, or let it run; the same start again changes nothing.
+    async def check_start(self, start: Start) -> KnownStart:
+        """Tell whether a start was carried out before; if not, refuse one that cannot be.
 
         Raises IdentityError WRONG_STATE, PLAN_CHANGED, REQUEST_ID_REUSED.
+        """
+
+    async def start(self, start: Start, account: AccountRead) -> Operation:
+        """Let an operation be planned, or let it run; a start that was carried out before changes nothing.
+
+        What all other operations take of the account's quotas is counted in the same unit of work, so that two starts
+        never count on the same room. Raises IdentityError as `check_start` does, and QUOTA_EXCEEDED.
         """
 
     async def cancel(self, operation_id: str) -> Operation | None:
@@ -172,7 +198,10 @@ class OperationStore(Protocol):
         """
 
     async def results(self, operation_id: str, size: int, after: int, *, failed_only: bool) -> Page[UserResult]:
-        """Return what became of the users that follow index `after`, fewer where they are large."""
+        """Return what became of the users that follow index `after`, fewer where they are large.
+
+        `failed_only` leaves out who was made; until the operation has ended, also who may still be made.
+        """
 
     async def claim(self, limit: int, lease_seconds: float) -> tuple[UserClaim, ...]:
         """Claim users that wait, or whose lease has run out, from all operations that are active."""

@@ -13,6 +13,7 @@ from identity_service.application.fingerprint import digest_of
 from identity_service.application.ledger import Denial, RequestKey
 from identity_service.application.operations import refusals
 from identity_service.application.operations.ports import (
+    AccountRead,
     Batch,
     NewOperation,
     Operation,
@@ -28,8 +29,7 @@ from identity_service.domain.caller import Caller
 from identity_service.domain.entities import Page
 from identity_service.domain.errors import IamError, IdentityError, Reason
 from identity_service.domain.facts import AccountFacts
-from identity_service.domain.operation import ACTIVE, OperationState, plan_quotas, violations_of
-from identity_service.domain.plan import QuotaUse
+from identity_service.domain.operation import ACTIVE, OperationState, violations_of
 from identity_service.domain.request import UserChange
 
 PROVISION_USER = "ProvisionUser"
@@ -144,9 +144,10 @@ class Operations:
             expected_plan_digest,
             traceparent=self._telemetry.traceparent(),
         )
-        if operation.state in (OperationState.DRAFT, OperationState.PLANNED):
-            start = replace(start, quota_uses=await self._plan_quotas(operation))
-        return await self._store.start(start)
+        check = await self._store.check_start(start)
+        if check.carried_out is not None:
+            return check.carried_out
+        return await self._store.start(start, AccountRead(await self._read_account(operation), check.now))
 
     async def get(self, caller: Caller, account_id: str, operation_id: str) -> Operation:
         """Return an operation. Raises IdentityError."""
@@ -248,15 +249,10 @@ class Operations:
             return operation
         return replace(operation, traffic=self._traffic.traffic(operation.account_id))
 
-    async def _plan_quotas(self, operation: Operation) -> tuple[QuotaUse, ...]:
+    async def _read_account(self, operation: Operation) -> AccountFacts:
         account = self._accounts.get(operation.account_id)
         try:
             summary = await account.get_account_summary()
         except IamError as error:
             raise explain(error) from None
-        pending, needed = await self._store.entries(operation.operation_id)
-        facts = AccountFacts(account_id=account.account_id, partition=account.partition, summary=summary)
-        uses, problems = plan_quotas(facts, pending, needed)
-        if problems:
-            raise refusals.over_quota(account.account_id, problems)
-        return uses
+        return AccountFacts(account_id=account.account_id, partition=account.partition, summary=summary)

@@ -24,7 +24,7 @@ from tests.unit.adapters.store.worlds import World
 MakeIntent = Callable[..., Intent]
 MIGRATE = (sys.executable, "-m", "identity_service", "migrate")
 
-NEWEST = "0005"
+NEWEST = "0006"
 """The version of this release's schema."""
 
 
@@ -103,29 +103,29 @@ def write_newer_schema(world: World, oldest_version: str) -> None:
     world.execute("CREATE TABLE novelties (words TEXT NOT NULL)")
     world.execute("ALTER TABLE requests ADD COLUMN novelty TEXT")
     world.execute("UPDATE schema_support SET oldest_version = :oldest", oldest=oldest_version)
-    world.execute("UPDATE alembic_version SET version_num = '0007'")
+    world.execute("UPDATE alembic_version SET version_num = '9007'")
 
 
 async def test_a_newer_schema_that_only_adds_is_worked_with(empty_world: World, make_intent: MakeIntent) -> None:
     """An older server starts after the migration, as in a rollout and after a way back; its command changes nothing."""
     write_newer_schema(empty_world, NEWEST)
-    assert migrate(empty_world.url) == "0007"
+    assert migrate(empty_world.url) == "9007"
     ledger = await empty_world.open()
     intent = make_intent()
     await ledger.begin(intent)
     assert await ledger.find(intent.key) == row_of(intent)
     await ledger.close()
-    assert empty_world.execute("SELECT version_num FROM alembic_version") == [{"version_num": "0007"}]
+    assert empty_world.execute("SELECT version_num FROM alembic_version") == [{"version_num": "9007"}]
 
 
-@pytest.mark.parametrize("oldest_version", ["0006", "0007", "anything"])
+@pytest.mark.parametrize("oldest_version", ["9006", "9007", "anything"])
 async def test_a_newer_schema_that_takes_away_is_refused(empty_world: World, oldest_version: str) -> None:
     """What a newer release has made unfit for this one is neither opened nor migrated, nor is its version repeated."""
     write_newer_schema(empty_world, oldest_version)
     assert "run the release that wrote it, or a newer one" in await refusal_to_open(empty_world)
     with pytest.raises(StoreError, match="a schema that this release does not know"):
         migrate(empty_world.url)
-    assert empty_world.execute("SELECT version_num FROM alembic_version") == [{"version_num": "0007"}]
+    assert empty_world.execute("SELECT version_num FROM alembic_version") == [{"version_num": "9007"}]
 
 
 async def test_a_schema_that_says_nothing_of_this_release_is_refused(empty_world: World) -> None:
@@ -140,9 +140,10 @@ async def test_an_older_schema_is_refused_until_it_is_migrated(
 ) -> None:
     """Whoever starts a newer release on an older schema is told both versions and what to run."""
     migrate(empty_world.url)
-    monkeypatch.setattr("identity_service.adapters.store.migration._newest", lambda: "0006")
-    assert "has schema version 0005, this release needs 0006: run `identity-service migrate`" in await refusal_to_open(
-        empty_world
+    monkeypatch.setattr("identity_service.adapters.store.migration._newest", lambda: "9006")
+    assert (
+        f"has schema version {NEWEST}, this release needs 9006: run `identity-service migrate`"
+        in await refusal_to_open(empty_world)
     )
 
 
@@ -195,7 +196,7 @@ async def test_two_migrations_at_once_do_not_collide(empty_world: World) -> None
         for _ in range(2)
     ]
     answers = [(await command.communicate())[0].decode() for command in commands]
-    assert answers == ["identity-service: the store has schema version 0005\n"] * 2
+    assert answers == [f"identity-service: the store has schema version {NEWEST}\n"] * 2
     assert [command.returncode for command in commands] == [0, 0]
 
 
@@ -242,5 +243,5 @@ def test_the_command_needs_no_other_setting(tmp_path: Path) -> None:
     command = subprocess.run(
         MIGRATE, env={"PATH": os.environ["PATH"]}, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
     )
-    assert (command.returncode, command.stdout) == (0, "identity-service: the store has schema version 0005\n")
+    assert (command.returncode, command.stdout) == (0, f"identity-service: the store has schema version {NEWEST}\n")
     assert (tmp_path / "identity-service.sqlite3").stat().st_mode & 0o777 == 0o600

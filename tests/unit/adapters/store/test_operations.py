@@ -2,29 +2,20 @@
 
 import asyncio
 from dataclasses import replace
-from itertools import repeat
-from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from identity_service.adapters.store import SqlOperationStore
-from identity_service.application.fingerprint import digest_of
-from identity_service.application.ledger import Failure, RequestKey
+from identity_service.application.ledger import Failure
 from identity_service.application.operations.ports import (
-    Batch,
-    NewOperation,
-    Operation,
     Progress,
     Start,
-    UserClaim,
 )
-from identity_service.domain import target
 from identity_service.domain.entities import UserRecord
 from identity_service.domain.errors import FieldViolation, IdentityError, Reason
-from identity_service.domain.operation import Entries, OperationState, UserState
+from identity_service.domain.operation import OperationState, UserState
 from identity_service.domain.outcome import ExecutedStep, IssuedAccessKey, IssuedCredentials, Outcome
-from identity_service.domain.plan import Plan, PlanWarning, Problem, QuotaUse, WarningKind
+from identity_service.domain.plan import PlanWarning, Problem, QuotaUse, WarningKind
 from identity_service.domain.request import (
     ConsolePassword,
     Credentials,
@@ -33,24 +24,35 @@ from identity_service.domain.request import (
     NewPolicy,
     NewUser,
     Permissions,
-    RequestFields,
     SelfManagement,
     UserChange,
     VirtualMfaDevice,
 )
 from identity_service.domain.secret import Secret
-from identity_service.domain.steps import CreateUser
+from tests.unit.adapters.store.bulk import (
+    ACCOUNT,
+    CALLER,
+    FIELDS,
+    LEASE,
+    REFUSED,
+    TEAM,
+    UUIDS,
+    batch,
+    draft_of,
+    empty_account,
+    look,
+    names,
+    new,
+    open_store,
+    plan_of,
+    planned,
+    running,
+    user,
+)
 from tests.unit.adapters.store.expected import failure_fields, refusal
 from tests.unit.adapters.store.worlds import RETENTION_SECONDS, World
 
-ACCOUNT = "123456789012"
-TEAM = "people-team"
-CALLER = "spiffe://example.org/onboarding-bot"
-LEASE = 60.0
-REFUSED = Failure(IdentityError(Reason.GROUP_NOT_FOUND, "there is no group nope"), retryable=False)
 THROTTLED = Failure(IdentityError(Reason.THROTTLED, "IAM throttles"), retryable=True)
-UUIDS = (str(uuid4()) for _ in repeat(None))
-FIELDS = RequestFields("user_name", "tags", "permissions.permissions_boundary", "permissions", "credentials")
 WHOLE = UserChange(
     user_name="Ann",
     new_user=NewUser("/people/", (("cost-center", "4711"),)),
@@ -80,67 +82,6 @@ async def store(world: World) -> SqlOperationStore:
     return await open_store(world)
 
 
-async def open_store(world: World) -> SqlOperationStore:
-    """Open another one, as another replica would."""
-    return SqlOperationStore((await world.open()).units, RETENTION_SECONDS)
-
-
-def user(name: str, **permissions: Any) -> UserChange:
-    """Ask for a bare user."""
-    return UserChange(name, NewUser(), permissions=replace(Permissions(), **permissions), fields=FIELDS)
-
-
-def new(request_id: str | None = None, *, team: str = TEAM, recipients: tuple[str, ...] = ()) -> NewOperation:
-    """Ask for a draft."""
-    key = RequestKey(CALLER, request_id or next(UUIDS))
-    return NewOperation(next(UUIDS), key, digest_of(recipients), team, ACCOUNT, recipients)
-
-
-def batch(operation_id: str, number: int, *changes: UserChange, request_id: str | None = None) -> Batch:
-    """Ask for users to be appended."""
-    return Batch(operation_id, request_id or next(UUIDS), number, digest_of(changes), changes)
-
-
-async def draft_of(store: SqlOperationStore, *names: str) -> Operation:
-    """Make a draft with users."""
-    operation = await store.create(new())
-    await store.append(batch(operation.operation_id, 0, *map(user, names)))
-    return operation
-
-
-async def running(store: SqlOperationStore, *names: str) -> str:
-    """Let an operation run; return its id."""
-    operation = await draft_of(store, *names)
-    await store.start(Start(operation.operation_id, next(UUIDS), plan_only=False))
-    return operation.operation_id
-
-
-async def look(store: SqlOperationStore, operation_id: str) -> Operation:
-    """Find an operation that is there."""
-    operation = await store.find(operation_id)
-    assert operation is not None
-    return operation
-
-
-def plan_of(claim: UserClaim, *, problems: tuple[Problem, ...] = ()) -> Plan:
-    """Plan a user as a planner might."""
-    name = claim.change.user_name
-    arn = f"arn:aws:iam::{ACCOUNT}:user/{name}"
-    return Plan(
-        account_id=ACCOUNT,
-        target=target.user(name),
-        steps=(CreateUser(user_name=name, user_arn=arn, round=1, path="/", boundary_arn=None, tags={}),),
-        quota_uses=(QuotaUse("UsersQuota", 1, 2, 5000),),
-        warnings=(PlanWarning(WarningKind.WILDCARD, "think", "permissions"),),
-        problems=problems,
-    )
-
-
-def names(claims: tuple[UserClaim, ...]) -> list[str]:
-    """Name the users of claims."""
-    return [claim.change.user_name for claim in claims]
-
-
 # Drafts.
 
 
@@ -159,7 +100,7 @@ async def test_a_user_comes_back_as_it_was_appended(store: SqlOperationStore) ->
     """Whatever a user asks for is what its claim holds."""
     operation = await store.create(new(recipients=("age1recipient",)))
     await store.append(batch(operation.operation_id, 0, WHOLE))
-    await store.start(Start(operation.operation_id, next(UUIDS), plan_only=False))
+    await store.start(Start(operation.operation_id, next(UUIDS), plan_only=False), empty_account())
     (claim,) = await store.claim(10, LEASE)
     assert claim.change == WHOLE
     assert (claim.account_id, claim.recipients, claim.caller) == (ACCOUNT, ("age1recipient",), operation.caller)
@@ -182,7 +123,7 @@ async def test_the_same_batch_again_is_answered_as_the_first_time(store: SqlOper
     assert await store.append(batch(operation.operation_id, 1, user("cy"))) == 3
     assert await store.append(first) == 2
     assert await store.append(replace(first, request_id=next(UUIDS))) == 2
-    await store.start(Start(operation.operation_id, next(UUIDS), plan_only=False))
+    await store.start(Start(operation.operation_id, next(UUIDS), plan_only=False), empty_account())
     assert await store.append(first) == 2
     assert (await look(store, operation.operation_id)).progress.total == 3
 
@@ -245,40 +186,26 @@ async def test_a_batch_that_is_only_tried_is_not_written(store: SqlOperationStor
 async def test_a_start_is_carried_out_once(store: SqlOperationStore) -> None:
     """The same start again answers the operation as it is; another one is refused, and so are more users."""
     operation_id = (await draft_of(store, "ann")).operation_id
-    start = Start(operation_id, next(UUIDS), plan_only=False, quota_uses=(QuotaUse("UsersQuota", 0, 1, 5000),))
-    started = await store.start(start)
-    assert (started.state, started.quota_uses) == (OperationState.RUNNING, start.quota_uses)
-    assert await store.start(start) == started
+    start = Start(operation_id, next(UUIDS), plan_only=False)
+    assert (await store.check_start(start)).carried_out is None
+    started = await store.start(start, empty_account())
+    assert (started.state, started.quota_uses) == (OperationState.RUNNING, (QuotaUse("UsersQuota", 0, 1, 5000),))
+    assert await store.start(start, empty_account()) == started
+    assert (await store.check_start(start)).carried_out == started
     for refused in (
-        store.start(replace(start, request_id=next(UUIDS))),
+        store.start(replace(start, request_id=next(UUIDS)), empty_account()),
+        store.check_start(replace(start, request_id=next(UUIDS))),
         store.append(batch(operation_id, 1, user("bo"))),
     ):
         error = await refusal(refused)
         assert (error.reason, error.metadata) == (Reason.WRONG_STATE, {"state": "RUNNING"})
-    reused = await refusal(store.start(replace(start, plan_only=True)))
-    assert reused.reason is Reason.REQUEST_ID_REUSED
 
 
 async def test_nobody_is_not_started(store: SqlOperationStore) -> None:
     """A draft without users is WRONG_STATE."""
     operation = await store.create(new())
-    error = await refusal(store.start(Start(operation.operation_id, next(UUIDS), plan_only=False)))
+    error = await refusal(store.start(Start(operation.operation_id, next(UUIDS), plan_only=False), empty_account()))
     assert (error.reason, error.metadata) == (Reason.WRONG_STATE, {"state": "DRAFT"})
-
-
-async def planned(store: SqlOperationStore, *user_names: str, problem_of: str = "") -> Operation:
-    """Let an operation be planned, one user with a problem."""
-    operation = await draft_of(store, *user_names)
-    await store.start(Start(operation.operation_id, next(UUIDS), plan_only=True))
-    for claim in await store.claim(10, LEASE):
-        assert claim.plan_only
-        if claim.change.user_name == problem_of:
-            problem = Problem(Reason.GROUP_NOT_FOUND, "there is no group nope", "permissions.group_names[0]")
-            await store.planned(claim, plan_of(claim, problems=(problem,)), REFUSED)
-        else:
-            await store.planned(claim, plan_of(claim), None)
-    await store.settle()
-    return await look(store, operation.operation_id)
 
 
 async def test_a_plan_is_paged_with_all_that_a_reviewer_reads(store: SqlOperationStore) -> None:
@@ -305,9 +232,9 @@ async def test_a_reviewed_plan_runs_as_it_was_reviewed(store: SqlOperationStore)
     """With the plan's digest each user expects its own plan, and one that was refused in review stays refused."""
     operation = await planned(store, "ann", "bo", problem_of="bo")
     start = Start(operation.operation_id, next(UUIDS), plan_only=False, expected_plan_digest="0" * 64)
-    error = await refusal(store.start(start))
+    error = await refusal(store.start(start, empty_account()))
     assert (error.reason, error.metadata) == (Reason.PLAN_CHANGED, {"plan_digest": operation.plan_digest})
-    await store.start(replace(start, expected_plan_digest=operation.plan_digest))
+    await store.start(replace(start, expected_plan_digest=operation.plan_digest), empty_account())
     ann, bo = await store.claim(10, LEASE)
     assert (ann.expected_plan_digest, ann.refused) == (plan_of(ann).digest, None)
     assert failure_fields(bo.refused) == failure_fields(REFUSED)
@@ -316,23 +243,9 @@ async def test_a_reviewed_plan_runs_as_it_was_reviewed(store: SqlOperationStore)
 async def test_a_plan_that_nobody_insists_on_is_no_hindrance(store: SqlOperationStore) -> None:
     """Without a digest every user is planned anew, those with a problem too."""
     operation = await planned(store, "ann", "bo", problem_of="bo")
-    await store.start(Start(operation.operation_id, next(UUIDS), plan_only=False))
+    await store.start(Start(operation.operation_id, next(UUIDS), plan_only=False), empty_account())
     claims = await store.claim(10, LEASE)
     assert [(claim.expected_plan_digest, claim.refused) for claim in claims] == [("", None), ("", None)]
-
-
-async def test_other_operations_count_against_the_quota(store: SqlOperationStore) -> None:
-    """What running operations have not made yet is about to be taken; drafts and other accounts are not counted."""
-    await draft_of(store, "draft")
-    await running(store, "ann", "bo")
-    (ann,) = await store.claim(1, LEASE)
-    await store.made(ann, Outcome())
-    operation = await store.create(new())
-    change = user(
-        "cy", new_groups=(NewGroup("G"),), new_policies=(NewPolicy("P", "{}"),), new_boundary=NewPolicy("B", "")
-    )
-    await store.append(batch(operation.operation_id, 0, change, user("di")))
-    assert await store.entries(operation.operation_id) == (Entries(1, 0, 0), Entries(2, 1, 2))
 
 
 # Claims.
@@ -412,13 +325,6 @@ async def test_a_draft_is_made_once_by_two_at_once(world: World) -> None:
     assert len({operation.operation_id for operation in made}) == 1
 
 
-async def test_a_user_of_another_release_harms_no_other(world: World, store: SqlOperationStore) -> None:
-    """A stored user that cannot be read is left alone, and the others are claimed."""
-    await running(store, "ann", "bo")
-    world.execute("UPDATE operation_users SET change = '{}' WHERE number = 0")
-    assert names(await store.claim(10, LEASE)) == ["bo"]
-
-
 # Ends.
 
 
@@ -471,18 +377,48 @@ async def test_a_cancelled_operation_begins_nobody_and_finishes_what_runs(
     ] * 2
 
 
+async def test_an_operation_that_has_ended_lists_all_whom_it_has_not_made(store: SqlOperationStore) -> None:
+    """Among failures are, once a cancellation has ended the operation, those whom it left out; before, they are not."""
+    operation_id = await running(store, "ann", "bo", "cy", "di")
+    ann, bo = await store.claim(2, LEASE)
+    await store.failed(bo, REFUSED)
+    await store.cancel(operation_id)
+
+    async def failed() -> list[str]:
+        return [each.user_name for each in (await store.results(operation_id, 10, -1, failed_only=True)).items]
+
+    assert await failed() == ["bo"]
+    await store.made(ann, Outcome())
+    await store.settle()
+    assert await failed() == ["bo", "cy", "di"]
+    first = await store.results(operation_id, 1, -1, failed_only=True)
+    second = await store.results(operation_id, 2, int(first.next_token or "-1"), failed_only=True)
+    assert ([each.index for each in (*first.items, *second.items)], second.next_token) == ([1, 2, 3], None)
+
+
+@pytest.mark.parametrize("is_planned", [False, True])
+async def test_an_operation_that_never_ran_has_made_nobody(store: SqlOperationStore, is_planned: bool) -> None:
+    """A draft or a plan that was cancelled lists all of its users as not made."""
+    operation = await (planned(store, "ann", "bo") if is_planned else draft_of(store, "ann", "bo"))
+    assert (await store.results(operation.operation_id, 10, -1, failed_only=True)).items == ()
+    await store.cancel(operation.operation_id)
+    page = await store.results(operation.operation_id, 10, -1, failed_only=True)
+    assert [each.user_name for each in page.items] == ["ann", "bo"]
+    assert (await store.results(next(UUIDS), 10, -1, failed_only=True)).items == ()
+
+
 async def test_what_does_not_run_is_cancelled_at_once(store: SqlOperationStore) -> None:
     """A draft, a plan in the making and a plan are cancelled without anybody to wait for."""
     draft = await draft_of(store, "ann")
     planning = await draft_of(store, "bo")
-    await store.start(Start(planning.operation_id, next(UUIDS), plan_only=True))
+    await store.start(Start(planning.operation_id, next(UUIDS), plan_only=True), empty_account())
     await store.claim(1, LEASE)
     for operation in (draft, planning):
         cancelled = await store.cancel(operation.operation_id)
         assert cancelled is not None
         assert cancelled.state is OperationState.CANCELLED
     assert await store.cancel(next(UUIDS)) is None
-    error = await refusal(store.start(Start(draft.operation_id, next(UUIDS), plan_only=False)))
+    error = await refusal(store.start(Start(draft.operation_id, next(UUIDS), plan_only=False), empty_account()))
     assert (error.reason, error.metadata) == (Reason.WRONG_STATE, {"state": "CANCELLED"})
 
 

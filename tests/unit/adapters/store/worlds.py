@@ -18,7 +18,7 @@ RETENTION_SECONDS = 5000
 TIMES = {
     "requests": ("lease_expires_at", "recheck_at", "created_at", "updated_at"),
     "operations": ("created_at", "started_at", "ended_at", "updated_at"),
-    "operation_users": ("lease_expires_at",),
+    "operation_users": ("lease_expires_at", "made_at"),
 }
 """The times that are stored, by table."""
 SECOND_LOOK_SECONDS = SIGNATURE_VALIDITY_SECONDS + SETTLE_SECONDS
