@@ -150,7 +150,7 @@ configMapGenerator:
 
 def test_overlay_of_the_guide(add_overlay: AddOverlay) -> None:
     """The overlay that the guide shows keeps every rule, and has the image, the account and the role that it says."""
-    (text,) = re.findall(r"(?s)```yaml\n(.*?)```", (ROOT / "docs" / "kubernetes.md").read_text())
+    text, _ = examples_of_the_guide()
     folder = add_overlay(text)
     shutil.copytree(ROOT / "k8s" / "base" / "authorization", folder / "authorization")
     manifests = render(folder)
@@ -161,6 +161,27 @@ def test_overlay_of_the_guide(add_overlay: AddOverlay) -> None:
     assert [image.partition("/")[0] for image in images] == ["registry.acme.example"]
     assert settings(manifests)["IDENTITY_SERVICE_AWS_ACCOUNT_ID"] == "210987654321"
     assert "210987654321" in account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
+
+
+def test_monitoring_of_the_guide(add_overlay: AddOverlay) -> None:
+    """The component that the guide shows labels what Prometheus looks for, sends traces, and mends the links of alerts."""
+    overlay, component = examples_of_the_guide()
+    folder = add_overlay(f"{overlay}components: [monitoring]\n")
+    shutil.copytree(ROOT / "k8s" / "base" / "authorization", folder / "authorization")
+    (folder / "monitoring").mkdir()
+    (folder / "monitoring" / "kustomization.yaml").write_text(component)
+    manifests = render(folder)
+    assert list(schema_problems(manifests)) == []
+    assert broken_rules(manifests) == {}
+    found = of_kind(manifests, "ServiceMonitor", "PrometheusRule")
+    assert [each["metadata"]["labels"]["release"] for each in found] == ["kube-prometheus-stack"] * 2
+    assert settings(manifests)["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel-collector.monitoring.svc:4317"
+    (rules,) = of_kind(manifests, "PrometheusRule")
+    links = {rule["alert"]: rule["annotations"]["runbook_url"] for rule in rules["spec"]["groups"][0]["rules"]}
+    address = "https://git.acme.example/identity/blob/main/docs/operations.md"
+    assert links == {alert: f"{address}#{alert.lower()}" for alert in links}
+    assert len(links) > 10
+    assert "runbooks" not in {name_of(each)[:8] for each in of_kind(manifests, "ConfigMap")}
 
 
 def test_other_namespace_needs_another_certificate(add_overlay: AddOverlay) -> None:
@@ -278,6 +299,11 @@ def test_check_lists_its_rules(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert "no_rights: Nothing here gives a right in Kubernetes." in lines
     assert all(line.endswith(".") for line in lines)
+
+
+def examples_of_the_guide() -> list[str]:
+    """Return the guide's overlay, and its component for monitoring."""
+    return re.findall(r"(?s)```yaml\n(.*?)```", (ROOT / "docs" / "kubernetes.md").read_text())
 
 
 def _deployment(manifests: Manifests) -> Manifest:
