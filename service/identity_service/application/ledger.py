@@ -92,7 +92,8 @@ class Claim:
     `state` is the direction: RUNNING or UNDOING (then `failure` says why), or the final state that a second look at
     the request found it in. `begun_at` is when the request first began, by the database's clock. `mints` are those of
     all attempts so far, oldest first. `other_key_ids` are the access keys that other requests have made for the same
-    target. `outcome` is what an earlier attempt came to, where its secrets are issued again.
+    target, `other_passwords` their mints of console passwords that were answered. `outcome` is what an earlier attempt
+    came to, where its secrets are issued again.
     """
 
     intent: Intent
@@ -101,6 +102,7 @@ class Claim:
     begun_at: datetime
     mints: tuple[Mint, ...] = ()
     other_key_ids: frozenset[str] = frozenset()
+    other_passwords: tuple[Mint, ...] = ()
     outcome: Outcome | None = None
     failure: Failure | None = None
 
@@ -142,6 +144,7 @@ class UnfinishedRequest:
     key: RequestKey
     team: str
     action: str
+    account_id: str
     target: Target
     state: RequestState
     begun_at: datetime

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import TypeVar
 
 import structlog
@@ -15,7 +16,16 @@ from identity_service.application.ports import Answer, IamAccount, MintedAccessK
 from identity_service.application.settling import Settling
 from identity_service.domain import tags
 from identity_service.domain.errors import IamError, IamErrorKind, IdentityError
-from identity_service.domain.minting import AttributedKeys, Mint, MintKind, MintState, attribute_keys, could_have_made
+from identity_service.domain.minting import (
+    AttributedKeys,
+    Mint,
+    MintKind,
+    MintState,
+    PasswordOrigin,
+    attribute_keys,
+    attribute_password,
+    could_have_made,
+)
 from identity_service.domain.secret import Secret
 from identity_service.domain.steps import (
     CreateAccessKey,
@@ -53,6 +63,7 @@ class Mints:
         self._mints = {mint.mint_id: mint for mint in claim.mints}
         held = claim.intent.snapshot.access_keys if claim.intent.snapshot else ()
         self._others = claim.other_key_ids | {key.access_key_id for key in held}
+        self._other_passwords = claim.other_passwords
         self._made_user = not claim.intent.plan.user_id
 
     @property
@@ -83,7 +94,9 @@ class Mints:
         try:
             return await self._set_password(step, password)
         except IamError as error:
-            if error.kind is not IamErrorKind.ALREADY_EXISTS or not await self._delete_lost_password(step):
+            if error.kind is not IamErrorKind.ALREADY_EXISTS:
+                raise
+            if await self.clear_lost_password(step) is not PasswordOrigin.OURS:
                 raise
         return await self._set_password(step, password)
 
@@ -214,23 +227,32 @@ class Mints:
         mints = self._left(MintKind.CONSOLE_PASSWORD)
         if not mints:
             return
-        deleted = await self._delete_lost_password(step)
-        if not deleted and any(mint.state is MintState.UNANSWERED for mint in mints):
+        found = await self.clear_lost_password(step)
+        if found is None and any(mint.state is MintState.UNANSWERED for mint in mints):
             await self._settling.wait()
-            await self._delete_lost_password(step)
+            found = await self.clear_lost_password(step)
+        if found is PasswordOrigin.DOUBTFUL:
+            raise NotOursError("the user has a console password, and it cannot be told whether this request set it")
         # One without an answer may still land.
         await self._void(tuple(mint for mint in mints if mint.state is MintState.MADE))
 
-    async def _delete_lost_password(self, step: CreateLoginProfile) -> bool:
-        """Delete a password that this request may have set; tell whether there was one."""
-        mints = self._left(MintKind.CONSOLE_PASSWORD)
+    async def clear_lost_password(self, step: UserStep, *, keep_made: bool = False) -> PasswordOrigin | None:
+        """Delete the password of a user if it is surely this request's; tell whose it is, None if there is none.
+
+        `keep_made` asks about the mints without an answer alone.
+        """
+        mints = [mint for mint in self._left(MintKind.CONSOLE_PASSWORD) if not (keep_made and _is_made(mint))]
         profile = await self._account.get_login_profile(step.user_name)
         if profile is None:
-            return False
-        if not any(could_have_made(mint, profile.created_at, self._settling.validity) for mint in mints):
-            return False
-        await self._take_back(_password_deletion(step))
-        return True
+            return None
+        landing, validity = timedelta(seconds=self._settling.seconds), self._settling.validity
+        origin = attribute_password(profile.created_at, mints, self._other_passwords, landing, validity)
+        if origin is PasswordOrigin.OURS:
+            await self._take_back(_password_deletion(step))
+            # The one whose answer came, or the first that can have set it: the later ones may land longer.
+            setters = [mint for mint in mints if could_have_made(mint, profile.created_at, landing)]
+            await self._void(tuple(sorted(setters, key=lambda mint: not _is_made(mint))[:1]))
+        return origin
 
     async def _clear_device(self, step: CreateVirtualMfaDevice) -> None:
         mints = self._left(MintKind.MFA_DEVICE)
@@ -294,6 +316,10 @@ async def none_if_gone(answer: Awaitable[T]) -> T | None:
         if error.kind is IamErrorKind.NOT_FOUND:
             return None
         raise
+
+
+def _is_made(mint: Mint) -> bool:
+    return mint.state is MintState.MADE
 
 
 def _deletion(step: UserStep, key_id: str) -> DeleteAccessKey:

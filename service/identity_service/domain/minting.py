@@ -1,7 +1,7 @@
 """What is known of the credentials that a request has asked of IAM, and whose a credential without an answer is."""
 
 import enum
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -73,6 +73,39 @@ def attribute_keys(
         if not any(could_have_made(mint, key.created_at, validity) for mint in unanswered)
     )
     return AttributedKeys(ours=tuple(key_id for key_id in ids if key_id not in outside), unattributed=outside)
+
+
+class PasswordOrigin(enum.Enum):
+    """Whose a console password is that a user has: surely the request's, perhaps, or surely not."""
+
+    OURS = "ours"
+    DOUBTFUL = "doubtful"
+    NOT_OURS = "not-ours"
+
+
+def attribute_password(
+    created_at: datetime,
+    mints: Iterable[Mint],
+    others: Iterable[Mint],
+    landing: timedelta,
+    validity: timedelta,
+) -> PasswordOrigin:
+    """Tell whether a console password is one of a request's own `mints`, by when it was set.
+
+    A user has one password, and nothing on it tells who set it. It is the request's if it was set while one of its
+    calls was on its way, which takes no longer than `landing` normally, and while no call of `others`, which are the
+    answered ones of other requests for the user, was. Later, until the signature's `validity` has ended, a call
+    without an answer may still have set it; but so may an administrator who did by hand what the request had failed
+    at. That one is doubtful: it is left and reported, never deleted.
+    """
+    own = tuple(mints)
+    if any(could_have_made(mint, created_at, landing) for mint in own):
+        taken = any(could_have_made(mint, created_at, landing) for mint in others)
+        return PasswordOrigin.DOUBTFUL if taken else PasswordOrigin.OURS
+    unanswered = [mint for mint in own if mint.state is MintState.UNANSWERED]
+    if any(could_have_made(mint, created_at, validity) for mint in unanswered):
+        return PasswordOrigin.DOUBTFUL
+    return PasswordOrigin.NOT_OURS
 
 
 def could_have_made(mint: Mint, created_at: datetime, validity: timedelta) -> bool:

@@ -349,17 +349,19 @@ class FakeLedger:
             lease=lease,
             begun_at=row.created_at,
             mints=tuple(row.mints.values()),
-            other_key_ids=self._other_key_ids(row),
+            other_key_ids=frozenset(
+                mint.credential_id for mint in self._others(row, MintKind.ACCESS_KEY) if mint.credential_id
+            ),
+            other_passwords=tuple(
+                mint for mint in self._others(row, MintKind.CONSOLE_PASSWORD) if mint.state is MintState.MADE
+            ),
             outcome=row.outcome,
             failure=row.failure,
         )
 
-    def _other_key_ids(self, row: _Row) -> frozenset[str]:
+    def _others(self, row: _Row, kind: MintKind) -> list[Mint]:
         others = (other for other in self._rows.values() if other is not row and other.target == row.target)
-        mints = (mint for other in others for mint in other.mints.values())
-        return frozenset(
-            mint.credential_id for mint in mints if mint.kind is MintKind.ACCESS_KEY and mint.credential_id
-        )
+        return [mint for other in others for mint in other.mints.values() if mint.kind is kind]
 
     def _end(self, row: _Row, lease: Lease, state: RequestState) -> None:
         row.state, row.lease_expires_at, row.updated_at = state, None, self._now()
@@ -464,6 +466,7 @@ class FakeLedger:
                     key=row.intent.key,
                     team=row.intent.team,
                     action=row.intent.action,
+                    account_id=row.intent.plan.account_id,
                     target=row.intent.plan.target,
                     state=row.state,
                     begun_at=row.created_at,

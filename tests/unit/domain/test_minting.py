@@ -13,7 +13,9 @@ from identity_service.domain.minting import (
     Mint,
     MintKind,
     MintState,
+    PasswordOrigin,
     attribute_keys,
+    attribute_password,
     could_have_made,
 )
 
@@ -70,6 +72,37 @@ def test_keys_are_attributed(
 ) -> None:
     """An unknown key is ours if there are no more than lost mints, and if one could have made it then."""
     assert attribute_keys(keys, known, mints, VALIDITY) == AttributedKeys(ours, unattributed)
+
+
+LANDING = timedelta(seconds=15)
+SET = mint(6, MintState.MADE, kind=MintKind.CONSOLE_PASSWORD)
+LATER = replace(SET, begun_at=BEGUN + 2 * MINUTE)
+OURS, DOUBTFUL, NOT_OURS = PasswordOrigin.OURS, PasswordOrigin.DOUBTFUL, PasswordOrigin.NOT_OURS
+
+
+@pytest.mark.parametrize(
+    ("after", "mints", "others", "origin"),
+    [
+        (timedelta(), [PASSWORD], [], OURS),
+        (timedelta(), [SET], [], OURS),
+        (LANDING + MINUTE, [PASSWORD], [], OURS),
+        (-2 * MINUTE, [PASSWORD], [], NOT_OURS),
+        (2 * MINUTE, [PASSWORD], [], DOUBTFUL),
+        (2 * MINUTE, [SET], [], NOT_OURS),
+        (VALIDITY + MINUTE, [PASSWORD], [], DOUBTFUL),
+        (VALIDITY + 2 * MINUTE, [PASSWORD], [], NOT_OURS),
+        (MINUTE, [PASSWORD], [LATER], DOUBTFUL),
+        (timedelta(), [PASSWORD], [LATER], OURS),
+        (2 * MINUTE, [SET], [LATER], NOT_OURS),
+        (timedelta(), [], [SET], NOT_OURS),
+        (timedelta(), [], [], NOT_OURS),
+    ],
+)
+def test_passwords_are_attributed(
+    after: timedelta, mints: list[Mint], others: list[Mint], origin: PasswordOrigin
+) -> None:
+    """A password is ours if our call alone was on its way then, and doubtful while our signature was valid still."""
+    assert attribute_password(BEGUN + after, mints, others, LANDING, VALIDITY) is origin
 
 
 OFFSETS = st.integers(-3600, 3600).map(lambda seconds: timedelta(seconds=seconds))

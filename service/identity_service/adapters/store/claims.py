@@ -177,6 +177,7 @@ class Claims:
             begun_at=row["created_at"],
             mints=rows.mints_of(unit.connection, row["row_id"]),
             other_key_ids=rows.other_key_ids(unit.connection, row),
+            other_passwords=rows.other_passwords(unit.connection, row),
             outcome=rows.outcome_of(row),
             failure=rows.failure_of(row),
         )

@@ -104,6 +104,10 @@ def insert_mint(connection: sa.Connection, row: Row, lease: Lease, mint: Mint) -
 def mints_of(connection: sa.Connection, row_id: str) -> tuple[Mint, ...]:
     """Return the mints of a request, oldest first."""
     query = sa.select(mints).where(mints.c.row_id == row_id).order_by(mints.c.number)
+    return _mints(connection, query)
+
+
+def _mints(connection: sa.Connection, query: sa.Select[Any]) -> tuple[Mint, ...]:
     return tuple(
         Mint(
             mint_id=row.mint_id,
@@ -119,11 +123,21 @@ def mints_of(connection: sa.Connection, row_id: str) -> tuple[Mint, ...]:
 
 def other_key_ids(connection: sa.Connection, row: Row) -> frozenset[str]:
     """Return the access keys that other requests have made for the same target, those that are gone included."""
-    query = sa.select(mints.c.credential_id).where(
+    query = sa.select(mints.c.credential_id).where(_of_others(row, MintKind.ACCESS_KEY), mints.c.credential_id != "")
+    return frozenset(connection.execute(query).scalars())
+
+
+def other_passwords(connection: sa.Connection, row: Row) -> tuple[Mint, ...]:
+    """Return the answered mints of console passwords by other requests for the same target, oldest first."""
+    is_made = mints.c.state == MintState.MADE
+    query = sa.select(mints).where(_of_others(row, MintKind.CONSOLE_PASSWORD), is_made).order_by(mints.c.begun_at)
+    return _mints(connection, query)
+
+
+def _of_others(row: Row, kind: MintKind) -> sa.ColumnElement[bool]:
+    return sa.and_(
         mints.c.account_id == row["account_id"],
         mints.c.target_key == row["target_key"],
         mints.c.row_id != row["row_id"],
-        mints.c.kind == MintKind.ACCESS_KEY,
-        mints.c.credential_id != "",
+        mints.c.kind == kind,
     )
-    return frozenset(connection.execute(query).scalars())

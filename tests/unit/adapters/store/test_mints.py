@@ -70,8 +70,8 @@ async def test_an_undone_request_keeps_its_mints(ledger: SqlLedger, make_intent:
     assert (await ledger.begin(make_intent())).mints == (mint,)
 
 
-async def test_keys_of_other_requests_are_known(ledger: SqlLedger, make_intent: MakeIntent) -> None:
-    """A claim names the keys that others made for the same user, in any letter case, and no one else's."""
+async def test_credentials_of_other_requests_are_known(ledger: SqlLedger, make_intent: MakeIntent) -> None:
+    """Told are the keys and the answered passwords that others made for the user in any letter case, no one else's."""
     others = {"row-2": ("Ann", "123456789012"), "row-3": ("Bob", "123456789012"), "row-4": ("Ann", "210987654321")}
     for row_id, (user_name, account_id) in others.items():
         claim = await ledger.begin(make_intent(row_id, request_id=row_id, user_name=user_name, account_id=account_id))
@@ -82,7 +82,11 @@ async def test_keys_of_other_requests_are_known(ledger: SqlLedger, make_intent: 
         await ledger.record_mint(claim.lease, password, user_name)
         await ledger.begin_mint(claim.lease, MintKind.ACCESS_KEY)
         await ledger.succeed(claim.lease, Outcome())
-    assert (await ledger.begin(make_intent(user_name="ANN"))).other_key_ids == {"AKIA-row-2"}
+    claim = await ledger.begin(make_intent(user_name="ANN"))
+    assert claim.other_key_ids == {"AKIA-row-2"}
+    assert [(mint.kind, mint.state, mint.credential_id) for mint in claim.other_passwords] == [
+        (MintKind.CONSOLE_PASSWORD, MintState.MADE, "Ann")
+    ]
 
 
 async def test_a_second_look_settles_mints(ledger: SqlLedger, world: World, make_intent: MakeIntent) -> None:
