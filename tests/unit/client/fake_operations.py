@@ -47,11 +47,13 @@ class OperatingService(FakeIdentityService):
     Attributes:
         pieces: the operations by their ids.
         while_running: called between the first and the last that a watcher hears of a running operation.
+        before_start: called when an operation is to run, before it does.
     """
 
     def __init__(self) -> None:
         self.pieces: dict[str, Piece] = {}
         self.while_running: Callable[[Piece], None] = lambda piece: None
+        self.before_start: Callable[[Piece], None] = lambda piece: None
         super().__init__()
 
     @property
@@ -65,7 +67,9 @@ class OperatingService(FakeIdentityService):
             "CreateOperation": self._create,
             "AppendUsers": self._append,
             "StartOperation": self._start,
-            "GetOperation": lambda request, context: GetOperationResponse(operation=self._at(request).operation),
+            "GetOperation": lambda request, context: GetOperationResponse(
+                operation=self._at(request, context).operation
+            ),
             "ListOperations": self._list,
             "ListOperationResults": self._list_results,
             "CancelOperation": self._cancel,
@@ -91,6 +95,8 @@ class OperatingService(FakeIdentityService):
     def _start(self, request: Any, context: grpc.ServicerContext) -> Message:
         piece = self._at(request, context)
         operation = piece.operation
+        if not request.validate_only:
+            self.before_start(piece)
         if request.request_id == piece.start_request_id:
             return StartOperationResponse(operation=operation)
         if operation.state not in UNSTARTED or request.expected_plan_digest not in ("", operation.plan_digest):

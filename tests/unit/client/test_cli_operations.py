@@ -133,8 +133,11 @@ def test_an_interrupted_run_is_come_back_to(run: Command, service: OperatingServ
     first = run(*MANY)
     operation_id = service.piece.operation.operation_id
     assert first.exit_code == 130
-    assert f"`identityctl operations resume {operation_id}`" in first.stderr
-    assert f"`identityctl operations cancel {operation_id}`" in first.stderr
+    by_hand = f"--target {service.target} --insecure"
+    assert f"the operation runs on. Go on with `identityctl operations resume {operation_id} {by_hand}`" in first.stderr
+    assert f"`identityctl operations cancel {operation_id} {by_hand}`" in first.stderr
+    (memory,) = memories(tmp_path)
+    assert list(memory.parent.iterdir()) == [memory]
     assert not (tmp_path / "out.csv").exists()
     service.while_running = lambda piece: None
     done = run("operations", "resume", operation_id)
@@ -198,7 +201,7 @@ def test_a_connection_that_stays_away_ends_the_run_and_not_the_operation(
     run: Command, service: OperatingService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After its patience the program says how to go on, and the key is kept."""
-    monkeypatch.setattr("identity_client.cli.operation_run.PATIENCE", 0.2)
+    monkeypatch.setattr("identity_client.cli.operation_watch.PATIENCE", 0.2)
 
     def go_away(running: Piece) -> None:
         service.fail("WatchOperation", *[CUT] * 100)
@@ -208,7 +211,7 @@ def test_a_connection_that_stays_away_ends_the_run_and_not_the_operation(
     done = run(*MANY)
     operation_id = service.piece.operation.operation_id
     assert done.exit_code == 4
-    assert f"operations resume {operation_id}`" in done.stderr
+    assert f"operations resume {operation_id} " in done.stderr
     service.heal("WatchOperation")
     service.while_running = lambda running: None
     assert run("operations", "resume", operation_id).exit_code == 0
@@ -280,14 +283,16 @@ def test_a_run_killed_before_the_yes_is_begun_anew(run: Command, service: Operat
     assert run(*MANY).exit_code == 130
     (file,) = memories(tmp_path)
     content = json.loads(file.read_text())
-    file.write_text(json.dumps(content | {"agreed_digest": ""}))
+    file.write_text(json.dumps(content | {"agreed_digest": "", "started": False}))
+    service.piece.operation.state = Operation.STATE_PLANNED
+    service.piece.operation.progress.succeeded_users = 0
     refused = run("operations", "resume", content["operation_id"])
     assert (refused.exit_code, "Nobody has agreed" in refused.stderr) == (2, True)
     service.while_running = lambda piece: None
     service.users.clear()
     assert run(*MANY).exit_code == 0
     first, second = service.pieces.values()
-    assert first.operation.state in (Operation.STATE_CANCELLED, Operation.STATE_DONE)
+    assert first.operation.state == Operation.STATE_CANCELLED
     assert second.operation.progress.succeeded_users == len(NAMES)
 
 
@@ -415,7 +420,7 @@ def test_a_cancellation_says_how_to_get_what_was_made(run: Command, service: Ope
     piece = service.piece
     piece.operation.state, piece.operation.progress.succeeded_users = Operation.STATE_RUNNING, 1
     done = run("operations", "cancel", piece.operation.operation_id, "--yes")
-    assert f"operations resume {piece.operation.operation_id}`" in done.stderr
+    assert f"operations resume {piece.operation.operation_id} " in done.stderr
     assert len(memories(tmp_path)) == 1
     piece.operation.progress.succeeded_users = 0
     assert run("operations", "cancel", piece.operation.operation_id, "--yes").exit_code == 0

@@ -193,3 +193,9 @@ def as_cli_error(error: IdentityServiceError, *, to_do: str | None = None, forwa
     """Answer what ends a command that asks one thing only."""
     code = ExitCode.CANNOT_REACH if cannot_reach(error) else ExitCode.SOME_FAILED
     return CliError(explained(error, to_do=to_do, forward_only=forward_only), code, error=error)
+
+
+def nothing_created(error: IdentityServiceError) -> CliError:
+    """Answer what ends a run before anybody was made."""
+    code = ExitCode.CANNOT_REACH if cannot_reach(error) else ExitCode.PLAN_HAS_PROBLEMS
+    return CliError(f"{explained(error)} Nothing was created.", code, error=error)

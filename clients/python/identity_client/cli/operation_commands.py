@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from identity_client.cli.advised import command, handing_out
 from identity_client.cli.consent import require_consent
 from identity_client.cli.examples import epilog
 from identity_client.cli.exit_codes import ExitCode
@@ -17,17 +18,18 @@ from identity_client.cli.hand_outs import check_places, require_outlet
 from identity_client.cli.operation_memory import OperationMemory, Outlets, memory_path, remembered_ids
 from identity_client.cli.operation_progress import story_of
 from identity_client.cli.operation_results import error_of
-from identity_client.cli.operation_run import carry_on, going_on, watched
+from identity_client.cli.operation_run import carry_on
+from identity_client.cli.operation_start import made_nobody
+from identity_client.cli.operation_watch import state_of, watched
 from identity_client.cli.options import ShowSecrets, Yes
 from identity_client.cli.review import show_line
 from identity_client.cli.session import Session
-from identity_client.cli.tables import moment, show_table
+from identity_client.cli.tables import moment, show_pages, show_table
 from identity_provisioning.v1.operation_pb2 import Operation, OperationResult
 
 operations = typer.Typer(no_args_is_help=True, help="Look at operations, come back to one, end one.")
 
 _PAGE = 100
-_COME_BACK = "Look again with `identityctl operations watch {0}`."
 OperationId = Annotated[
     str, typer.Argument(help="The operation's id.", show_default=False, autocompletion=remembered_ids)
 ]
@@ -50,7 +52,7 @@ def list_operations(context: typer.Context) -> None:
 def watch_operation(context: typer.Context, operation: OperationId) -> None:
     """Show an operation's progress until it has ended. Ctrl-C ends the watching, and not the operation."""
     session: Session = context.obj
-    again = _COME_BACK.format(operation)
+    again = f"Look again with `{command(session, 'operations', 'watch', operation)}`."
     try:
         ended = watched(session, session.connect(), operation, again)
     except KeyboardInterrupt:
@@ -89,7 +91,7 @@ def resume_operation(
     session: Session = context.obj
     memory = _remembered(operation, resume)
     memory.outlets = _outlets(memory.outlets, csv, mfa_dir, show_secrets=show_secrets)
-    if not memory.agreed_digest:
+    if not memory.begun:
         raise BadInputError("Nobody has agreed to its plans, and nobody was made: run the `provision` command again.")
     _require_outlet(session, memory)
     check_places(memory.outlets.places, [], memory.csv)
@@ -118,7 +120,7 @@ def show_operation_results(
             session.write_json_line(message_document(result))
         return
     headings = ("User", "Result", "ARN", "Access key", "Why")
-    show_table(session, f"Operation {operation}", headings, map(_result_row, found))
+    show_pages(session, f"Operation {operation}", headings, map(_result_row, found))
 
 
 @operations.command("cancel", epilog=epilog("operations cancel 2c9e...", "operations cancel 2c9e... --yes"))
@@ -172,31 +174,23 @@ def _say_what_is_left(session: Session, cancelled: Operation) -> None:
         memory = OperationMemory.read(memory_path(cancelled.operation_id))
     except (FileNotFoundError, BadInputError):
         return
-    if cancelled.state == Operation.STATE_CANCELLED and not cancelled.progress.succeeded_users:
+    if cancelled.state == Operation.STATE_CANCELLED and made_nobody(cancelled):
         memory.remove()
     else:
-        session.say(going_on(memory).partition(", or ")[0] + ".")
+        session.say(handing_out(session, memory))
 
 
 def _show(session: Session, operation: Operation) -> None:
     if session.as_json:
         session.write_json({"operation": message_document(operation)})
     else:
-        show_line(session.results, f"{operation.operation_id}: {_state(operation)}, {story_of(operation, 0.0)}")
+        show_line(session.results, f"{operation.operation_id}: {state_of(operation)}, {story_of(operation, 0.0)}")
 
 
 def _row(operation: Operation) -> tuple[str, ...]:
     progress = operation.progress
     counts = (progress.total_users, progress.succeeded_users, progress.failed_users)
-    return operation.operation_id, _state(operation), *map(str, counts), moment(operation.create_time)
-
-
-def _state(operation: Operation) -> str:
-    """Answer the state as a word; a newer server's is answered as its number."""
-    try:
-        return Operation.State.Name(operation.state).removeprefix("STATE_").lower()
-    except ValueError:
-        return str(operation.state)
+    return operation.operation_id, state_of(operation), *map(str, counts), moment(operation.create_time)
 
 
 def _result_row(result: OperationResult) -> tuple[str, ...]:

@@ -57,6 +57,8 @@ class OperationMemory:
         input_digest: identifies what was asked for and where, so that the same command finds the operation again.
         identity: the key that opens the secrets, where no recipient was named. Never shown by `repr`.
         agreed_digest: the digest of the plans that were agreed to; empty until then, and nobody is made before.
+        started: the service has accepted the start, or somebody else's; from then on it is neither dropped nor ended.
+        command: the words of the command that began it, and `folder` where it was given; no secret is among them.
     """
 
     path: Path
@@ -68,9 +70,12 @@ class OperationMemory:
     expected: Expected = field(default_factory=Expected)
     identity: str = field(default="", repr=False)
     agreed_digest: str = ""
+    started: bool = False
     plan_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     start_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     csv: OpenedCsv | None = None
+    command: tuple[str, ...] = ()
+    folder: str = ""
 
     @classmethod
     def read(cls, path: Path) -> OperationMemory:
@@ -139,6 +144,17 @@ class OperationMemory:
         self.agreed_digest = plan_digest
         self.save()
 
+    def note_started(self) -> None:
+        """Note that the operation runs, or has run: its resume file is needed until all is handed out."""
+        self.started = True
+        with suppress(BadInputError):  # the service knows it as well, and is asked where the file does not say so
+            self.save()
+
+    @property
+    def begun(self) -> bool:
+        """Tell whether users may have been made."""
+        return bool(self.agreed_digest) or self.started
+
     def note_csv(self, csv: OpenedCsv | None) -> None:
         """Note which credentials file this run writes, for the next one to go on with, if there is to be one."""
         self.csv = csv
@@ -164,6 +180,8 @@ class OperationMemory:
                 raise BadInputError(f"{self.path}: another run has handed its results out meanwhile")
             yield
         finally:
+            with suppress(OSError):  # whoever opened it meanwhile finds that it is gone, and makes a new one
+                self._lock_path.unlink()
             lock.release()
 
     def remove(self) -> None:
@@ -190,13 +208,19 @@ def memory_path(operation_id: str) -> Path:
     Raises:
         BadInputError: the id cannot be one.
     """
+    return _state_folder() / f"{operation_uuid(operation_id)}.json"
+
+
+def operation_uuid(text: str) -> str:
+    """Answer an operation's id as the service writes it.
+
+    Raises:
+        BadInputError: it cannot be one.
+    """
     try:
-        name = str(uuid.UUID(operation_id))
+        return str(uuid.UUID(text))
     except ValueError:
-        raise BadInputError(
-            f"{operation_id!r}: is no operation's id; `identityctl operations list` shows them"
-        ) from None
-    return _state_folder() / f"{name}.json"
+        raise BadInputError(f"{text!r}: is no operation's id; `identityctl operations list` shows them") from None
 
 
 def remembered_ids() -> list[str]:
@@ -238,6 +262,7 @@ def _content_of(memory: OperationMemory) -> dict[str, Any]:
         "input_digest": memory.input_digest,
         "request_ids": {"plan": memory.plan_request_id, "start": memory.start_request_id},
         "agreed_digest": memory.agreed_digest,
+        "started": memory.started,
         "identity": memory.identity,
         "csv": _text(places.csv),
         "mfa_dir": _text(places.mfa_dir),
@@ -251,6 +276,8 @@ def _content_of(memory: OperationMemory) -> dict[str, Any]:
         "mfa_devices": memory.expected.mfa_devices,
         "emails": dict(memory.expected.emails),
         "opened_csv": None if memory.csv is None else asdict(memory.csv),
+        "command": list(memory.command),
+        "folder": memory.folder,
     }
 
 
@@ -279,9 +306,12 @@ def _from_content(path: Path, content: dict[str, Any]) -> OperationMemory:
         expected=Expected(bool(content["generated"]), bool(content["mfa_devices"]), dict(content["emails"])),
         identity=str(content["identity"]),
         agreed_digest=str(content["agreed_digest"]),
+        started=bool(content.get("started", False)),
         plan_request_id=str(content["request_ids"]["plan"]),
         start_request_id=str(content["request_ids"]["start"]),
         csv=None if opened is None else OpenedCsv(str(opened["path"]), int(opened["device"]), int(opened["inode"])),
+        command=tuple(map(str, content.get("command", ()))),
+        folder=str(content.get("folder", "")),
     )
 
 

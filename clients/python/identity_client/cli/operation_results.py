@@ -14,6 +14,7 @@ from identity_client._status import details_of_result
 from identity_client.cli.failures import advice, delete_command, remains
 from identity_client.cli.hand_outs import HandOuts
 from identity_client.cli.outcome import Outcome
+from identity_client.cli.sealed_file import SealedFile
 from identity_client.cli.sealing import Sealing
 from identity_client.cli.wanted import WantedUser
 from identity_client.sealing import CannotOpenError
@@ -50,21 +51,26 @@ class ResultsRun:
 
     Attributes:
         counts: how many users ended with each status.
-        sealed: the sealed texts of users whose secrets stay closed.
         unopened: how many users' secrets were to be opened, and were not.
     """
 
     def __init__(
-        self, client: IdentityClient, operation_id: str, hand_outs: HandOuts, sealing: Sealing, emails: dict[str, str]
+        self,
+        client: IdentityClient,
+        operation_id: str,
+        hand_outs: HandOuts,
+        sealing: Sealing,
+        sealed_file: SealedFile,
+        emails: dict[str, str],
     ) -> None:
-        """Take whose results, where they go, what opens them, and where drafts are addressed to."""
+        """Take whose results, where they go, what opens them or keeps them closed, and where drafts are addressed."""
         self._client = client
         self._operation_id = operation_id
         self._hand_outs = hand_outs
         self._sealing = sealing
+        self._sealed_file = sealed_file
         self._emails = emails
         self.counts: Counter[str] = Counter()
-        self.sealed: list[str] = []
         self.unopened = 0
         self.stopped = False
 
@@ -104,7 +110,7 @@ class ResultsRun:
             response.credentials.CopyFrom(opened.credentials)
             response.sign_in_url = opened.sign_in_url
         elif sealed:
-            self.sealed.append(sealed)
+            self._sealed_file.write(sealed)
         if user.console is not None and not response.sign_in_url:
             response.sign_in_url = self._sign_in_url
         return self._delivered(outcome, response)

@@ -15,6 +15,9 @@ from identity_client.cli.policy_files import read_policy_file
 UserName = Annotated[str, typer.Argument(help="The user's name, in any letter case.", show_default=False)]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Go ahead without a question.")]
 ShowSecrets = Annotated[bool, typer.Option("--show-secrets", help="Show the secrets in the terminal.")]
+FullReview = Annotated[
+    bool, typer.Option("--full", help="Show every user's plan as a whole, and not those that are alike together.")
+]
 
 APOSTROPHES = (
     "Where a cell would begin with =, +, - or @, which a spreadsheet runs as a formula, an apostrophe is put before it "

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import typer
 
+from identity_client.cli.alike import some
+from identity_client.cli.bulk_review import FEW, show_review
 from identity_client.cli.exit_codes import ExitCode
+from identity_client.cli.failed_of import FailedOf, chosen_users
+from identity_client.cli.options import FullReview
 from identity_client.cli.planning import combined_digest, plan_digests, plan_users
-from identity_client.cli.review import review_document, show_line, show_review, summary_document
+from identity_client.cli.review import review_document, show_line, summary_document
 from identity_client.cli.session import Session
 from identity_client.cli.user_flags import UserFlags, takes_user_flags
 
@@ -18,24 +22,24 @@ PLAN_EXAMPLES = (
 
 
 @takes_user_flags
-def plan(context: typer.Context, flags: UserFlags) -> None:
+def plan(context: typer.Context, flags: UserFlags, failed_of: FailedOf = "", full: FullReview = False) -> None:
     """Show what `provision` would do: every step, quota, warning and problem. Nothing is changed.
 
     The last line is a digest over all plans. Who approves them hands it on, and `provision --approved DIGEST` makes
     the users only if the plans are still the same.
     """
     session: Session = context.obj
-    users = flags.users()
+    users = chosen_users(session, flags, failed_of)
     reviewed = plan_users(session.connect(), users)
     digest = combined_digest(plan_digests(reviewed))
     if session.as_json:
         summary = summary_document(reviewed)
         session.write_json({"plans": review_document(reviewed), "summary": summary, "digest": digest})
     else:
-        show_review(session.results, reviewed)
+        show_review(session.results, reviewed, in_full=full)
         if digest:
             show_line(session.results, f"To make just this: provision --approved {digest}")
     stuck = [each.user.name for each in reviewed if not each.can_run]
     if stuck:
-        session.say(f"{len(stuck)} of {len(reviewed)} plans cannot run: {', '.join(stuck)}")
+        session.say(f"{len(stuck)} of {len(reviewed)} plans cannot run: {some(stuck[:FEW], len(stuck))}")
         raise typer.Exit(ExitCode.PLAN_HAS_PROBLEMS)

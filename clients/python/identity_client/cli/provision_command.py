@@ -13,14 +13,17 @@ from typing import Annotated
 import typer
 
 from identity_client import IdentityClient
+from identity_client.cli.alike import some
+from identity_client.cli.bulk_review import FEW, show_review
 from identity_client.cli.consent import require_consent
 from identity_client.cli.exit_codes import ExitCode
+from identity_client.cli.failed_of import FailedOf, chosen_users
 from identity_client.cli.failures import BadInputError, CliError
 from identity_client.cli.hand_outs import Places, check_places, open_hand_outs, require_outlet
 from identity_client.cli.interrupts import stop_on_interrupt
 from identity_client.cli.operation_memory import Outlets
-from identity_client.cli.operation_run import provision_file
-from identity_client.cli.options import APOSTROPHES
+from identity_client.cli.operation_run import Consent, provision_file
+from identity_client.cli.options import APOSTROPHES, FullReview
 from identity_client.cli.outcome import Outcome
 from identity_client.cli.planning import Reviewed, combined_digest, plan_digests, plan_users, require_approved
 from identity_client.cli.progress import progress_bar
@@ -28,7 +31,7 @@ from identity_client.cli.provisioning import ProvisioningRun, remember
 from identity_client.cli.results import result_document, say_altered_cells, show_results, show_secrets_of
 from identity_client.cli.resume import ResumeFile, default_path
 from identity_client.cli.retrying import ReissueSecrets
-from identity_client.cli.review import review_document, show_review
+from identity_client.cli.review import review_document
 from identity_client.cli.sealing import (
     IdentityFiles,
     Recipients,
@@ -72,7 +75,7 @@ def provision(
         typer.Option(
             "--csv",
             help="Write the credentials to this new file, which only you may read: a line as soon as a user is made, "
-            f"so in no set order. {APOSTROPHES}",
+            f"in no set order; of the users of a file at the end, in its order. {APOSTROPHES}",
         ),
     ] = None,
     mfa_dir: Annotated[
@@ -100,6 +103,8 @@ def provision(
         str, typer.Option("--approved", help="Go on only if the plans have this digest, which `plan` showed.")
     ] = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Go ahead without a question.")] = False,
+    failed_of: FailedOf = "",
+    full: FullReview = False,
     resume: Annotated[Path | None, typer.Option("--resume", help="The file that remembers this run.")] = None,
     recipient: Recipients = None,
     recipients_file: RecipientsFile = None,
@@ -112,12 +117,13 @@ def provision(
     are sealed on the way, to a key of this run if --recipient names none, and handed out when all is done.
 
     With --output json one user's result is one document, `{"users": [...]}`. The results of more users are one JSON
-    object a line, each written as soon as that user is made; a run that cannot start is one line with its plans.
+    object a line: of users that are named here as soon as each is made, of a file's at the end, in its order. A run
+    that cannot start is one line with its plans.
     """
     session: Session = context.obj
     sealing = read_sealing(recipient, recipients_file, sealed_out, identity)
     refuse_what_needs_opening(sealing, {"--csv": csv, "--mfa-dir": mfa_dir, "--show-secrets": show_secrets})
-    users = [replace(user, recipients=sealing.recipients) for user in flags.users()]
+    users = [replace(user, recipients=sealing.recipients) for user in chosen_users(session, flags, failed_of)]
     places = Places(csv, mfa_dir, mail_dir, _template(mail_dir, mail_language, mail_template))
     shown = session.as_json or show_secrets
     require_outlet(
@@ -131,7 +137,7 @@ def provision(
         if reissue_secrets:
             raise BadInputError("--reissue-secrets: the secrets of a file's users are sealed, and none can go lost.")
         outlets = Outlets(places, show_secrets, sealing.recipients, sealed_out, tuple(identity or ()))
-        provision_file(session, users, outlets, approved=approved, yes=yes, resume=resume)
+        provision_file(session, users, outlets, Consent(approved, yes=yes, in_full=full), resume=resume)
         return
     memory = _memory(session, users, flags.folder, resume)
     if not reissue_secrets:
@@ -139,7 +145,7 @@ def provision(
     check_places(places, [user.name for user in users if user.name not in memory.started], memory.csv)
     check_sealed_out(sealing, goes_on=bool(memory.started))
     client = session.connect()
-    reviewed = _reviewed(session, client, users, memory, in_brief=yes)
+    reviewed = _reviewed(session, client, users, memory, in_brief=yes, in_full=full)
     _require_approved(approved, users, reviewed, memory)
     require_consent(_question(users, memory), given=yes)
     with open_hand_outs(places, memory, shown=shown) as hand_outs:
@@ -192,7 +198,13 @@ def _memory(session: Session, users: Sequence[WantedUser], folder: Path, named: 
 
 
 def _reviewed(
-    session: Session, client: IdentityClient, users: Sequence[WantedUser], memory: ResumeFile, *, in_brief: bool
+    session: Session,
+    client: IdentityClient,
+    users: Sequence[WantedUser],
+    memory: ResumeFile,
+    *,
+    in_brief: bool,
+    in_full: bool,
 ) -> list[Reviewed]:
     """Plan and show the users that no earlier run began; those were reviewed then.
 
@@ -201,7 +213,7 @@ def _reviewed(
     """
     begun = [user.name for user in users if user.name in memory.started]
     reviewed = plan_users(client, [user for user in users if user.name not in memory.started])
-    show_review(session.messages, reviewed, in_brief=in_brief)
+    show_review(session.messages, reviewed, in_brief=in_brief, in_full=in_full)
     if begun:
         session.say(f"An earlier run began with {len(begun)} of {len(users)} users and is gone on with.")
     stuck = [each.user.name for each in reviewed if not each.can_run]
@@ -210,7 +222,7 @@ def _reviewed(
             write = session.write_json if len(users) == 1 else session.write_json_line
             write({"plans": review_document(reviewed), "users": []})
         raise CliError(
-            f"{len(stuck)} of {len(users)} plans cannot run, so nothing was created: {', '.join(stuck)}",
+            f"{len(stuck)} of {len(users)} plans cannot run, so nothing was created: {some(stuck[:FEW], len(stuck))}",
             ExitCode.PLAN_HAS_PROBLEMS,
         )
     return reviewed

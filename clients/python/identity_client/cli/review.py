@@ -1,4 +1,4 @@
-"""Shows plans to a person, or to a machine."""
+"""Shows one plan to a person, and plans to a machine."""
 
 from __future__ import annotations
 
@@ -8,36 +8,19 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from identity_client.cli.failures import error_document, explained, message_document
+from identity_client.cli.failures import error_document, message_document
 from identity_client.cli.planning import Reviewed
 from identity_client.cli.session import printable
 from identity_provisioning.v1.error_pb2 import ErrorReason
 from identity_provisioning.v1.plan_pb2 import Plan, PlanProblem, QuotaUse
 
 _REASON_PREFIX = "ERROR_REASON_"
-_PROBLEM = "red"
-_WARNING = "yellow"
+PROBLEM = "red"
+"""The style of what stops a plan."""
+WARNING = "yellow"
+"""The style of what the person should think about."""
 _DETAIL = "dim"
 _WIDTH_OF_FOUR_COLUMNS = 120
-
-
-def show_review(console: Console, reviewed: Sequence[Reviewed], *, in_brief: bool = False) -> None:
-    """Show every plan: steps, quotas, warnings, problems; in brief, where nobody is asked, the steps as one line."""
-    for each in reviewed:
-        if each.plan is not None and in_brief:
-            show_brief(console, each.user.name, each.plan)
-        elif each.plan is not None:
-            show_plan(console, each.user.name, each.plan)
-        if each.error is not None:
-            show_line(console, each.user.name)
-            show_line(console, f"  problem: {explained(each.error)}", _PROBLEM)
-    if len(reviewed) > 1:
-        show_summary(console, summary_document(reviewed))
-
-
-def show_summary(console: Console, counts: Mapping[str, int]) -> None:
-    """Show what the reviews of several users add up to."""
-    show_line(console, _summary_text(counts))
 
 
 def show_brief(console: Console, user_name: str, plan: Plan) -> None:
@@ -95,9 +78,9 @@ def _show_details(console: Console, plan: Plan) -> None:
 
 def _show_remarks(console: Console, plan: Plan) -> None:
     for warning in plan.warnings:
-        show_line(console, f"  warning: {warning.message}{_of_field(warning.field)}", _WARNING)
+        show_line(console, f"  warning: {warning.message}{of_field(warning.field)}", WARNING)
     for problem in plan.problems:
-        show_line(console, f"  problem: {reason_of(problem)}: {problem.message}{_of_field(problem.field)}", _PROBLEM)
+        show_line(console, f"  problem: {reason_of(problem)}: {problem.message}{of_field(problem.field)}", PROBLEM)
 
 
 def show_line(console: Console, text: str, style: str = "") -> None:
@@ -142,7 +125,8 @@ def summary_document(reviewed: Sequence[Reviewed]) -> dict[str, int]:
     }
 
 
-def _summary_text(counts: Mapping[str, int]) -> str:
+def summary_text(counts: Mapping[str, int]) -> str:
+    """Answer what the plans of several users add up to, in words."""
     text = f"{counts['users']} users, {_counted(counts['calls'], 'call')}, {_counted(counts['warnings'], 'warning')}"
     return f"{text}, {counts['cannot_run']} cannot run" if counts["cannot_run"] else text
 
@@ -151,5 +135,6 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _of_field(name: str) -> str:
+def of_field(name: str) -> str:
+    """Answer the field that a remark is about, as its end."""
     return f" ({name})" if name else ""

@@ -6,6 +6,8 @@ import errno
 import json
 import re
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from identity_client import IdentityClient, TlsFileError, TlsFiles
+from identity_client import IdentityClient, Retry, TlsFileError, TlsFiles
 from identity_client.cli.exit_codes import ExitCode
 from identity_client.cli.failures import BadInputError, CliError
 from identity_client.cli.retrying import RetryNotes
@@ -50,6 +52,12 @@ class Session:
     results: Console = field(default_factory=lambda: _console(stderr=False))
     messages: Console = field(default_factory=lambda: _console(stderr=True))
     json_written: bool = field(default=False, init=False)
+    _retry_notes: RetryNotes = field(init=False)
+    _on_retry: Callable[[], None] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        """Say each reason for a retry once in a run."""
+        self._retry_notes = RetryNotes(self.say)
 
     @property
     def as_json(self) -> bool:
@@ -108,8 +116,22 @@ class Session:
             insecure=self.insecure,
             account_id=self.account,
             timeout=self.timeout,
-            on_retry=RetryNotes(self.say),
+            on_retry=self._note_retry,
         )
+
+    @contextmanager
+    def told_of_retries(self, on_retry: Callable[[], None]) -> Iterator[None]:
+        """Have something told, for a while, whenever a call has failed and will be tried again."""
+        self._on_retry = on_retry
+        try:
+            yield
+        finally:
+            self._on_retry = None
+
+    def _note_retry(self, retry: Retry) -> None:
+        self._retry_notes(retry)
+        if self._on_retry is not None:
+            self._on_retry()
 
     def _refuse_half_security(self) -> None:
         """Refuse options of which some would be passed over in silence, or of which one is missing."""
