@@ -176,13 +176,10 @@ class _Attempt:
 
     async def undo_again(self, failure: Failure) -> None:
         """Undo what is there by now, and leave the request as it was; raises its error where something remains."""
-        with suppress(IdentityError):
-            await self._ledger.begin_undo(self._lease, failure)
         undone = await self._undo.run_again()
+        await self._ledger.leave_undone(self._lease)
         if undone.passing:
-            await self._rest(undone)
             raise with_remaining(failure.error, undone.remaining)
-        await self._ledger.fail(self._lease, failure, look_again=True)
 
     async def _execute(self, secrets: SecretInputs) -> None:
         executor = Executor(

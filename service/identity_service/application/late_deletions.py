@@ -1,7 +1,7 @@
 """Deletions by name that IAM may carry out late, when something else bears the name."""
 
 from identity_service.application.calls import call_for
-from identity_service.application.ledger import Claim, RequestState
+from identity_service.application.ledger import UNFINISHED, Claim, RequestState
 from identity_service.application.ports import IamAccount, Receipt
 from identity_service.application.settling import Settling
 from identity_service.domain.errors import IamError
@@ -54,6 +54,9 @@ class LateDeletions:
 
 def _may_have_deleted(claim: Claim) -> bool:
     """Tell whether attempts before this one may have deleted something by name, in an undo, in vain, or as planned."""
+    if claim.state not in UNFINISHED:
+        # It has ended after all had landed.
+        return claim.interrupted
     if claim.state is RequestState.UNDOING:
         return True
     named = any(mint.kind is not MintKind.ACCESS_KEY and mint.epoch < claim.lease.epoch for mint in claim.mints)

@@ -93,7 +93,8 @@ class Claim:
     the request found it in. `begun_at` is when the request first began, by the database's clock. `mints` are those of
     all attempts so far, oldest first. `other_key_ids` are the access keys that other requests have made for the same
     target, `other_passwords` their mints of console passwords that were answered. `outcome` is what an earlier attempt
-    came to, where its secrets are issued again.
+    came to, where its secrets are issued again. `interrupted` tells that an attempt before this one has died at looking
+    for late calls of a request that has ended.
     """
 
     intent: Intent
@@ -105,6 +106,7 @@ class Claim:
     other_passwords: tuple[Mint, ...] = ()
     outcome: Outcome | None = None
     failure: Failure | None = None
+    interrupted: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,13 @@ class Ledger(Protocol):
         another request holds the lock on the target.
         """
 
+    async def claim_undone(self, key: RequestKey) -> Claim | None:
+        """Claim a request that is UNDONE_RETRYABLE, to look for its late calls before it runs again.
+
+        It has ended and stays so: whoever dies at it leaves nothing to be taken over. None if it is in another state.
+        Raises IdentityError IN_PROGRESS if somebody looks already, or works on the target.
+        """
+
     async def begin_mint(self, lease: Lease, kind: MintKind) -> Mint:
         """Write down that a credential is about to be asked of IAM."""
 
@@ -226,6 +235,9 @@ class Ledger(Protocol):
 
     async def end_second_look(self, lease: Lease, unattributed: tuple[str, ...]) -> None:
         """Write down that the second look is over, and what it found and could not tell whose it is."""
+
+    async def leave_undone(self, lease: Lease) -> None:
+        """Release lock and lease of a request claimed as undone; its second look is put off, since it may run again."""
 
     async def remove_old(self) -> int:
         """Remove requests that ended longer ago than the retention, but not their audit; return how many."""

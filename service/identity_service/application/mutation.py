@@ -98,7 +98,10 @@ class MutationService:
             require_runnable(planned.plan, asked.mutation.expected_plan_digest)
             return await self._carry_out(asked, row_id, planned, resumed=True)
         if row.look_again:
-            await self._attempts.undo_again(asked.account, await self._ledger.begin(row.intent), failure)
+            claim = await self._ledger.claim_undone(asked.key)
+            if claim is None:
+                raise in_progress()
+            await self._attempts.undo_again(asked.account, claim, failure)
         since = self._monotonic()
         planned = await self._plan_to_run(asked, row_id, row)
         planned = replace(planned, before=_seen_before(planned.before, row))

@@ -35,8 +35,7 @@ class _SecondLook:
         self._account = account
         self._claim = claim
         self._plan = claim.intent.plan
-        # All that earlier attempts have sent can no longer be carried out.
-        late = LateDeletions(claim, settling, resumed=False)
+        late = LateDeletions(claim, settling, resumed=True)
         self._mints = Mints(account, ledger, claim, settling, late)
         self._undo = Undo(account, claim, Journal(begun_at=claim.begun_at, resumed=True), self._mints, settling, late)
 

@@ -190,6 +190,31 @@ class FakeLedger:
 
         return await self._unit("reopen", reopen)
 
+    async def claim_undone(self, key: RequestKey) -> Claim | None:
+        """Claim a request that is undone, which it stays."""
+
+        def claim() -> Claim | None:
+            row = self._rows.get(key)
+            if row is None or row.state is not RequestState.UNDONE_RETRYABLE:
+                return None
+            if self._is_leased(row):
+                raise _in_progress()
+            self._lock(row, row.intent.row_id)
+            return self._take_ended(row)
+
+        return await self._unit("claim_undone", claim)
+
+    async def leave_undone(self, lease: Lease) -> None:
+        """Let a request go that was claimed as undone."""
+
+        def leave() -> None:
+            row = self._fenced(lease, is_unfinished=False)
+            row.lease_expires_at = None
+            self._schedule_second_look(row)
+            self._unlock(lease)
+
+        await self._unit("leave_undone", leave)
+
     async def begin_mint(self, lease: Lease, kind: MintKind) -> Mint:
         """Write down that a credential is about to be asked of IAM."""
 
@@ -272,7 +297,7 @@ class FakeLedger:
             for row in sorted(due, key=lambda row: row.recheck_at or row.created_at):
                 if self._may_lock(row.target, row.intent.row_id):
                     self._lock(row, row.intent.row_id)
-                    return self._take(row)
+                    return self._take_ended(row)
             return None
 
         return await self._unit("claim_second_look", claim)
@@ -337,6 +362,10 @@ class FakeLedger:
         row.updated_at = self._now()
         self.events.append(("takeover", row.intent.row_id))
         return self._take(row)
+
+    def _take_ended(self, row: _Row) -> Claim:
+        interrupted = row.lease_expires_at is not None
+        return replace(self._take(row), interrupted=interrupted)
 
     def _take(self, row: _Row) -> Claim:
         row.epoch += 1

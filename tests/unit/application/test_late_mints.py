@@ -7,7 +7,6 @@ from uuid import uuid4
 import pytest
 
 from identity_service.application.lease import Lease
-from identity_service.application.ledger import Failure
 from identity_service.domain import tags
 from identity_service.domain.errors import Reason
 from identity_service.domain.minting import MintState
@@ -228,13 +227,13 @@ async def test_a_key_that_lands_while_the_retry_plans_is_not_left(world: World) 
     world.iam.inject("iam:CreateAccessKey", replace_action(LOST, "iam:CreateAccessKey"))
     request_id = str(uuid4())
     await world.refused(KEY, request_id=request_id)
-    real, late = world.ledger.fail, []
+    real, late = world.ledger.leave_undone, []
 
-    async def lands_then(lease: Lease, failure: Failure, *, look_again: bool = False) -> None:
-        await real(lease, failure, look_again=look_again)
+    async def lands_then(lease: Lease) -> None:
+        await real(lease)
         late.append(world.iam.add_access_key("ana"))
 
-    world.ledger.fail = lands_then  # type: ignore[method-assign]  # the call is carried out at this moment
+    world.ledger.leave_undone = lands_then  # type: ignore[method-assign]  # the call is carried out at this moment
     world.assert_secrets_work(await world.do(KEY, request_id=request_id))
     assert len(late) == 1
     assert late[0] not in world.iam.key_ids("ana")

@@ -74,6 +74,13 @@ def release(unit: Unit, lease: Lease, rest: timedelta) -> None:
     _change(unit, lease, {"lease_expires_at": unit.now + rest})
 
 
+def leave_undone(unit: Unit, lease: Lease, terms: Terms) -> None:
+    """Let a request go that is undone, and its target; look again later."""
+    row = _held(unit, lease, HAS_ENDED)
+    _change(unit, lease, {"recheck_at": terms.second_look_at(unit, row), "lease_expires_at": None})
+    _unlock(unit, lease)
+
+
 def end_second_look(unit: Unit, lease: Lease, unattributed: tuple[str, ...]) -> None:
     """Write down that a second look is over, and let the target go."""
     row = _held(unit, lease, HAS_ENDED)

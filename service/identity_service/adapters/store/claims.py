@@ -6,7 +6,7 @@ Rows are locked in one order everywhere, a request before its target, so that un
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -143,6 +143,17 @@ class Claims:
         audit.append(unit, AuditEventName.REISSUE, taken, {})
         return self._claim(unit, taken)
 
+    def claim_undone(self, unit: Unit, key: RequestKey) -> Claim | None:
+        """Claim a request that is undone, which it stays. Raises IdentityError IN_PROGRESS."""
+        row = _find_locked(unit, key)
+        if row is None or row["state"] != RequestState.UNDONE_RETRYABLE:
+            return None
+        if _is_leased(unit, row):
+            raise in_progress(REQUEST_RUNS)
+        if not _lock_target(unit, row):
+            raise in_progress(TARGET_BUSY)
+        return self._claim_ended(unit, row)
+
     def claim_second_look(self, unit: Unit) -> Claim | None:
         """Claim a request that has ended and is to be looked at again, with the lock on its target."""
         query = (
@@ -159,8 +170,13 @@ class Claims:
         )
         for row in _readable(unit.connection.execute(query).mappings().all()):
             if _lock_target(unit, row):
-                return self._claim(unit, self._take(unit, row, {}))
+                return self._claim_ended(unit, row)
         return None
+
+    def _claim_ended(self, unit: Unit, row: Row) -> Claim:
+        # Whoever ends a look takes the lease away: one that is left is that of somebody who has died.
+        interrupted = row["lease_expires_at"] is not None
+        return replace(self._claim(unit, self._take(unit, row, {})), interrupted=interrupted)
 
     def _take(self, unit: Unit, row: Row, values: Mapping[str, object]) -> Row:
         """Count the epoch up and take the lease, together with other changes; return the row as it is then."""

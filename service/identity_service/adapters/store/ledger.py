@@ -138,6 +138,10 @@ class SqlLedger:
         """Claim a request that has ended and whose second look is due, if no other request works on its target."""
         return self._hold_if(await self.units.run("claim_second_look", self._claims.claim_second_look))
 
+    async def claim_undone(self, key: RequestKey) -> Claim | None:
+        """Claim a request that is undone, to look for its late calls; None if it is in another state."""
+        return self._hold_if(await self.units.run("claim_undone", lambda unit: self._claims.claim_undone(unit, key)))
+
     async def begin_mint(self, lease: Lease, kind: MintKind) -> Mint:
         """Write down that a credential is about to be asked of IAM."""
         return await self._fenced("begin_mint", lease, lambda unit: attempts.begin_mint(unit, lease, kind))
@@ -178,6 +182,11 @@ class SqlLedger:
     async def end_second_look(self, lease: Lease, unattributed: tuple[str, ...]) -> None:
         """Write down that the second look is over, and what it found and could not tell whose it is."""
         await self._fenced("end_second_look", lease, lambda unit: attempts.end_second_look(unit, lease, unattributed))
+        self.heartbeat.drop(lease)
+
+    async def leave_undone(self, lease: Lease) -> None:
+        """Let a request go that was claimed as undone; its second look is put off."""
+        await self._fenced("leave_undone", lease, lambda unit: attempts.leave_undone(unit, lease, self._terms))
         self.heartbeat.drop(lease)
 
     async def remove_old(self) -> int:

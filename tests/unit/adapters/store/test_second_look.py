@@ -333,3 +333,51 @@ async def test_many_are_removed_in_batches(
     world.advance(RETENTION_SECONDS + 60)
     assert await ledger.remove_old() == 5
     assert await ledger.remove_old() == 0
+
+
+async def test_an_undone_request_is_held_without_being_opened(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """Its state stays, its target is locked, one at a time holds it, and a death leaves nothing to take over."""
+    intent = make_intent()
+    await ledger.fail((await ledger.begin(intent)).lease, RETRYABLE, look_again=True)
+    claim = await ledger.claim_undone(intent.key)
+    assert claim is not None
+    assert (claim.state, claim.interrupted) == (RequestState.UNDONE_RETRYABLE, False)
+    await assert_in_progress(ledger.claim_undone(intent.key))
+    await assert_in_progress(ledger.begin(make_intent("row-2", request_id="another")))
+    world.advance(LEASE_SECONDS)
+    assert await ledger.take_over(intent.key) is None
+    assert await ledger.take_over_abandoned(9) == ()
+    again = await ledger.claim_undone(intent.key)
+    assert again is not None
+    assert again.interrupted
+    await assert_lost(ledger.leave_undone(claim.lease), claim.lease)
+    await ledger.leave_undone(again.lease)
+    await ledger.begin(make_intent("row-2", request_id="another"))
+
+
+async def test_only_what_is_undone_is_held_so(ledger: SqlLedger, make_intent: MakeIntent) -> None:
+    """What is unknown, runs or has failed for good is not claimed as undone."""
+    intent = make_intent()
+    assert await ledger.claim_undone(intent.key) is None
+    running = await ledger.begin(intent)
+    assert await ledger.claim_undone(intent.key) is None
+    await ledger.fail(running.lease, PERMANENT, look_again=True)
+    assert await ledger.claim_undone(intent.key) is None
+
+
+async def test_leaving_puts_the_second_look_off(ledger: SqlLedger, world: World, make_intent: MakeIntent) -> None:
+    """What was deleted just now may have been sent twice: the look comes after that has lost its validity."""
+    intent = make_intent()
+    await ledger.fail((await ledger.begin(intent)).lease, RETRYABLE, look_again=True)
+    world.advance(SECOND_LOOK_SECONDS - 1)
+    claim = await ledger.claim_undone(intent.key)
+    assert claim is not None
+    await ledger.leave_undone(claim.lease)
+    world.advance(SECOND_LOOK_SECONDS - 1)
+    assert await ledger.claim_second_look() is None
+    world.advance(1)
+    look = await ledger.claim_second_look()
+    assert look is not None
+    assert not look.interrupted
