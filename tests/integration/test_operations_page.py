@@ -1,5 +1,6 @@
 """The commands of docs/operations.md that begin with `$`, typed in their order beside a server that runs."""
 
+import json
 import os
 import re
 import shlex
@@ -17,25 +18,21 @@ import pytest
 import sqlalchemy as sa
 
 from identity_client import IdentityClient, TlsFiles
-from tests.support.example_service import EXAMPLES, ROOT, ExampleService, example_service
+from identity_provisioning.v1.operation_pb2 import Operation
+from tests.support.example_service import EXAMPLES, ExampleService, example_service
+from tests.support.operations_page import PAGE, ROLE, commands_in_sentences, lines_of_page, program_of
 from tests.support.postgres import new_database, start_postgres
 
-PAGE = (ROOT / "docs" / "operations.md").read_text()
 CALLER = "spiffe://example.org/demo"
 EXIT_CODE = re.compile(r"# exit code (\d)")
 BASH = shutil.which("bash") or "/bin/bash"
 POSTGRES_PROGRAMS = ("pg_dump", "pg_restore")
-
-
-def lines_of_page() -> list[str]:
-    """List the lines to be typed."""
-    blocks = re.findall(r"^ *```console\n(.*?)^ *```$", PAGE, flags=re.DOTALL | re.MULTILINE)
-    return [line.strip().removeprefix("$ ") for block in blocks for line in block.splitlines()]
-
-
-def program_of(line: str) -> str:
-    """Name the program of a line, whatever variables are set before it."""
-    return next(word for word in shlex.split(line, comments=True) if "=" not in word)
+WORDS = "aws() { printf '%s\\0' \"$@\"; }\n"
+"""Makes of `aws` a program that prints its arguments, as the shell has expanded them."""
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
 
 
 @dataclass(frozen=True)
@@ -55,21 +52,31 @@ class Typed:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExampleService]:
-    """Run a server, in whose folder the lines are typed; the user that the page deletes is there."""
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ExampleService, str]]:
+    """Run a server, in whose folder the lines are typed; user, operation and role of the page are there."""
     folder = tmp_path_factory.mktemp("operator")
     shutil.copytree(EXAMPLES, folder / "examples")
     with example_service(folder, CALLER) as service:
         tls = TlsFiles(folder / "ca.pem", folder / "client.pem", folder / "client.key")
         with IdentityClient(service.target, tls=tls) as client:
             client.provision_user("ci-builder", path="/machines/")
-        yield service
+            operation = client.create_operation().operation.operation_id
+        service.iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(TRUST))
+        yield service, operation
 
 
 @pytest.fixture(scope="module")
-def typed(running: ExampleService) -> list[Typed]:
+def running(prepared: tuple[ExampleService, str]) -> ExampleService:
+    """The server alone."""
+    return prepared[0]
+
+
+@pytest.fixture(scope="module")
+def typed(prepared: tuple[ExampleService, str]) -> list[Typed]:
     """Type all lines but PostgreSQL's."""
-    environment = {**os.environ, **running.connection(), **settings(running), "PATH": programs(), "COLUMNS": "200"}
+    running, operation = prepared
+    variables = {"PATH": programs(), "COLUMNS": "200", "OPERATION": operation}
+    environment = {**os.environ, **running.connection(), **settings(running), **variables}
     return [
         by_the_same_call(line, running) if program_of(line) == "aws" else type_in(line, running.tls, environment)
         for line in lines_of_page()
@@ -110,13 +117,15 @@ def type_in(line: str, folder: Path, environment: dict[str, str]) -> Typed:
 
 
 def by_the_same_call(line: str, service: ExampleService) -> Typed:
-    """Do what `aws iam update-access-key` does."""
-    words = shlex.split(line)
-    assert words[:3] == ["aws", "iam", "update-access-key"]
-    options = dict(zip(words[3::2], words[4::2], strict=True))
-    service.iam.update_access_key(
-        UserName=options["--user-name"], AccessKeyId=options["--access-key-id"], Status=options["--status"]
-    )
+    """Do by boto3 what the AWS CLI does: its commands and options are named alike."""
+    told = subprocess.run([BASH, "-c", WORDS + line], capture_output=True, text=True, check=True)
+    program, operation, *words = told.stdout.split("\0")[:-1]
+    assert program == "iam"
+    options = {
+        "".join(part.capitalize() for part in name.removeprefix("--").split("-")): value
+        for name, value in zip(words[::2], words[1::2], strict=True)
+    }
+    getattr(service.iam, operation.replace("-", "_"))(**options)
     return Typed(line, 0, "", "")
 
 
@@ -131,7 +140,18 @@ def test_the_leaked_key_is_stopped(typed: list[Typed], running: ExampleService) 
     """After the page's lines the key is inactive, and the user who was to go is gone."""
     (key,) = running.iam.list_access_keys(UserName="onboarding-bot")["AccessKeyMetadata"]
     assert key["Status"] == "Inactive"
+    attached = running.iam.list_attached_user_policies(UserName="onboarding-bot")["AttachedPolicies"]
+    assert "AWSDenyAll" in {policy["PolicyName"] for policy in attached}
     assert "ci-builder" not in {user["UserName"] for user in running.iam.list_users()["Users"]}
+
+
+def test_the_operation_is_ended(typed: list[Typed], prepared: tuple[ExampleService, str]) -> None:
+    """After the page's lines the operation that was to make room is cancelled."""
+    running, operation = prepared
+    tls = TlsFiles(running.tls / "ca.pem", running.tls / "client.pem", running.tls / "client.key")
+    with IdentityClient(running.target, tls=tls) as client:
+        state = client.get_operation(operation).operation.state
+    assert state == Operation.STATE_CANCELLED
 
 
 def test_the_copy_of_sqlite_is_whole(typed: list[Typed], running: ExampleService) -> None:
@@ -179,9 +199,32 @@ def section(name: str, url: str) -> str:
 
 
 def test_the_page_says_which_lines_were_not_run() -> None:
-    """Outside the blocks that are run, every line of a block is one of those that talk to a cluster."""
+    """Outside the blocks that are run, every line talks to a cluster, by one of the commands that the page names."""
     other = re.findall(r"^ *```(?!console)\w+\n(.*?)^ *```$", PAGE, flags=re.DOTALL | re.MULTILINE)
-    assert all(line.strip().startswith("# ") for block in other for line in block.splitlines())
+    lines = [line.strip() for block in other for line in block.splitlines()]
+    verbs = {each for line in lines for each in re.findall(r"^# kubectl (?:-n \S+ )?(\w+)", line)}
+    assert [line for line in lines if not line.startswith("# kubectl ")] == []
+    assert verbs <= unrun()
+
+
+def test_commands_in_sentences_are_of_those_that_were_run() -> None:
+    """What a sentence names is typed as a line elsewhere, or is one of those that need a cluster."""
+    run_words = {tuple(words(line)[:2]) for line in lines_of_page()} | {("make", "k8s-check")}
+    named = [words(command) for command in commands_in_sentences()]
+    of_cluster = {each[1] for each in named if each[0] == "kubectl"}
+    assert of_cluster <= unrun()
+    assert [each for each in named if each[0] != "kubectl" and tuple(each[:2]) not in run_words] == []
+
+
+def unrun() -> set[str]:
+    """Name the commands of kubectl that the page's head says were not run."""
+    head = PAGE.partition("\n## ")[0]
+    return set(re.findall(r"`kubectl (\w+)`", head))
+
+
+def words(line: str) -> list[str]:
+    """Split a command into its words, without variables before it and options."""
+    return [word for word in shlex.split(line, comments=True) if "=" not in word and not word.startswith("-")]
 
 
 def test_the_store_is_left_closed(running: ExampleService) -> None:
