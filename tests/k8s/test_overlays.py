@@ -149,7 +149,7 @@ configMapGenerator:
 
 
 def test_overlay_of_the_guide(add_overlay: AddOverlay) -> None:
-    """The overlay that the guide shows passes `make k8s-check`, and has the image, the account and the role that it says."""
+    """The overlay that the guide shows passes `make k8s-check`, and has the image, account and role that it says."""
     text, _ = examples_of_the_guide()
     folder = add_overlay(text)
     shutil.copytree(ROOT / "k8s" / "base" / "authorization", folder / "authorization")
