@@ -10,7 +10,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class RecordedCall:
-    """One call and how it was answered; `status` is None when the connection was closed without an answer."""
+    """One call and how it was answered; `status` is None when the connection was closed without an answer.
+
+    `answered_at` is the time of the account's clock, in seconds since the epoch.
+    """
 
     operation: str
     parameters: Mapping[str, Any]
@@ -19,6 +22,7 @@ class RecordedCall:
     status: int | None
     error_code: str | None
     account_id: str = ""
+    answered_at: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """A form that `json` can write."""

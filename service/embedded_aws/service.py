@@ -74,6 +74,7 @@ class Service:
                 status=answer.status if answer else None,
                 error_code=error_code,
                 account_id=account.account_id,
+                answered_at=account.clock.seconds(),
             )
         )
         return answer

@@ -86,6 +86,17 @@ def test_calls_are_recorded_without_secrets(aws: EmbeddedAws, iam: Any) -> None:
     assert aws.calls() == []
 
 
+def test_calls_are_recorded_with_their_times(aws: EmbeddedAws, iam: Any) -> None:
+    """Each call is recorded with when it was answered, by the account's own clock."""
+    began = time.time()
+    iam.list_users()
+    aws.advance_clock(100)
+    iam.list_users()
+    first, second = (call.answered_at for call in aws.calls())
+    assert began <= first
+    assert 100 <= second - first < 200
+
+
 def test_the_dump_tells_everything_but_secrets(aws: EmbeddedAws, iam: Any) -> None:
     """The dump is the same however often it is taken, shows each part of a user, and hashes secrets."""
     tags = [{"Key": "a", "Value": "b"}]
