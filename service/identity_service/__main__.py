@@ -102,11 +102,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     sweep_command = commands.add_parser(
         "sweep",
-        help="list what the account has and a lost store does not know",
+        help="list what the accounts have and a lost store does not know",
         description="List the users, access keys, MFA devices and policies that this service has made and the store "
         "does not vouch for, and the requests that have not ended. Deletes nothing. For after a loss of the store: "
         "docs/store-lost.md. Reads the same settings as the server.",
         epilog="Exit codes: 0 nothing found, 3 something found, 2 wrong settings, 1 it cannot tell.",
+    )
+    sweep_command.add_argument(
+        "--account", action="append", default=[], metavar="ID", help="only this account; may be given more than once"
     )
     sweep_command.add_argument("--json", action="store_true", help="one JSON document instead of lines")
     sweep_command.add_argument(
@@ -135,11 +138,19 @@ async def _sweep(options: argparse.Namespace) -> int:
     # It serves nobody, so it needs no address and no TLS.
     settings = load_settings({"listen_address": "127.0.0.1:0"}, insecure=True)
     _configure_logging(settings)
-    findings, ended = await sweep(settings, end_abandoned=options.end_abandoned)
-    if ended:
-        print(f"identity-service: abandoned requests that were ended: {ended}", file=sys.stderr)
-    print(as_json(settings.aws_account_id, findings) if options.json else as_lines(findings))
-    return EXIT_FOUND if findings else 0
+    swept = await sweep(settings, options.account, end_abandoned=options.end_abandoned)
+    if swept.ended:
+        print(f"identity-service: abandoned requests that were ended: {swept.ended}", file=sys.stderr)
+    several = settings.aws_accounts_file is not None
+    if options.json:
+        print(as_json(swept.account_ids, swept.findings))
+    elif swept.findings or not swept.unread:
+        print(as_lines(swept.findings, several=several))
+    for account_id, problem in swept.unread.items():
+        _complain(f"account {account_id} could not be swept: {problem}", EXIT_CANNOT_START)
+    if swept.unread:
+        return EXIT_CANNOT_START
+    return EXIT_FOUND if swept.findings else 0
 
 
 async def _run(options: argparse.Namespace) -> int:
@@ -221,6 +232,7 @@ async def _settings(options: argparse.Namespace) -> AsyncIterator[tuple[Settings
 def _place_of(account: EmbeddedAccount) -> dict[str, object]:
     return {
         "aws_account_id": account.account_id,
+        "aws_accounts_file": None,
         "aws_endpoint_url": account.endpoint_url,
         "aws_partition": "aws",
         "aws_region": "us-east-1",

@@ -2,10 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import grpc
@@ -25,6 +26,7 @@ from identity_service.adapters.aws_iam import (
 )
 from identity_service.adapters.sealing import AgeSealer
 from identity_service.adapters.store import SqlLedger, SqlOperationStore, StoreError, StoreWatch
+from identity_service.application.account_choice import AccountChoice
 from identity_service.application.attempt import Attempts
 from identity_service.application.failures import explain as explain_iam
 from identity_service.application.get_account import GetAccount
@@ -34,11 +36,11 @@ from identity_service.application.mutation import MutationService
 from identity_service.application.operations.runner import OperationRunner
 from identity_service.application.operations.service import Operations
 from identity_service.application.settling import Settling
-from identity_service.application.sweep import Sweep
+from identity_service.application.sweep import Sweep, unfinished_elsewhere
+from identity_service.application.sweep_accounts import Swept, sweep_accounts
 from identity_service.application.work import OwnedWork
 from identity_service.application.worker import Worker
 from identity_service.domain.errors import IamError, IdentityError
-from identity_service.domain.sweep import Finding
 from identity_service.gauges import AuditHeadsAge, BacklogWatch, Gauges
 from identity_service.observability.metrics import Metrics
 from identity_service.observability.otlp import TelemetrySettingsError
@@ -58,7 +60,7 @@ from identity_service.server import (
     build_server,
     tls_credentials,
 )
-from identity_service.settings import Settings, SettingsError, explain, read_store_url, split_address
+from identity_service.settings import Settings, SettingsError, explain, read_accounts, read_store_url, split_address
 from identity_service.start_check import StartCheck
 from identity_service.tls_watch import TlsWatch
 
@@ -114,7 +116,7 @@ async def serve(
     """
     async with AsyncExitStack() as stack:
         watchers, accounts, ledger = await _open(settings, credentials, stack)
-        check = StartCheck(accounts.verify)
+        check = StartCheck(accounts.ids, accounts.verify, _accounts_setting(settings))
         stack.push_async_callback(check.close)
         running = _build(settings, insecure, accounts, ledger, watchers)
         await check.wait(running.health.set_draining)
@@ -148,26 +150,30 @@ def _loops(
     return loops
 
 
-async def sweep(settings: Settings, *, end_abandoned: bool = False) -> tuple[tuple[Finding, ...], int]:
-    """Return what the account has and the store does not vouch for, and how many requests were ended before.
+async def sweep(settings: Settings, account_ids: Collection[str] = (), *, end_abandoned: bool = False) -> Swept:
+    """Return what accounts have and the store does not vouch for; without `account_ids`, of all that are configured.
 
     Raises IdentityError.
     """
     async with AsyncExitStack() as stack:
         _, accounts, ledger = await _open(settings.model_copy(update={"metrics_listen_address": None}), None, stack)
-        await _verify(accounts)
-        work = Sweep(accounts.get(settings.aws_account_id), ledger, lambda: datetime.now(UTC))
-        ended = await work.end_abandoned() if end_abandoned else 0
-        return await work.run(), ended
+        sweeps = {
+            each: Sweep(accounts.get(each), ledger, lambda: datetime.now(UTC), one_of_several=len(accounts.ids) > 1)
+            for each in account_ids or accounts.ids
+        }
+        swept = await sweep_accounts(sweeps, partial(_verify, settings, accounts), end_abandoned=end_abandoned)
+        if not account_ids:
+            swept.findings += await unfinished_elsewhere(ledger, accounts.ids)
+        return swept
 
 
-async def _verify(accounts: ConfiguredAccounts) -> None:
+async def _verify(settings: Settings, accounts: ConfiguredAccounts, account_id: str) -> None:
     try:
-        await accounts.verify()
+        await accounts.verify(account_id)
     except IamError as error:
         raise explain_iam(error) from None
     except IdentityError as error:
-        raise SettingsError(explain("aws_account_id", error.message)) from None
+        raise SettingsError(explain(_accounts_setting(settings), error.message)) from None
 
 
 async def _open(
@@ -217,16 +223,8 @@ async def _open_ledger(settings: Settings, watchers: Watchers, stack: AsyncExitS
 
 
 def _accounts(settings: Settings, credentials: ExplicitCredentials | None, watchers: Watchers) -> ConfiguredAccounts:
-    account = AwsAccountSettings(
-        account_id=settings.aws_account_id,
-        partition=settings.aws_partition,
-        region=settings.aws_region,
-        endpoint_url=settings.aws_endpoint_url,
-        role_arn=settings.aws_role_arn,
-        credentials=credentials,
-    )
     aws = AwsSettings(
-        accounts=(account,),
+        accounts=_listed_accounts(settings) if settings.aws_accounts_file else (_only_account(settings, credentials),),
         threads=settings.aws_threads,
         connect_timeout=settings.aws_connect_timeout,
         read_timeout=settings.aws_read_timeout,
@@ -236,13 +234,47 @@ def _accounts(settings: Settings, credentials: ExplicitCredentials | None, watch
     try:
         return build_accounts(aws, build_pool(aws), tracer_provider=watchers.tracing, meter=watchers.meter)
     except AwsSettingsError as error:
-        raise SettingsError(_explain_aws(error)) from None
+        raise SettingsError(_explain_aws(settings, error)) from None
 
 
-def _explain_aws(error: AwsSettingsError) -> str:
+def _only_account(settings: Settings, credentials: ExplicitCredentials | None) -> AwsAccountSettings:
+    return AwsAccountSettings(
+        account_id=settings.aws_account_id or "",
+        partition=settings.aws_partition,
+        region=settings.aws_region,
+        endpoint_url=settings.aws_endpoint_url,
+        role_arn=settings.aws_role_arn,
+        credentials=credentials,
+    )
+
+
+def _listed_accounts(settings: Settings) -> tuple[AwsAccountSettings, ...]:
+    """Return the accounts of the file; what one does not say itself, the settings say for all."""
+    return tuple(
+        AwsAccountSettings(
+            account_id=account.id,
+            partition=account.partition or account.role_partition or settings.aws_partition,
+            region=account.region or settings.aws_region,
+            endpoint_url=settings.aws_endpoint_url,
+            role_arn=account.role_arn,
+            external_id=account.external_id,
+            calls_per_second=account.calls_per_second,
+        )
+        for account in read_accounts(settings)
+    )
+
+
+def _accounts_setting(settings: Settings) -> str:
+    """Name the setting that says which accounts there are."""
+    return "aws_account_id" if settings.aws_accounts_file is None else "aws_accounts_file"
+
+
+def _explain_aws(settings: Settings, error: AwsSettingsError) -> str:
     """Name the variable: one of this service's, or in capitals one of boto3's own."""
     if error.setting in AWS_EXAMPLES:
         return f"{error.setting}: {error}; for example {error.setting}={AWS_EXAMPLES[error.setting]}"
+    if settings.aws_accounts_file is not None:
+        return explain("aws_accounts_file", f"account {error.account_id}: {error}")
     return explain(f"aws_{error.setting}", str(error))
 
 
@@ -295,7 +327,7 @@ def _build(
         identify_peer=_identify_peers(tls, authorizer),
         default_deadline=settings.default_deadline,
         streams=STREAMS,
-        only_account_id=settings.aws_account_id,
+        accounts=AccountChoice(accounts.ids, authorizer),
     )
     # Watchers have a limit of their own, and room beside all other calls.
     maximum_rpcs = settings.maximum_concurrent_rpcs + settings.maximum_watchers

@@ -13,9 +13,21 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, DirectoryPath, Field, FilePath, SecretStr, ValidationError, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    DirectoryPath,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from identity_service.accounts_file import AccountsFileError, ListedAccount, read_accounts_file
 
 PREFIX = "IDENTITY_SERVICE_"
 MAXIMUM_MESSAGE_BYTES = 64 * 1024
@@ -34,6 +46,7 @@ EXAMPLES: Mapping[str, str] = {
     "authorization_dir": "/etc/identity-service/authorization",
     "store_url": "sqlite:////var/lib/identity-service/identity-service.sqlite3",
     "store_password_file": "/etc/identity-service/store/password",
+    "aws_accounts_file": "/etc/identity-service/accounts/accounts.yaml",
     "aws_account_id": "123456789012",
     "aws_partition": "aws",
     "aws_region": "eu-central-1",
@@ -136,8 +149,10 @@ class Settings(StoreSettings):
     authorization_dir: DirectoryPath
     """The folder of `callers.yaml` and the `*.cedar` files; read again when they change."""
 
-    aws_account_id: Annotated[str, Field(pattern="^[0-9]{12}$")]
-    """The account in which users are made. Credentials of another one stop the start."""
+    aws_accounts_file: FilePath | None = None
+    """The file of the accounts in which users are made, if there are several; read at the start."""
+    aws_account_id: Annotated[str | None, Field(pattern="^[0-9]{12}$", validate_default=True)] = None
+    """The account in which users are made, if there is one. Credentials of another one stop the start."""
     aws_partition: Literal["", "aws", "aws-cn", "aws-us-gov"] = ""
     """The partition; by default that of the region."""
     aws_region: Annotated[str, Field(pattern="^([a-z]{2}(-[a-z]+)+-[0-9]+)?$")] = ""
@@ -145,7 +160,7 @@ class Settings(StoreSettings):
     aws_endpoint_url: Endpoint | None = None
     """Another address than AWS's own, such as an embedded account's. Over http only on this machine."""
     aws_role_arn: Annotated[str, Field(pattern="^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/.+$")] | None = None
-    """A role to assume with the credentials that boto3 finds."""
+    """A role to assume with the credentials that boto3 finds; of several accounts the file names each one's."""
     aws_connect_timeout: Seconds = 3
     """How long a connection to AWS may take."""
     aws_read_timeout: Seconds = 7
@@ -153,9 +168,9 @@ class Settings(StoreSettings):
     aws_retry_budget: Seconds = 20
     """For how long one call is sent again, the wait in line left out."""
     aws_threads: Count = 32
-    """How many calls to AWS are under way at most."""
+    """How many calls to an account are under way at most."""
     aws_calls_per_second: Count | None = None
-    """How many IAM calls a second are sent at most. Without it the service finds out what AWS takes."""
+    """How many IAM calls a second are sent to an account at most. Without it the service finds out what AWS takes."""
     settle_seconds: Seconds = 15
     """How much later than its signature lasts a call may take effect, and how long IAM may lag."""
     signature_validity_seconds: Seconds = 900
@@ -187,6 +202,19 @@ class Settings(StoreSettings):
     log_file: Path | None = None
     """Where to log instead of standard error."""
 
+    @field_validator("aws_account_id")
+    @classmethod
+    def _check_one_way(cls, account_id: str | None, info: ValidationInfo) -> str | None:
+        """Refuse both ways to name accounts, and none. A file that is wrong itself is missing among what was read."""
+        if "aws_accounts_file" not in info.data:
+            return account_id
+        file = info.data["aws_accounts_file"]
+        if account_id is None and file is None:
+            raise ValueError(f"must be set, unless {PREFIX}AWS_ACCOUNTS_FILE is")
+        if account_id is not None and file is not None:
+            raise ValueError(f"must not be set beside {PREFIX}AWS_ACCOUNTS_FILE: the account belongs into the file")
+        return account_id
+
 
 Kind = TypeVar("Kind", bound=StoreSettings)
 
@@ -198,7 +226,7 @@ def load_settings(overrides: Mapping[str, object] | None = None, *, insecure: bo
     """
     settings = _read(Settings, overrides or {})
     problems = _insecure_problems(settings) if insecure else _tls_problems(settings)
-    problems += _aws_problems(settings)
+    problems += [*_aws_problems(settings), *_file_problems(settings)]
     if problems:
         raise SettingsError("\n".join(problems))
     return settings
@@ -236,10 +264,36 @@ def _aws_problems(settings: Settings) -> list[str]:
     return problems
 
 
+def _file_problems(settings: Settings) -> list[str]:
+    """Find what is wrong in the accounts file, or beside it."""
+    if settings.aws_accounts_file is None:
+        return []
+    problems = []
+    if settings.aws_role_arn is not None:
+        problem = f"must not be set beside {PREFIX}AWS_ACCOUNTS_FILE, which names the role of each account"
+        problems.append(explain("aws_role_arn", problem))
+    try:
+        read_accounts(settings)
+    except SettingsError as error:
+        problems += str(error).splitlines()
+    return problems
+
+
 def _insecure_problems(settings: Settings) -> list[str]:
     if is_loopback(settings.listen_address):
         return []
     return [explain("listen_address", "must be a loopback address with --insecure")]
+
+
+def read_accounts(settings: Settings) -> tuple[ListedAccount, ...]:
+    """Return the accounts of the accounts file; none without one. Raises SettingsError with all that is wrong in it."""
+    if settings.aws_accounts_file is None:
+        return ()
+    try:
+        return read_accounts_file(settings.aws_accounts_file)
+    except AccountsFileError as error:
+        lines = str(error).splitlines()
+        raise SettingsError("\n".join(f"{PREFIX}AWS_ACCOUNTS_FILE: {line}" for line in lines)) from None
 
 
 def read_store_url(settings: StoreSettings) -> str:

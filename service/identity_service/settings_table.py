@@ -14,6 +14,12 @@ HEADINGS = ("variable", "type", "default", "example")
 KINDS: Mapping[str, str] = {"file-path": "file", "directory-path": "folder", "path": "path", "password": "URL"}
 """What the formats of a JSON schema are called; others stand as they are."""
 
+ONE_OF: Mapping[str, str] = {
+    "aws_account_id": f"required without {PREFIX}AWS_ACCOUNTS_FILE",
+    "aws_accounts_file": f"required without {PREFIX}AWS_ACCOUNT_ID",
+}
+"""The settings of which exactly one is to be set."""
+
 _PAGE_HEAD = f"""<!-- Made by `make settings` from service/identity_service/settings.py; a test compares them. -->
 # Settings
 
@@ -87,6 +93,8 @@ def _default(name: str) -> str:
         return "required"
     if name in TLS_FILES:
         return "required with TLS"
+    if name in ONE_OF:
+        return ONE_OF[name]
     if isinstance(field.default, SecretStr):
         return field.default.get_secret_value()
     return f"{field.default:g}" if isinstance(field.default, int | float) else str(field.default or "none")

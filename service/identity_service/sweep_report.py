@@ -9,9 +9,13 @@ from identity_service.domain.sweep import Finding
 NOTHING = "nothing found: the store vouches for all that this service has made"
 
 
-def as_lines(findings: Sequence[Finding]) -> str:
-    """Return one line for each finding, in the order of the sweep: what may be half-made comes first."""
-    return "\n".join(map(_line, findings)) or NOTHING
+def as_lines(findings: Sequence[Finding], *, several: bool = False) -> str:
+    """Return one line for each finding, in the order of the sweep: what may be half-made comes first.
+
+    With `several` accounts each line begins with its own.
+    """
+    lines = (f"{found.account_id} {_line(found)}" if several else _line(found) for found in findings)
+    return "\n".join(lines) or NOTHING
 
 
 def _line(found: Finding) -> str:
@@ -23,8 +27,8 @@ def _line(found: Finding) -> str:
     )
 
 
-def as_json(account_id: str, findings: Sequence[Finding]) -> str:
-    """Return one document with every field of each finding."""
+def as_json(account_ids: Sequence[str], findings: Sequence[Finding]) -> str:
+    """Return one document with every field of each finding, and the accounts that were swept."""
     listed = [
         {
             **dataclasses.asdict(found),
@@ -32,4 +36,4 @@ def as_json(account_id: str, findings: Sequence[Finding]) -> str:
         }
         for found in findings
     ]
-    return json.dumps({"account_id": account_id, "findings": listed}, indent=2)
+    return json.dumps({"account_ids": list(account_ids), "findings": listed}, indent=2)

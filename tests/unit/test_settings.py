@@ -13,6 +13,7 @@ from identity_service.settings import (
     is_loopback,
     load_settings,
     load_store_settings,
+    read_accounts,
     read_store_url,
     split_address,
 )
@@ -64,10 +65,50 @@ def test_every_wrong_variable_has_one_line_that_names_it(monkeypatch: pytest.Mon
     assert sorted(named) == sorted(PREFIX + name for name in wrong)
     by_name = dict(zip(named, lines, strict=True))
     assert by_name[PREFIX + "AWS_ACCOUNT_ID"] == (
-        "IDENTITY_SERVICE_AWS_ACCOUNT_ID: must be set; for example IDENTITY_SERVICE_AWS_ACCOUNT_ID=123456789012"
+        "IDENTITY_SERVICE_AWS_ACCOUNT_ID: must be set, unless IDENTITY_SERVICE_AWS_ACCOUNTS_FILE is; "
+        "for example IDENTITY_SERVICE_AWS_ACCOUNT_ID=123456789012"
     )
     assert by_name[PREFIX + "LISTEN_ADDRESS"].startswith(PREFIX + "LISTEN_ADDRESS: must be HOST:PORT")
     assert by_name[PREFIX + "MAXIMUM_MUTATIONS"].endswith("for example IDENTITY_SERVICE_MAXIMUM_MUTATIONS=100")
+
+
+def test_accounts_come_from_one_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A file beside a single account, or beside a role, is refused: nobody could tell which of them holds."""
+    file = tmp_path / "accounts.yaml"
+    file.write_text("accounts: [{id: '123456789012'}]")
+    monkeypatch.setenv(PREFIX + "AWS_ACCOUNTS_FILE", str(file))
+    (line,) = problems()
+    assert line.startswith(f"{PREFIX}AWS_ACCOUNT_ID: must not be set beside {PREFIX}AWS_ACCOUNTS_FILE")
+    monkeypatch.setenv(PREFIX + "AWS_ACCOUNT_ID", "")
+    assert [account.id for account in read_accounts(load_settings())] == ["123456789012"]
+    monkeypatch.setenv(PREFIX + "AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
+    (line,) = problems()
+    assert line.startswith(f"{PREFIX}AWS_ROLE_ARN: must not be set beside {PREFIX}AWS_ACCOUNTS_FILE")
+
+
+def test_a_wrong_accounts_file_is_told_with_the_rest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Mistakes in the file come with its variable, line by line, beside those of other settings."""
+    file = tmp_path / "accounts.yaml"
+    file.write_text("accounts:\n  - id: 5\n  - role: x\n")
+    monkeypatch.setenv(PREFIX + "AWS_ACCOUNT_ID", "")
+    monkeypatch.setenv(PREFIX + "AWS_ACCOUNTS_FILE", str(file))
+    monkeypatch.delenv(PREFIX + "CLIENT_CA_FILE")
+    lines = problems()
+    assert lines[0].startswith(f"{PREFIX}CLIENT_CA_FILE: ")
+    assert [line.split(": ")[:3] for line in lines[1:]] == [
+        [f"{PREFIX}AWS_ACCOUNTS_FILE", f"accounts.yaml:{number}", f"accounts[{index}].{key}"]
+        for number, index, key in ((2, 0, "id"), (3, 1, "id"), (3, 1, "role"))
+    ]
+
+
+def test_an_accounts_file_that_is_not_there_is_the_only_mistake(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whoever means a file is not told to set an account as well."""
+    monkeypatch.setenv(PREFIX + "AWS_ACCOUNT_ID", "")
+    monkeypatch.setenv(PREFIX + "AWS_ACCOUNTS_FILE", str(tmp_path / "nothing"))
+    (line,) = problems()
+    assert line.startswith(f"{PREFIX}AWS_ACCOUNTS_FILE: path does not point to a file")
 
 
 @pytest.mark.parametrize("name", TLS)

@@ -26,7 +26,7 @@ def test_every_setting_has_a_row(name: str) -> None:
     [
         ("LISTEN_ADDRESS", "HOST:PORT", "127.0.0.1:8443", "127.0.0.1:8443"),
         ("CLIENT_CA_FILE", "file", "required with TLS", "/etc/identity-service/tls/ca.crt"),
-        ("AWS_ACCOUNT_ID", "text", "required", "123456789012"),
+        ("AWS_ACCOUNT_ID", "text", "required without IDENTITY_SERVICE_AWS_ACCOUNTS_FILE", "123456789012"),
         ("AWS_PARTITION", "aws|aws-cn|aws-us-gov", "none", "aws"),
         ("AWS_ENDPOINT_URL", "URL", "none", "http://127.0.0.1:5000"),
         ("SETTLE_SECONDS", "seconds, at most 3600", "15", "15"),

@@ -16,6 +16,7 @@ from identity_service.settings import SettingsError
 from identity_service.start_check import StartCheck
 
 WRONG_ACCOUNT = IdentityError(Reason.AWS_CREDENTIALS_REFUSED, "the credentials belong to another account")
+ACCOUNT, OTHER_ACCOUNT = "123456789012", "210987654321"
 ACTION = "sts:GetCallerIdentity"
 Lines = Callable[[], list[dict[str, Any]]]
 
@@ -44,8 +45,10 @@ class FakeAccounts:
         if answers:
             self.may_answer.set()
 
-    async def verify(self) -> None:
-        """Wait, then raise what there is to raise."""
+    async def verify(self, account_id: str) -> None:
+        """Wait, then raise what there is to raise; another account than the first is the right one at once."""
+        if account_id != ACCOUNT:
+            return
         await self.may_answer.wait()
         if self._error:
             raise self._error
@@ -55,9 +58,11 @@ class FakeAccounts:
         self.refused.set()
 
 
-async def checked(accounts: FakeAccounts, seconds: float = 30) -> StartCheck:
+async def checked(
+    accounts: FakeAccounts, seconds: float = 30, account_ids: tuple[str, ...] = (ACCOUNT,), **options: str
+) -> StartCheck:
     """Start a check and wait for it as the service does."""
-    check = StartCheck(accounts.verify)
+    check = StartCheck(account_ids, accounts.verify, **options)
     try:
         await check.wait(accounts.refuse, seconds)
     except SettingsError:
@@ -90,6 +95,11 @@ async def test_another_account_stops_the_start() -> None:
             IamError(IamErrorKind.CREDENTIALS_REFUSED, ACTION, code="InvalidClientTokenId"),
             f"AWS refuses {ACTION}",
             "InvalidClientTokenId",
+        ),
+        (
+            IamError(IamErrorKind.CREDENTIALS_REFUSED, ACTION, code="AccessDenied"),
+            "AWS refuses to let the service assume the account's role",
+            "AccessDenied",
         ),
         (IamError(IamErrorKind.UNAVAILABLE, ACTION), f"AWS does not answer {ACTION}", ""),
     ],
@@ -125,6 +135,25 @@ async def test_another_account_found_late_ends_the_serving(lines: Lines) -> None
     assert lines()[-1]["level"] == "error"
     assert "IDENTITY_SERVICE_AWS_ACCOUNT_ID" in lines()[-1]["problem"]
     await check.close()
+
+
+async def test_one_of_several_that_is_refused_does_not_stop_the_start(lines: Lines) -> None:
+    """Each account has its own line, by its id: the one says what is wrong, the other that it is verified."""
+    refused = FakeAccounts(IamError(IamErrorKind.CREDENTIALS_REFUSED, ACTION, code="AccessDenied"))
+    await (await checked(refused, account_ids=(ACCOUNT, OTHER_ACCOUNT))).close()
+    assert {(line["account_id"], line["event"]) for line in lines()} == {
+        (ACCOUNT, "the AWS account could not be verified"),
+        (OTHER_ACCOUNT, "the AWS account is verified"),
+    }
+
+
+async def test_one_of_several_that_is_another_one_stops_the_start() -> None:
+    """It is named by its id and by the setting that says which accounts there are."""
+    with pytest.raises(SettingsError) as caught:
+        await checked(FakeAccounts(WRONG_ACCOUNT), account_ids=(OTHER_ACCOUNT, ACCOUNT), setting="aws_accounts_file")
+    assert str(caught.value).startswith(
+        f"IDENTITY_SERVICE_AWS_ACCOUNTS_FILE: account {ACCOUNT}: the credentials belong to another account; "
+    )
 
 
 async def test_a_check_can_be_given_up() -> None:

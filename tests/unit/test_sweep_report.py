@@ -16,6 +16,7 @@ USER = Finding(
     signs=("no credentials", "no group and no policy"),
     advice="delete it",
     command="identityctl delete ana",
+    account_id="123456789012",
 )
 DEVICE = Finding(
     kind=FindingKind.MFA_DEVICE,
@@ -43,15 +44,21 @@ def test_each_finding_is_one_line() -> None:
     )
 
 
+def test_of_several_accounts_each_line_names_its_own() -> None:
+    """A line begins with the account that it is about."""
+    (line,) = as_lines([USER], several=True).splitlines()
+    assert line.startswith("123456789012 user ana AIDAEXAMPLE  team")
+
+
 def test_no_finding_is_said_in_words() -> None:
     """A person is not left with an empty screen."""
     assert as_lines([]).startswith("nothing found")
 
 
 def test_a_program_gets_every_field() -> None:
-    """The document names the account and holds each finding whole."""
-    document = json.loads(as_json("123456789012", [USER, DEVICE]))
-    assert document["account_id"] == "123456789012"
+    """The document names the accounts and holds each finding whole."""
+    document = json.loads(as_json(["123456789012", "210987654321"], [USER, DEVICE]))
+    assert document["account_ids"] == ["123456789012", "210987654321"]
     user, device = document["findings"]
     assert user == {
         "kind": "user",
@@ -63,6 +70,7 @@ def test_a_program_gets_every_field() -> None:
         "signs": ["no credentials", "no group and no policy"],
         "advice": "delete it",
         "command": "identityctl delete ana",
+        "account_id": "123456789012",
     }
     assert device["created_at"] is None
-    assert json.loads(as_json("123456789012", [])) == {"account_id": "123456789012", "findings": []}
+    assert json.loads(as_json(["123456789012"], [])) == {"account_ids": ["123456789012"], "findings": []}

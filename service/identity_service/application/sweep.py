@@ -3,7 +3,7 @@
 It reads, and deletes nothing: what to do is a person's decision. See docs/store-lost.md.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -85,12 +85,15 @@ class _Knowledge:
 
 
 class Sweep:
-    """Compares one account with the store."""
+    """Compares one account with the store, which may be `one_of_several`."""
 
-    def __init__(self, account: IamAccount, ledger: Ledger, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, account: IamAccount, ledger: Ledger, clock: Callable[[], datetime], *, one_of_several: bool = False
+    ) -> None:
         self._account = account
         self._ledger = ledger
         self._clock = clock
+        self._one_of_several = one_of_several
 
     async def end_abandoned(self) -> int:
         """End what a restored store takes for running, without touching the account; return how many there were.
@@ -107,10 +110,11 @@ class Sweep:
             known = _Knowledge(
                 await self._ledger.known_rows(holdings.row_ids),
                 await self._ledger.known_key_ids(),
-                await self._ledger.unfinished(),
+                tuple(each for each in await self._ledger.unfinished() if each.account_id == self._account.account_id),
             )
             return sweep.in_order(
-                (
+                self._here(found)
+                for found in (
                     *map(_of_request, known.unfinished),
                     *await self._doubtful_users(holdings, known),
                     *await self._unknown_keys(holdings, known),
@@ -123,6 +127,9 @@ class Sweep:
             )
         except IamError as error:
             raise explain(error) from None
+
+    def _here(self, found: Finding) -> Finding:
+        return sweep.in_account(found, self._account.account_id, one_of_several=self._one_of_several)
 
     async def _read_account(self) -> _Holdings:
         account = self._account
@@ -163,6 +170,14 @@ class Sweep:
         return tuple(
             sweep.of_access_key(snapshot.user, key, self._clock()) for snapshot in used for key in snapshot.access_keys
         )
+
+
+async def unfinished_elsewhere(ledger: Ledger, account_ids: Collection[str]) -> tuple[Finding, ...]:
+    """Return the unfinished requests of accounts that are not configured any more. Raises IdentityError."""
+    others = (request for request in await ledger.unfinished() if request.account_id not in account_ids)
+    return sweep.in_order(
+        sweep.in_account(_of_request(request), request.account_id, one_of_several=True) for request in others
+    )
 
 
 async def _all_pages(read: Callable[[int, str | None], Awaitable[Page[T]]]) -> list[T]:

@@ -7,7 +7,7 @@ needs to tell the good from the half-made, and names the command that comes next
 import enum
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from identity_service.domain import tags
@@ -19,6 +19,7 @@ from identity_service.domain.entities import (
     VirtualMfaDeviceRecord,
 )
 
+IDENTITYCTL = "identityctl "
 RECENT = timedelta(hours=1)
 """What is younger may have been in the making when the store was lost."""
 
@@ -45,6 +46,7 @@ class Finding:
     """One thing to look at: the name of a user or policy, or a request's target; IAM's id of it, or the request's row.
 
     `signs` tell why it may be half-made; without any it looks complete. `created_at` is None where IAM does not tell.
+    `account_id` is that of what was swept.
     """
 
     kind: FindingKind
@@ -56,6 +58,7 @@ class Finding:
     signs: tuple[str, ...]
     advice: str
     command: str
+    account_id: str = ""
 
 
 def is_ours(its_tags: Mapping[str, str]) -> bool:
@@ -144,6 +147,14 @@ def of_policy(policy: PolicyDetails, doubt: Doubt, now: datetime) -> Finding:
             else ("identityctl", "policies", "delete", policy.arn)
         ),
     )
+
+
+def in_account(found: Finding, account_id: str, *, one_of_several: bool) -> Finding:
+    """Say in which account something was found; the command says so too where there are several."""
+    command = found.command
+    if one_of_several and command.startswith(IDENTITYCTL):
+        command = f"{IDENTITYCTL}--account {account_id} {command.removeprefix(IDENTITYCTL)}"
+    return replace(found, account_id=account_id, command=command)
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:

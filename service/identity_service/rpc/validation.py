@@ -5,7 +5,7 @@ pool: the registered messages carry no constraints, so that a client needs no `b
 as the pool's class before it is checked.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import resources
 
 from google.protobuf import message_factory, unknown_fields
@@ -32,9 +32,9 @@ class RequestValidator:
         self._pool = load_contract()
         self._validator = Validator()
 
-    def check(self, request: Message) -> None:
-        """Raise IdentityError INVALID_FIELD that names everything that is wrong with a request."""
-        violations = (*self._broken_constraints(request), *_unknown_fields(request))
+    def check(self, request: Message, others: Sequence[FieldViolation] = ()) -> None:
+        """Raise IdentityError INVALID_FIELD that names everything that is wrong with a request, `others` first."""
+        violations = (*others, *self._broken_constraints(request), *_unknown_fields(request))
         if violations:
             raise IdentityError(
                 Reason.INVALID_FIELD,

@@ -7,7 +7,8 @@ from typing import cast
 import pytest
 
 from identity_service.application.ledger import Ledger, RequestState
-from identity_service.application.sweep import PAGE_SIZE, Sweep
+from identity_service.application.ports import IamAccount
+from identity_service.application.sweep import PAGE_SIZE, Sweep, unfinished_elsewhere
 from identity_service.domain import tags
 from identity_service.domain.entities import Page, UserRecord
 from identity_service.domain.errors import IdentityError, Reason
@@ -46,6 +47,18 @@ A_KEY = replace(EVERYTHING, permissions=Permissions(("Developers",)), credential
 def world() -> World:
     """Have an account and a store."""
     return World()
+
+
+class OtherAccount:
+    """The same users in an account of another id."""
+
+    account_id = "999999999999"
+
+    def __init__(self, account: IamAccount) -> None:
+        self._account = account
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._account, name)
 
 
 def sweep_of(world: World, ledger: FakeLedger | None = None) -> Sweep:
@@ -147,6 +160,18 @@ async def test_what_an_unfinished_request_makes_is_its_own_matter(world: World) 
     (abandoned,) = await found(world)
     assert abandoned.why.endswith("is running; nobody works on it")
     assert abandoned.command == "identity-service sweep --end-abandoned"
+
+
+async def test_requests_stand_in_the_sweep_of_their_own_account(world: World) -> None:
+    """Another account's sweep has none of them; those of an account that is not configured any more stand apart."""
+    await die_while_minting(world)
+    elsewhere = cast(IamAccount, OtherAccount(world.iam))
+    findings = await Sweep(elsewhere, cast(Ledger, world.ledger), world.clock.now).run()
+    assert FindingKind.REQUEST not in {found.kind for found in findings}
+    ledger, own = cast(Ledger, world.ledger), world.iam.account_id
+    assert await unfinished_elsewhere(ledger, [own]) == ()
+    (orphan,) = await unfinished_elsewhere(ledger, [elsewhere.account_id])
+    assert (orphan.kind, orphan.account_id, orphan.name) == (FindingKind.REQUEST, own, "user/ana")
 
 
 async def test_abandoned_requests_are_ended_without_a_call_to_iam(world: World) -> None:

@@ -66,6 +66,10 @@ class FileAuthorizer:
             raise IdentityError(Reason.CALLER_NOT_ALLOWED, "the caller is not allowed to use this service")
         return Caller(id=caller_id, team=team)
 
+    def may_use(self, caller: Caller, account_id: str) -> bool:
+        """Tell whether the caller's team is let into an account at all."""
+        return self._rules.lets_in(caller.team, account_id)
+
     def may_ask(self, caller: Caller, action: str, account_id: str, target: Target | None) -> None:
         """Decide before anything is read from IAM, by the RPC, the account and the target's name."""
         _require(action, self._rules.about_rpc(caller, action, account_id, target))

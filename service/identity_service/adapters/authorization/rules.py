@@ -76,6 +76,10 @@ class Rules:
         """Return the team of a caller; None for one that nobody knows."""
         return self._settings.callers.get(caller_id)
 
+    def lets_in(self, team: str, account_id: str) -> bool:
+        """Tell whether a team may do anything at all in an account."""
+        return self._rails(team, account_id) is not None
+
     def about_rpc(self, caller: Caller, action: str, account_id: str, target: Target | None) -> Iterator[Verdict]:
         """Decide whether a caller may call an RPC for an account at all."""
         questions = about_rpc(caller, action, account_id, target)

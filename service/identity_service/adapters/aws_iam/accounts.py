@@ -1,6 +1,5 @@
 """The configured accounts: built once at bootstrap, closed at shutdown."""
 
-import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from opentelemetry.metrics import Meter, NoOpMeter
 from identity_service.adapters.aws_iam.account import BotoIamAccount
 from identity_service.adapters.aws_iam.aws_policies import AwsPolicyIndex
 from identity_service.adapters.aws_iam.calls import AwsCalls
-from identity_service.adapters.aws_iam.clients import AccountClients
+from identity_service.adapters.aws_iam.clients import AccountClients, build_loader
 from identity_service.adapters.aws_iam.fence import fence
 from identity_service.adapters.aws_iam.meter import CallMeter
 from identity_service.adapters.aws_iam.pace_gauges import watch_pace
@@ -63,12 +62,25 @@ class ConfiguredAccounts:
         """Tell how many calls a configured account got from this process lately."""
         return self._connections[account_id].meter.traffic()
 
-    async def verify(self) -> None:
-        """Ask STS whether each account's credentials work and belong to it.
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The configured accounts, in their order."""
+        return tuple(self._connections)
 
-        Raises IamError if STS refuses, and IdentityError AWS_CREDENTIALS_REFUSED for another account's credentials.
+    async def verify(self, account_id: str = "") -> None:
+        """Ask STS whether an account's credentials work and belong to it; "" means the only one.
+
+        Raises IamError if STS refuses, and IdentityError AWS_CREDENTIALS_REFUSED for another account's credentials,
+        ACCOUNT_NOT_FOUND as `get`.
         """
-        await asyncio.gather(*(self._verify(connection) for connection in self._connections.values()))
+        configured = self.get(account_id).account_id
+        reply = await self._connections[configured].sts.call("GetCallerIdentity")
+        if reply.value["Account"] != configured:
+            raise IdentityError(
+                Reason.AWS_CREDENTIALS_REFUSED,
+                "the credentials belong to another account than the configured one",
+                metadata={"account_id": configured},
+            )
 
     def close(self) -> None:
         """Let the calls that are under way end, refuse new ones, close the connections."""
@@ -77,20 +89,15 @@ class ConfiguredAccounts:
             for client in connection.clients:
                 client.close()
 
-    async def _verify(self, connection: _Connection) -> None:
-        configured = connection.account.account_id
-        reply = await connection.sts.call("GetCallerIdentity")
-        if reply.value["Account"] != configured:
-            raise IdentityError(
-                Reason.AWS_CREDENTIALS_REFUSED,
-                "the credentials belong to another account than the configured one",
-                metadata={"account_id": configured},
-            )
-
 
 def build_pool(settings: AwsSettings) -> ThreadPoolExecutor:
-    """Build the threads that all accounts share; asyncio's own pool is too small to wait for AWS in."""
-    return ThreadPoolExecutor(max_workers=settings.threads, thread_name_prefix="aws-iam")
+    """Build the threads that send; asyncio's own pool is too small to wait for AWS in.
+
+    There are so many for each account, and no account's line lets more calls pass: one that does not answer cannot hold
+    the threads of another. A thread is started when it is needed.
+    """
+    most = settings.threads * max(len(settings.accounts), 1)
+    return ThreadPoolExecutor(max_workers=most, thread_name_prefix="aws-iam")
 
 
 def build_accounts(
@@ -115,6 +122,9 @@ def build_accounts(
             raise AwsSettingsError("account_id", f"account {account.account_id} is configured twice")
         try:
             connections[account.account_id] = builder.connect(account)
+        except AwsSettingsError as error:
+            error.account_id = account.account_id
+            raise
         except BotoCoreError as failure:
             raise _refused_by_boto3(failure) from None
     watch_pace(meter, builder.pacers)
@@ -143,9 +153,10 @@ class _Builder:
         self._instruments = AwsInstruments(meter)
         self.pacers: dict[str, Pacer] = {}
         self._aws_policies: dict[str, AwsPolicyIndex] = {}
+        self._loader = build_loader()
 
     def connect(self, account: AwsAccountSettings) -> _Connection:
-        clients = AccountClients(account, self._settings)
+        clients = AccountClients(account, self._settings, self._loader)
         iam, sts = clients.iam(), clients.sts()
         fence(iam, self._settings.connect_timeout + self._settings.read_timeout)
         partition = clients.place.partition
@@ -153,16 +164,18 @@ class _Builder:
         recent = RecentEntities(self._settings.new_entity_window, self._clock.now)
         retrier = Retrier(self._settings.retry_budget, self._settings.max_attempts, recent, self._clock)
         meter = CallMeter()
-        self.pacers[account.account_id] = pacer = self._pacer()
+        self.pacers[account.account_id] = pacer = self._pacer(account)
         calls = AwsCalls("IAM", iam, self._pool, retrier, pacer, self._tracer, meter, self._instruments)
         return _Connection(
             BotoIamAccount(account.account_id, partition, calls, recent, aws_policies),
             # STS counts its calls apart from IAM's.
-            AwsCalls("STS", sts, self._pool, retrier, self._pacer(), self._tracer, instruments=self._instruments),
+            AwsCalls(
+                "STS", sts, self._pool, retrier, self._pacer(account), self._tracer, instruments=self._instruments
+            ),
             (iam, sts),
             meter,
         )
 
-    def _pacer(self) -> Pacer:
-        rate = SendRate(self._clock.now, self._settings.calls_per_second)
+    def _pacer(self, account: AwsAccountSettings) -> Pacer:
+        rate = SendRate(self._clock.now, account.calls_per_second or self._settings.calls_per_second)
         return Pacer(self._clock, rate, self._settings.threads)

@@ -54,6 +54,7 @@ def unfinished(unit: Unit) -> tuple[UnfinishedRequest, ...]:
             key=RequestKey(row["caller_id"], row["request_id"]),
             team=row["team"],
             action=row["action"],
+            account_id=row["account_id"],
             target=_target(row["target"]),
             state=RequestState(row["state"]),
             begun_at=row["created_at"],

@@ -9,6 +9,7 @@ import grpc
 from opentelemetry.metrics import Meter, NoOpMeter
 from opentelemetry.trace import Tracer
 
+from identity_service.application.account_choice import AccountChoice
 from identity_service.application.ports import Authorizer
 from identity_service.observability.instruments import RpcInstruments
 from identity_service.rpc.interceptors.authentication import Authentication, IdentifiesPeers
@@ -27,10 +28,10 @@ def interceptor_chain(
     identify_peer: IdentifiesPeers,
     default_deadline: float,
     streams: Collection[str] = (),
-    only_account_id: str = "",
+    accounts: AccountChoice | None = None,
     meter: Meter | None = None,
 ) -> Sequence[grpc.aio.ServerInterceptor]:
-    """Build the chain of the server; `only_account_id` is what a request without an account means.
+    """Build the chain of the server; `accounts` knows those that requests may name.
 
     `streams` are the methods that answer with a stream.
     """
@@ -40,5 +41,5 @@ def interceptor_chain(
         FaultBarrier(),
         Deadline(default_deadline, streams),
         Authentication(authorizer, identify_peer),
-        WellFormedness(RequestValidator(), only_account_id),
+        WellFormedness(RequestValidator(), accounts),
     )

@@ -8,8 +8,9 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError, Message
 
+from identity_service.application.account_choice import FIELD, AccountChoice
 from identity_service.domain.errors import IdentityError, Reason
-from identity_service.rpc.call import current_call
+from identity_service.rpc.call import current_call, current_caller
 from identity_service.rpc.interceptors.around import Behaviour, Context, Continuation, Handler
 from identity_service.rpc.not_built import is_built
 from identity_service.rpc.validation import RequestValidator
@@ -20,12 +21,12 @@ Deserializer = Callable[[bytes], Message]
 class WellFormedness(grpc.aio.ServerInterceptor):
     """Reads and checks requests. It reads them itself, so that one that cannot be read is refused like any other.
 
-    `only_account_id` is what a request without an account means, "" if there is not exactly one.
+    So is one that does not name its account where it has to; `accounts` None lets every account pass.
     """
 
-    def __init__(self, validator: RequestValidator, only_account_id: str = "") -> None:
+    def __init__(self, validator: RequestValidator, accounts: AccountChoice | None = None) -> None:
         self._validator = validator
-        self._only_account_id = only_account_id
+        self._accounts = accounts
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -57,8 +58,13 @@ class WellFormedness(grpc.aio.ServerInterceptor):
 
     def _checked(self, data: bytes, deserialize: Deserializer) -> Message:
         request = _read(data, deserialize)
-        _note(request, self._only_account_id)
-        self._validator.check(request)
+        _note(request, self._accounts.only_id if self._accounts else "")
+        if self._accounts is None or FIELD not in request.DESCRIPTOR.fields_by_name:
+            self._validator.check(request)
+            return request
+        caller, account_id = current_caller(), str(getattr(request, FIELD))
+        self._validator.check(request, self._accounts.violations(caller, account_id))
+        self._accounts.require(caller, current_call().method.rpartition("/")[2], account_id)
         return request
 
 

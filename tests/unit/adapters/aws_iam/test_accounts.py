@@ -1,13 +1,15 @@
 """The configured accounts: which one is meant, whether it is the right one, and where it is."""
 
+import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.loaders import JSONFileLoader
 
-from embedded_aws import AnswerError, EmbeddedAws, Fault, throttled
+from embedded_aws import AnswerError, EmbeddedAws, Fault, Hold, throttled
 from identity_service.adapters.aws_iam import (
     AwsAccountSettings,
     AwsSettings,
@@ -17,9 +19,10 @@ from identity_service.adapters.aws_iam import (
     build_accounts,
     build_pool,
 )
-from identity_service.adapters.aws_iam.clients import AccountClients
+from identity_service.adapters.aws_iam.clients import AccountClients, build_loader
 from identity_service.domain.errors import IamError, IamErrorKind, IdentityError, Reason
 from identity_service.domain.secret import Secret
+from tests.unit.adapters.aws_iam.conftest import FakeTime
 
 OTHER_ACCOUNT = "210987654321"
 EXAMPLE_KEY = ExplicitCredentials("AKIAEXAMPLE", Secret("example"))
@@ -168,6 +171,119 @@ async def test_role_that_is_refused(
     assert not caught.value.outcome_unknown
     assert account_settings.credentials is not None
     assert account_settings.credentials.secret_access_key.reveal() not in caplog.text
+
+
+async def test_role_asks_for_the_external_id(
+    connect: Connect, account_settings: AwsAccountSettings, aws: EmbeddedAws, admin: Any
+) -> None:
+    """The external id of the settings is said to STS, and nothing is said without one."""
+    role_arn = admin.create_role(RoleName="provisioner", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    aws.clear_calls()
+    for external_id in ("acme/1", None):
+        settings = replace(account_settings, role_arn=role_arn, external_id=external_id)
+        await connect(settings).get("").get_user("maria")
+    said = [call.parameters for call in aws.calls() if call.operation == "AssumeRole"]
+    assert [parameters.get("ExternalId") for parameters in said] == ["acme/1", None]
+    assert {parameters["RoleSessionName"] for parameters in said} == {"identity-provisioning"}
+
+
+# Side by side.
+
+
+@pytest.fixture
+def other_settings(account_settings: AwsAccountSettings, aws: EmbeddedAws) -> AwsAccountSettings:
+    """How to reach another account of the same process."""
+    key = aws.add_account(OTHER_ACCOUNT)
+    credentials = ExplicitCredentials(key.access_key_id, Secret(key.secret_access_key))
+    return replace(account_settings, account_id=OTHER_ACCOUNT, credentials=credentials)
+
+
+async def test_each_account_is_verified_by_itself(
+    connect: Connect, account_settings: AwsAccountSettings, other_settings: AwsAccountSettings
+) -> None:
+    """Credentials that are mixed up are told of the account that they do not belong to, and of no other."""
+    mixed_up = replace(other_settings, credentials=account_settings.credentials)
+    accounts = connect(account_settings, mixed_up)
+    assert accounts.ids == (account_settings.account_id, OTHER_ACCOUNT)
+    await accounts.verify(account_settings.account_id)
+    with pytest.raises(IdentityError) as caught:
+        await accounts.verify(OTHER_ACCOUNT)
+    assert caught.value.metadata == {"account_id": OTHER_ACCOUNT}
+
+
+async def test_an_account_that_does_not_answer_holds_no_other(
+    connect: Connect, account_settings: AwsAccountSettings, other_settings: AwsAccountSettings, aws: EmbeddedAws
+) -> None:
+    """Calls to one account may take all threads that it has, and those to another go on meanwhile."""
+    accounts = connect(account_settings, other_settings, threads=2, read_timeout=60.0)
+    aws.inject(Fault("GetUser", Hold(), {"UserName": "stuck"}, times=None))
+    stuck = [asyncio.create_task(accounts.get(account_settings.account_id).get_user("stuck")) for _ in range(2)]
+    await asyncio.to_thread(aws.wait_for_held, 2)
+    try:
+        async with asyncio.timeout(10):
+            assert await accounts.get(OTHER_ACCOUNT).get_user("maria") is None
+        assert not any(task.done() for task in stuck)
+    finally:
+        aws.clear_faults()
+        await asyncio.gather(*stuck, return_exceptions=True)
+
+
+async def test_throttling_slows_one_account_alone(
+    connect: Connect,
+    account_settings: AwsAccountSettings,
+    other_settings: AwsAccountSettings,
+    aws: EmbeddedAws,
+    time: FakeTime,
+) -> None:
+    """After refusals in one account its calls wait, and those of the other do not."""
+    accounts = connect(account_settings, other_settings)
+    aws.inject(Fault("GetUser", throttled(), {"UserName": "maria"}, times=3))
+    await accounts.get(account_settings.account_id).get_user("maria")
+    assert time.sleeps
+    slept = len(time.sleeps)
+    for _ in range(20):
+        await accounts.get(OTHER_ACCOUNT).get_user("noor")
+    assert len(time.sleeps) == slept
+
+
+async def test_an_account_may_have_a_pace_of_its_own(
+    connect: Connect,
+    account_settings: AwsAccountSettings,
+    other_settings: AwsAccountSettings,
+    time: FakeTime,
+) -> None:
+    """The figure of an account holds for it instead of the one for all."""
+    accounts = connect(account_settings, replace(other_settings, calls_per_second=1), calls_per_second=10_000)
+    for account_id, least in ((account_settings.account_id, 0.0), (OTHER_ACCOUNT, 3.0)):
+        began = time.now
+        for _ in range(6):
+            await accounts.get(account_id).get_user("maria")
+        assert least <= time.now - began < least + 5
+
+
+def test_a_further_account_reads_nothing_again(account_settings: AwsAccountSettings) -> None:
+    """boto3's descriptions of AWS are read once for all accounts: each would else cost 18 MiB."""
+    read: list[str] = []
+
+    class Counting(JSONFileLoader):
+        """Notes which files were read."""
+
+        def load_file(self, file_path: str) -> Any:
+            """Read a file."""
+            read.append(file_path)
+            return super().load_file(file_path)
+
+    loader = build_loader()
+    loader.file_loader = Counting()
+    for account_id in ("111111111111", OTHER_ACCOUNT):
+        account = replace(account_settings, account_id=account_id, role_arn=f"arn:aws:iam::{account_id}:role/r")
+        clients = AccountClients(account, AwsSettings((account,)), loader)
+        for client in (clients.iam(), clients.sts()):
+            client.close()
+        if account_id != OTHER_ACCOUNT:
+            seen = len(read)
+    assert seen
+    assert read[seen:] == []
 
 
 # Where it is.

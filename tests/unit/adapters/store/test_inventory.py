@@ -79,6 +79,7 @@ async def test_unfinished_requests_are_listed_oldest_first(
         key=intent.key,
         team="people-team",
         action="ProvisionUser",
+        account_id=intent.plan.account_id,
         target=target.user("Ann"),
         state=RequestState.RUNNING,
         begun_at=old.begun_at if world.is_postgresql else first.begun_at,
