@@ -37,7 +37,8 @@ _WORDS: Mapping[str, str] = {
 }
 """What the kinds of a mistake are called; others keep pydantic's words, which repeat no value."""
 
-_ROLE_ARN = r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[\w+=,.@/-]+"
+EXTERNAL_ID = r"[\w+=,.@:/-]{2,1224}"
+ROLE_ARN = r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[\w+=,.@/-]+"
 _Mistake = tuple[Location, str]
 
 
@@ -60,10 +61,8 @@ class ListedAccount(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: Annotated[str, _matches("[0-9]{12}", "an account id has 12 digits")]
-    role_arn: Annotated[str, _matches(_ROLE_ARN, "must be the ARN of a role")] | None = None
-    external_id: (
-        Annotated[str, _matches(r"[\w+=,.@:/-]{2,1224}", "has 2 to 1,224 letters, digits and +=,.@:/-")] | None
-    ) = None
+    role_arn: Annotated[str, _matches(ROLE_ARN, "must be the ARN of a role")] | None = None
+    external_id: Annotated[str, _matches(EXTERNAL_ID, "has 2 to 1,224 letters, digits and +=,.@:/-")] | None = None
     partition: Literal["aws", "aws-cn", "aws-us-gov"] | None = None
     region: Annotated[str, _matches("[a-z]{2}(-[a-z]+)+-[0-9]+", "must be the name of a region")] | None = None
     calls_per_second: Annotated[int, Field(ge=1, le=10_000)] | None = None

@@ -5,7 +5,8 @@ import json
 import sys
 from typing import Any
 
-from identity_service.iam_policy import PolicyOptions, policy_documents
+from identity_service.iam_policy import Document, PolicyOptionError, PolicyOptions, policy_documents
+from identity_service.role_trust import assume_document, trust_document
 from identity_service.rpc_actions import NOT_BUILT, RPC_ACTIONS
 
 WITHOUT_BOUNDARY = (
@@ -22,9 +23,17 @@ def add_iam_policy_command(commands: "argparse._SubParsersAction[Any]") -> None:
         help="print the policy that this service's role needs, and no more",
         description="Print the least-privilege policy of the role that this service acts as in an account: one JSON "
         "document, or several, one after the other, where IAM's limit of 6,144 characters makes it necessary. Reads "
-        "no settings and calls nobody. docs/escalation.md says what each statement is for.",
+        "no settings and calls nobody. docs/escalation.md says what each statement is for. Where the role stands in "
+        "another account than the server's own role, --trust prints whom it has to trust, and --assume what the "
+        "server's own role needs besides.",
     )
-    command.add_argument("--account", required=True, metavar="ID", help="the account's id, 12 digits")
+    subject = command.add_mutually_exclusive_group(required=True)
+    subject.add_argument("--account", metavar="ID", help="the account's id, 12 digits")
+    subject.add_argument("--trust", metavar="ARN", help="print the trust policy: ARN is the server's own role")
+    subject.add_argument(
+        "--assume", nargs="+", action="extend", metavar="ARN", help="print what lets the server's own role assume these"
+    )
+    command.add_argument("--external-id", metavar="ID", help="with --trust: what the server has to say in the account")
     command.add_argument("--partition", default="aws", choices=("aws", "aws-cn", "aws-us-gov"), help="default: aws")
     command.add_argument("--path", default="/", metavar="/PATH/", help="users are made and changed only under it")
     _add_list(command, "--boundary", "ARN", "users are made, and given rights, only within this permissions boundary")
@@ -41,6 +50,18 @@ def _add_list(command: argparse.ArgumentParser, option: str, metavar: str, text:
 
 def print_iam_policy(options: argparse.Namespace) -> int:
     """Print the policy; what the operator should know besides goes to standard error. Raises PolicyOptionError."""
+    if options.external_id is not None and options.trust is None:
+        raise PolicyOptionError("--external-id: goes with --trust")
+    if options.trust is not None:
+        _print(trust_document(options.trust, options.external_id))
+    elif options.assume is not None:
+        _print(assume_document(tuple(dict.fromkeys(options.assume))))
+    else:
+        _print_role_policy(options)
+    return 0
+
+
+def _print_role_policy(options: argparse.Namespace) -> None:
     wanted = PolicyOptions(
         account_id=options.account,
         partition=options.partition,
@@ -52,14 +73,17 @@ def print_iam_policy(options: argparse.Namespace) -> int:
     )
     documents = policy_documents(wanted)
     for document in documents:
-        print(json.dumps(document, indent=2))
+        _print(document)
     for name in sorted(NOT_BUILT & set(wanted.rpcs) & RPC_ACTIONS.keys()):
         _note(f"{name} is not built yet")
     if len(documents) > 1:
         _note(SEVERAL)
     if not wanted.boundaries and "iam:PutUserPolicy" in wanted.actions:
         _note(WITHOUT_BOUNDARY)
-    return 0
+
+
+def _print(document: Document) -> None:
+    print(json.dumps(document, indent=2))
 
 
 def _note(text: str) -> None:

@@ -173,6 +173,50 @@ def test_the_command_says_what_the_operator_should_know(capsys: pytest.CaptureFi
     assert "without --boundary" in capsys.readouterr().err
 
 
+def test_a_role_elsewhere_trusts_the_servers_role_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--trust` prints whom the role lets in, and with an external id on what condition."""
+    server_role = f"arn:aws:iam::{ACCOUNT}:role/identity-service"
+    assert main(["iam-policy", "--trust", server_role, "--external-id", "acme/1"]) == 0
+    (statement,) = json.loads(capsys.readouterr().out)["Statement"]
+    assert statement == {
+        "Sid": "TrustTheServer",
+        "Effect": "Allow",
+        "Principal": {"AWS": server_role},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"sts:ExternalId": "acme/1"}},
+    }
+    assert main(["iam-policy", "--trust", server_role]) == 0
+    assert "Condition" not in json.loads(capsys.readouterr().out)["Statement"][0]
+
+
+def test_the_servers_role_may_assume_just_the_named_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--assume` prints one statement for all roles, each once, and none that was not named."""
+    roles = [f"arn:aws:iam::{account}:role/identity-service" for account in ("210987654321", "310987654321")]
+    assert main(["iam-policy", "--assume", *roles, roles[0]]) == 0
+    (statement,) = json.loads(capsys.readouterr().out)["Statement"]
+    assert (statement["Action"], statement["Resource"]) == ("sts:AssumeRole", roles)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--assume", "arn:aws:iam::*:role/identity-service"], "--assume: must be the ARN of a role"),
+        (["--assume", "arn:aws:iam::123456789012:role/*"], "--assume: must be the ARN of a role"),
+        (["--trust", "arn:aws:iam::123456789012:root"], "--trust: must be the ARN of a role"),
+        (["--trust", "arn:aws:iam::123456789012:role/r", "--external-id", "x"], "--external-id: has 2 to 1,224"),
+        (["--account", ACCOUNT, "--external-id", "acme"], "--external-id: goes with --trust"),
+    ],
+)
+def test_no_trust_wider_than_named_is_printed(
+    arguments: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wildcard, a whole account and an external id that nobody would check end the command with 2."""
+    assert main(["iam-policy", *arguments]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"identity-service: {problem}")
+
+
 def test_a_wrong_option_ends_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     """It ends with 2, says which one, and prints no policy."""
     assert main(["iam-policy", "--account", "12345"]) == 2
