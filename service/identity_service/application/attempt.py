@@ -29,7 +29,7 @@ from identity_service.application.results import describe_outcome
 from identity_service.application.sealing import Sealer, seal_outcome
 from identity_service.application.settling import Settling
 from identity_service.application.telemetry import UNWATCHED, Telemetry
-from identity_service.application.undoing import Undo, Undone
+from identity_service.application.undoing import PASSING, Undo
 from identity_service.application.use import was_used
 from identity_service.domain.entities import UserRecord
 from identity_service.domain.errors import IamError, IdentityError, Reason
@@ -57,15 +57,23 @@ class Attempts:
     telemetry: Telemetry = UNWATCHED
 
     async def carry_out(
-        self, account: IamAccount, claim: Claim, secrets: SecretInputs | None, *, resumed: bool = True
+        self,
+        account: IamAccount,
+        claim: Claim,
+        secrets: SecretInputs | None,
+        *,
+        resumed: bool = True,
+        reopened: bool = False,
     ) -> Outcome:
         """Go on with a request until it has ended; `secrets` is None where only its caller could bring them.
 
-        `resumed` tells that an earlier attempt may have done any of the plan's steps.
+        `resumed` tells that an earlier attempt may have done any of the plan's steps; `reopened` that the request was
+        done and no attempt has begun yet to issue its secrets again.
         Raises IdentityError: what the request failed with, CREDENTIAL_USED where secrets were to be issued again that
         somebody has used, or IN_PROGRESS if another attempt has taken it over.
         """
-        return await self._under_lease(claim, _Attempt(self, account, claim, secrets, resumed=resumed).run())
+        attempt = _Attempt(self, account, claim, secrets, resumed=resumed, reissuing=not reopened)
+        return await self._under_lease(claim, attempt.run())
 
     async def undo_again(self, account: IamAccount, claim: Claim, failure: Failure) -> None:
         """Undo what late calls of earlier attempts have made, before the request is planned anew.
@@ -104,7 +112,14 @@ class _Attempt:
     """One attempt at one request."""
 
     def __init__(
-        self, attempts: Attempts, account: IamAccount, claim: Claim, secrets: SecretInputs | None, *, resumed: bool
+        self,
+        attempts: Attempts,
+        account: IamAccount,
+        claim: Claim,
+        secrets: SecretInputs | None,
+        *,
+        resumed: bool,
+        reissuing: bool = True,
     ) -> None:
         self._ledger = attempts.ledger
         self._sealer = attempts.sealer
@@ -115,6 +130,7 @@ class _Attempt:
         self._intent = claim.intent
         self._lease = claim.lease
         self._secrets = secrets
+        self._reissuing = reissuing
         self._journal = Journal(begun_at=claim.begun_at, resumed=resumed)
         self._late_deletions = LateDeletions(claim, attempts.settling, resumed=resumed)
         self._mints = Mints(account, attempts.ledger, claim, attempts.settling, self._late_deletions)
@@ -125,6 +141,7 @@ class _Attempt:
         if self._claim.state is RequestState.UNDOING and self._claim.failure:
             raise await self._end_undone(self._claim.failure.error)
         await self._require_unused()
+        self._reissuing = True
         if self._secrets is None:
             raise await self._give_up(interrupted())
         try:
@@ -152,15 +169,27 @@ class _Attempt:
             gone = done_before.user is not None and await self._is_user_gone(done_before.user)
             used = not gone and await was_used(self._account, self._intent, self._claim.mints)
         except IamError as error:
-            raise await self._give_up(explain(error)) from None
+            raise await self._leave_unjudged(explain(error), done_before) from None
         if gone:
-            raise await self._give_up(IdentityError(Reason.USER_NOT_FOUND, "the user of the credentials is gone"))
+            await self._end_as_before(done_before)
+            raise with_remaining(IdentityError(Reason.USER_NOT_FOUND, "the user of the credentials is gone"), ())
         if used:
-            await self._ledger.succeed(self._lease, done_before)
+            await self._ledger.succeed(self._lease, self._mints.still_there(done_before))
             raise IdentityError(
                 Reason.CREDENTIAL_USED,
                 "the credentials show signs of use, so somebody has them; they are left as they are",
             )
+
+    async def _leave_unjudged(self, error: IdentityError, done_before: Outcome) -> IdentityError:
+        """Let go of what cannot be told to be used or not; what a dead attempt may have minted is left to the next."""
+        if self._reissuing:
+            return await self._rest(error, ("credentials of an attempt that was cut off",))
+        await self._end_as_before(done_before)
+        return with_remaining(error, ())
+
+    async def _end_as_before(self, done_before: Outcome) -> None:
+        with suppress(IdentityError):
+            await self._ledger.succeed(self._lease, done_before)
 
     async def _is_user_gone(self, known: UserRecord) -> bool:
         """Tell whether the user was deleted or renamed since: it is not made a second time.
@@ -220,19 +249,31 @@ class _Attempt:
         return explain_step(failure, self._intent.plan)
 
     async def _give_up(self, error: IdentityError) -> IdentityError:
-        """End what has failed: undo it, or say what it has not reached if it goes forward only.
-
-        What was done before, and has failed to issue its secrets again, stays done: they can be issued once more.
-        """
+        """End what has failed: undo it, or say what it has not reached if it goes forward only."""
         if self._claim.outcome is not None:
-            with suppress(IdentityError):
-                await self._ledger.succeed(self._lease, self._claim.outcome)
-            return with_remaining(error, ())
+            return await self._give_reissue_up(error, self._claim.outcome)
         if not self._intent.forward_only:
             return await self._turn_round(error)
         error = with_remaining(error, not_reached(self._intent.plan, self._journal))
         await self._fail(error, retryable=error.transient)
         return error
+
+    async def _give_reissue_up(self, error: IdentityError, done_before: Outcome) -> IdentityError:
+        """End what was done before and has failed to issue its secrets again: it stays done, without credentials.
+
+        What was minted by now is nobody's, so it goes; a later call can have its secrets issued once more.
+        """
+        remaining: tuple[str, ...] = ()
+        try:
+            await self._clear_earlier_mints()
+        except StepFailedError as failure:
+            remaining = (f"{failure.step.description}: not revoked ({failure.cause})",)
+            if isinstance(failure.cause, IamError) and failure.cause.kind in PASSING:
+                return await self._rest(error, remaining)
+            log = structlog.get_logger()
+            log.error("reissued credentials not revoked", row_id=self._intent.row_id, remaining=remaining)
+        await self._end_as_before(self._mints.still_there(done_before))
+        return with_remaining(error, remaining)
 
     async def _turn_round(self, error: IdentityError) -> IdentityError:
         """Undo from now on, whoever goes on with it."""
@@ -243,19 +284,19 @@ class _Attempt:
 
     async def _end_undone(self, error: IdentityError) -> IdentityError:
         undone = await self._undo.run()
-        error = with_remaining(error, undone.remaining)
         if undone.passing:
-            await self._rest(undone)
-            return error
+            return await self._rest(error, undone.remaining)
+        error = with_remaining(error, undone.remaining)
         error = error if not undone.remaining else undo_incomplete(error)
         await self._fail(error, retryable=error.transient and not undone.remaining)
         return error
 
-    async def _rest(self, undone: Undone) -> None:
+    async def _rest(self, error: IdentityError, remaining: tuple[str, ...]) -> IdentityError:
         """Leave the rest of an undo to a later attempt, the worker's or the caller's."""
-        structlog.get_logger().warning("undo not finished", row_id=self._intent.row_id, remaining=undone.remaining)
+        structlog.get_logger().warning("undo not finished", row_id=self._intent.row_id, remaining=remaining)
         with suppress(IdentityError):
             await self._ledger.release(self._lease, REST_SECONDS)
+        return with_remaining(error, remaining)
 
     async def _fail(self, error: IdentityError, *, retryable: bool) -> None:
         # Also a call that was answered may have been sent before that, and land after all was undone.

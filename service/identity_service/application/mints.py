@@ -1,6 +1,6 @@
 """Mints a request's credentials, each written down before IAM is asked for it; finds and deletes lost ones."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -26,6 +26,7 @@ from identity_service.domain.minting import (
     attribute_password,
     could_have_made,
 )
+from identity_service.domain.outcome import Outcome
 from identity_service.domain.secret import Secret
 from identity_service.domain.steps import (
     CreateAccessKey,
@@ -75,6 +76,22 @@ class Mints:
     def left(self) -> tuple[Mint, ...]:
         """The mints of which something may be there."""
         return tuple(mint for mint in self._mints.values() if mint.state is not MintState.VOID)
+
+    def still_there(self, outcome: Outcome) -> Outcome:
+        """Return an outcome without the credentials that were revoked since: its secrets may be issued again."""
+        issued = outcome.credentials
+        if issued is None:
+            return outcome
+        left = {mint.credential_id for mint in self.left if _is_made(mint)}
+        key, device = issued.access_key, issued.mfa_device
+        has_password = any(_is_made(mint) for mint in self._left(MintKind.CONSOLE_PASSWORD))
+        issued = replace(
+            issued,
+            access_key=key if key and key.access_key_id in left else None,
+            password=issued.password if has_password else None,
+            mfa_device=device if device and device.serial_number in left else None,
+        )
+        return replace(outcome, credentials=issued)
 
     # Minting.
 
@@ -179,17 +196,16 @@ class Mints:
             await self._take_back(_password_deletion(step))
 
     async def clear_access_keys(
-        self, step: UserStep, *, all_unknown: bool = False, keep_made: bool = False
+        self, step: UserStep, *, all_unknown: bool = False, keep: Collection[str] = ()
     ) -> AttributedKeys:
         """Delete the keys of this request; look twice, with time to settle between, while one may still be missing.
 
-        `all_unknown` takes every unknown key for ours, since this request made the user; `keep_made` leaves those
-        whose answer came. Returns what was deleted, and what may be somebody else's.
+        `all_unknown` takes every unknown key for ours, since this request made the user; `keep` are ids of keys that
+        were handed out. Returns what was deleted, and what may be somebody else's.
         """
         if not self._left(MintKind.ACCESS_KEY):
             return AttributedKeys()
-        if not keep_made:
-            await self._delete_made_keys(step)
+        await self._delete_made_keys(step, keep)
         found = await self._delete_lost_keys(step, all_unknown)
         if any(mint.kind is MintKind.ACCESS_KEY for mint in self.unanswered):
             await self._settling.wait()
@@ -197,9 +213,9 @@ class Mints:
             found = AttributedKeys(found.ours + again.ours, again.unattributed)
         return found
 
-    async def _delete_made_keys(self, step: UserStep) -> None:
+    async def _delete_made_keys(self, step: UserStep, keep: Collection[str]) -> None:
         for mint in self._left(MintKind.ACCESS_KEY):
-            if mint.state is MintState.MADE:
+            if _is_made(mint) and mint.credential_id not in keep:
                 await self._take_back(_deletion(step, mint.credential_id))
                 await self._void((mint,))
 

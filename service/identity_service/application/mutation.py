@@ -129,7 +129,7 @@ class MutationService:
         claim = await self._ledger.reopen(asked.key)
         if claim is None:
             return outcome.replay()
-        return await self._attempts.carry_out(asked.account, claim, secrets)
+        return await self._attempts.carry_out(asked.account, claim, secrets, reopened=True)
 
     async def _plan_to_run(self, asked: _Asked, row_id: str, row: LedgerRow | None) -> PlannedMutation:
         """Plan, and refuse what cannot run, unless it cannot since another replica has begun this very request."""

@@ -52,8 +52,12 @@ class _SecondLook:
             # Of a namesake who was made since, no key is deleted, whatever it looks like.
             found = await self._mints.find_lost_keys(step)
             return found.ours + found.unattributed
-        keep_made = self._claim.state is RequestState.DONE
-        return (await self._mints.clear_access_keys(step, keep_made=keep_made)).unattributed
+        return (await self._mints.clear_access_keys(step, keep=self._handed_out())).unattributed
+
+    def _handed_out(self) -> tuple[str, ...]:
+        outcome = self._claim.outcome if self._claim.state is RequestState.DONE else None
+        key = outcome.credentials.access_key if outcome and outcome.credentials else None
+        return (key.access_key_id,) if key else ()
 
     async def _is_own(self, step: CreateAccessKey) -> bool:
         try:

@@ -52,7 +52,8 @@ class IssuedMfaDevice:
 class IssuedCredentials:
     """The credentials that a request made.
 
-    `secrets_withheld` tells that an earlier answer held the secrets. `sealed_secrets` is age text of all of them, which
+    `secrets_withheld` tells that an earlier answer held the secrets; where no credential is named beside it, all were
+    revoked, since issuing the secrets again has failed. `sealed_secrets` is age text of all of them, which
     is no secret itself: with it nothing is withheld, and the other fields hold none.
     """
 
@@ -77,7 +78,7 @@ class IssuedCredentials:
             access_key=replace(self.access_key, secret=None) if self.access_key else None,
             password=replace(self.password, password=None) if self.password else None,
             mfa_device=replace(self.mfa_device, seed=None, qr_code_png=None) if self.mfa_device else None,
-            secrets_withheld=made_secrets and not self.sealed_secrets,
+            secrets_withheld=(made_secrets or self.secrets_withheld) and not self.sealed_secrets,
             sealed_secrets=self.sealed_secrets,
         )
 

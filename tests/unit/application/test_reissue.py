@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from identity_service.application.ports import Receipt
 from identity_service.domain.errors import IdentityError, Reason
-from identity_service.domain.outcome import Outcome
+from identity_service.domain.outcome import IssuedCredentials, Outcome
 from identity_service.domain.request import (
     ConsolePassword,
     Credentials,
@@ -21,10 +23,11 @@ from identity_service.domain.request import (
     UserUpdate,
     VirtualMfaDevice,
 )
-from tests.unit.application.disturbances import Death, Killed
-from tests.unit.application.fake_ledger import RETRY_WINDOW_SECONDS
+from identity_service.domain.secret import Secret
+from tests.unit.application.disturbances import Death, Killed, Moment
+from tests.unit.application.fake_ledger import LEASE_SECONDS, RETRY_WINDOW_SECONDS
 from tests.unit.application.fakes import BOT, OTHER
-from tests.unit.application.worlds import LOST, RECIPIENT, THROTTLED, World, key_of, replace_action, unseen
+from tests.unit.application.worlds import DENIED, LOST, RECIPIENT, THROTTLED, World, key_of, replace_action, unseen
 
 BODY = UserChange(
     "ana",
@@ -349,3 +352,98 @@ async def test_a_reissue_that_fails_can_be_asked_for_again(world: World, action:
     assert world.iam.contents() == expected
     await world.look_again()
     assert world.iam.contents() == expected
+
+
+def refuse_password(world: World) -> None:
+    """Let IAM refuse the next reissue's last credential for good."""
+    world.iam.inject("iam:CreateLoginProfile", replace_action(DENIED, "iam:CreateLoginProfile"))
+
+
+def assert_revoked(outcome: Outcome) -> None:
+    """Expect that an outcome names no credential, and says that there were secrets."""
+    assert outcome.credentials == IssuedCredentials(secrets_withheld=True)
+
+
+async def test_a_reissue_that_fails_leaves_no_key_that_nobody_holds(world: World) -> None:
+    """The key that it has made goes again, and the outcome names no credential until another reissue makes them."""
+    request_id = str(uuid4())
+    await world.do(BODY, request_id=request_id)
+    refuse_password(world)
+    error = await world.refused(BODY, request_id=request_id, reissue_secrets=True)
+    assert (error.reason, error.metadata["remaining"]) == (Reason.AWS_ACCESS_DENIED, "nothing")
+    assert world.iam.key_ids("ana") == []
+    assert_revoked(await world.do(BODY, request_id=request_id))
+    again = await world.do(BODY, request_id=request_id, reissue_secrets=True)
+    world.assert_secrets_work(again)
+    await world.look_again()
+    world.assert_secrets_work(again)
+
+
+async def test_a_reissue_that_cannot_revoke_what_it_made_is_not_ended(world: World) -> None:
+    """IAM is busy at that moment: the request rests, and the worker leaves nothing that nobody is told of."""
+    request_id = str(uuid4())
+    await world.do(BODY, request_id=request_id)
+    delete, made_then = world.iam.delete_access_key, set(world.iam.key_ids("ana"))
+
+    async def deleting(user_name: str, key_id: str) -> Receipt:
+        if key_id not in made_then:
+            world.iam.delete_access_key = delete  # type: ignore[method-assign]  # IAM is busy only once
+            raise replace_action(THROTTLED, "iam:DeleteAccessKey")
+        return await delete(user_name, key_id)
+
+    world.iam.delete_access_key = deleting  # type: ignore[method-assign,assignment]  # of the new key alone
+    refuse_password(world)
+    error = await world.refused(BODY, request_id=request_id, reissue_secrets=True)
+    assert "not revoked" in error.metadata["remaining"]
+    await world.take_over()
+    again = await world.do(BODY, request_id=request_id)
+    assert again.credentials is not None
+    assert again.credentials.access_key is not None
+    assert world.iam.key_ids("ana") == [again.credentials.access_key.access_key_id]
+
+
+async def test_a_key_that_could_not_be_revoked_is_looked_for_again(world: World) -> None:
+    """AWS refuses for good: the request ends as done and says what remains, and the second look deletes the key."""
+    request_id = str(uuid4())
+    await world.do(BODY, request_id=request_id)
+    denied = replace_action(DENIED, "iam:DeleteAccessKey")
+    create = world.iam.create_login_profile
+
+    async def creating(*args: Any) -> Receipt:
+        world.iam.create_login_profile = create  # type: ignore[method-assign]  # only once
+        world.iam.inject("iam:DeleteAccessKey", denied)
+        raise replace_action(DENIED, "iam:CreateLoginProfile")
+
+    world.iam.create_login_profile = creating  # type: ignore[method-assign,assignment]  # the role loses both rights
+    error = await world.refused(BODY, request_id=request_id, reissue_secrets=True)
+    assert "not revoked" in error.metadata["remaining"]
+    assert len(world.iam.key_ids("ana")) == 1
+    await world.look_again()
+    assert world.iam.key_ids("ana") == []
+
+
+async def test_a_reissue_whose_caller_stays_away_leaves_no_key(world: World) -> None:
+    """It dies with a custom password on the way, and the window passes: what it minted is revoked by the worker."""
+    request_id, custom = str(uuid4()), ConsolePassword(custom=Secret("Correct-Horse-7"))
+    body = replace(BODY, credentials=Credentials(access_key=True, console_password=custom))
+    await world.do(body, request_id=request_id)
+    with suppress(Killed):
+        await world.do(body, request_id=request_id, reissue_secrets=True, process=world.start(DeathAfterMint()))
+    assert len(world.iam.key_ids("ana")) == 1
+    world.clock.advance(RETRY_WINDOW_SECONDS + LEASE_SECONDS + 1)
+    await world.start().do_work()
+    assert world.iam.key_ids("ana") == []
+    assert_revoked(await world.do(body, request_id=request_id))
+
+
+class DeathAfterMint:
+    """The process dies when its first mint is written down."""
+
+    def __init__(self) -> None:
+        self._dead = False
+
+    async def reach(self, moment: Moment) -> None:
+        """Die, and stay dead."""
+        self._dead = self._dead or moment == Moment("store", "record_mint", "after")
+        if self._dead:
+            raise Killed
