@@ -94,7 +94,10 @@ RPC_ACTIONS: Mapping[str, Actions] = {
     "CreateUser": _CREATE_USER,
     "GetUser": _GET_USER,
     "ListUsers": _iam("GetAccountAuthorizationDetails"),
-    "UpdateUser": _GET_USER | _SUMMARY | _HELD_DOCUMENTS | _iam("PutUserPolicy", "TagUser", "UntagUser", "UpdateUser"),
+    "UpdateUser": _GET_USER
+    | _SUMMARY
+    | _HELD_DOCUMENTS
+    | _iam("PutUserPolicy", "TagMFADevice", "TagUser", "UntagUser", "UpdateUser"),
     "AdoptUser": _iam("GetUser", "TagUser"),
     "DeleteUser": _DELETE_USER,
     # CredentialService

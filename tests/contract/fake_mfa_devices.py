@@ -70,6 +70,18 @@ class FakeMfaDevices(FakeAccount):
         params = {"VirtualMFADeviceName": device_name, "Tags": dict(tags)}
         return await self._write("CreateVirtualMFADevice", params, write)
 
+    async def tag_mfa_device(self, serial_number: str, tags: Mapping[str, str]) -> Receipt:
+        """TagMFADevice."""
+
+        def write() -> None:
+            check(all(_TAG_VALUE.fullmatch(value) for value in tags.values()), IamErrorKind.INVALID_INPUT)
+            check(serial_number in self._virtual_mfa_devices, IamErrorKind.NOT_FOUND)
+            held = self._virtual_mfa_devices[serial_number]
+            self._virtual_mfa_devices[serial_number] = {**held, **tags}
+
+        params = {"SerialNumber": serial_number, "Tags": dict(tags)}
+        return (await self._write("TagMFADevice", params, write)).receipt
+
     async def enable_mfa_device(self, user_name: str, serial_number: str, first: Secret, second: Secret) -> Receipt:
         """EnableMFADevice; every two codes are right but `wrong_codes`."""
 

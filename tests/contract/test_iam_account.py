@@ -559,6 +559,7 @@ ABSENT_THING: dict[str, Call] = {
     "DeactivateMFADevice": lambda iam: iam.deactivate_mfa_device("maria", f"arn:aws:iam::{ACCOUNT}:mfa/phone"),
     "DeleteVirtualMFADevice": lambda iam: iam.delete_virtual_mfa_device(f"arn:aws:iam::{ACCOUNT}:mfa/phone"),
     "EnableMFADevice": lambda iam: iam.enable_mfa_device("maria", MISSING_DEVICE, *CODES),
+    "TagMFADevice": lambda iam: iam.tag_mfa_device(MISSING_DEVICE, {"team": "blue"}),
     "DeleteGroup": lambda iam: iam.delete_group("nobody"),
     "AttachGroupPolicy": lambda iam: iam.attach_group_policy("nobody", MISSING_POLICY),
     "DetachGroupPolicy": lambda iam: iam.detach_group_policy("nobody", MISSING_POLICY),

@@ -141,6 +141,16 @@ async def test_device_is_tagged_when_it_is_made(iam: IamAccount) -> None:
     assert await iam.get_mfa_device_tags(serial_number) == {}
 
 
+async def test_tags_of_a_device_are_replaced_by_key(iam: IamAccount) -> None:
+    """TagMFADevice writes what it names and leaves the others; a value that no tag may have changes nothing."""
+    serial_number = (await iam.create_virtual_mfa_device("phone", TAGS)).value.serial_number
+    assert (await iam.tag_mfa_device(serial_number, {"identity-provisioning:user": "Anna", "new": "x"})).request_id
+    changed = {**TAGS, "identity-provisioning:user": "Anna", "new": "x"}
+    assert await iam.get_mfa_device_tags(serial_number) == changed
+    assert (await refusal(iam.tag_mfa_device(serial_number, {"new": "a,b"}))).kind is IamErrorKind.INVALID_INPUT
+    assert await iam.get_mfa_device_tags(serial_number) == changed
+
+
 async def test_tags_of_an_enabled_device(world: World) -> None:
     """Enabling a device leaves its tags."""
     await make_user(world.iam)

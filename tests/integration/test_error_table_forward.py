@@ -111,7 +111,10 @@ CHANGES = [
         (
             (("TagUser", "set the tags new of ana"), ("UntagUser", "remove the tags old of ana")),
             (("UpdateUser", "rename or move ana to anna into /people/"),),
-            (("PutUserPolicy", f"put inline policy {SELF} on anna"),),
+            (
+                ("TagMFADevice", f"let MFA device {PENDING} wait for anna"),
+                ("PutUserPolicy", f"put inline policy {SELF} on anna"),
+            ),
         ),
     ),
     Change(

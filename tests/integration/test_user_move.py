@@ -8,6 +8,7 @@ from embedded_aws import Fault, consecutive_codes
 from embedded_aws.faults import AnswerError
 from identity_client import IdentityClient, IdentityServiceError
 from identity_provisioning.v1.credential_pb2 import ConsolePasswordSpec, CredentialSpec, MfaDeviceSpec
+from identity_provisioning.v1.credential_service_pb2 import CreateMfaDeviceRequest, EnableMfaDeviceRequest
 from identity_provisioning.v1.permission_pb2 import InlinePolicy, PermissionSpec
 from identity_provisioning.v1.plan_pb2 import Plan, PlanWarning
 from identity_provisioning.v1.user_pb2 import Tag, UserSpec
@@ -96,6 +97,22 @@ def test_the_review_lists_what_follows_and_it_does(
     assert after.user.user_id == before.user.user_id
     assert after.user.permissions_boundary_arn == before.user.permissions_boundary_arn
     assert list(after.user.tags) == list(before.user.tags)
+
+
+def test_a_pending_device_waits_for_the_new_name(stubs: Stubs, ana: Account) -> None:
+    """The role's own rights suffice to move it along; under the new name it is shown and enabled."""
+    request = CreateMfaDeviceRequest(user_name="ana", mfa_device=MfaDeviceSpec(device_name="tablet"))
+    made = stubs.call("CreateMfaDevice", request).credentials.mfa_device
+    stubs.call("UpdateUser", UpdateUserRequest(user_name="ana", new_user_name="anna"))
+    (pending,) = stubs.call("GetUser", GetUserRequest(user_name="anna")).pending_mfa_devices
+    assert (pending.serial_number, pending.made_for_user_name) == (made.serial_number, "anna")
+    first, second = consecutive_codes(made.base32_seed)
+    enabling = EnableMfaDeviceRequest(
+        user_name="anna", serial_number=made.serial_number, first_code=first, second_code=second
+    )
+    stubs.call("EnableMfaDevice", enabling)
+    serials = {device["SerialNumber"] for device in ana.iam.list_mfa_devices(UserName="anna")["MFADevices"]}
+    assert serials == {SERIAL, made.serial_number}
 
 
 def test_the_review_names_each_policy_that_does_not_follow(stubs: Stubs, ana: Account) -> None:

@@ -27,8 +27,8 @@ SERVICERS = (
     user_service.UserService,
 )
 WITHOUT_PERMISSION = {"iam:GetCallerIdentity"}
-TAGGING = {"iam:TagMFADevice", "iam:TagPolicy"}
-"""Rights that IAM asks for beside those to make what bears the tags."""
+TAGGING = {"iam:TagPolicy"}
+"""A right that IAM asks for beside that to make what bears the tags."""
 
 
 @pytest.fixture(scope="module")

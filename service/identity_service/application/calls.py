@@ -25,6 +25,7 @@ from identity_service.domain.steps import (
     PutUserPolicy,
     RemoveUserFromGroup,
     Step,
+    TagMfaDevice,
     TagUser,
     UntagUser,
     UpdateUser,
@@ -86,6 +87,8 @@ async def _on_user(account: IamAccount, step: UserStep) -> Receipt:
             return await account.deactivate_mfa_device(name, step.serial_number)
         case DeleteVirtualMfaDevice():
             return await account.delete_virtual_mfa_device(step.serial_number)
+        case TagMfaDevice():
+            return await account.tag_mfa_device(step.serial_number, step.tags)
         case UpdateUser():
             return await account.update_user(name, step.new_user_name, step.new_path)
         case TagUser():

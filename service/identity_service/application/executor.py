@@ -31,6 +31,7 @@ from identity_service.domain.steps import (
     DeleteVirtualMfaDevice,
     EnableMfaDevice,
     Step,
+    TagMfaDevice,
     UpdateUser,
     UserStep,
 )
@@ -271,7 +272,8 @@ class Executor:
         try:
             receipt = await self._late_deletions.send(self._account, step)
         except IamError as error:
-            if isinstance(step, DELETIONS) and error.kind is IamErrorKind.NOT_FOUND:
+            # A device that is gone needs no tags either.
+            if isinstance(step, (*DELETIONS, TagMfaDevice)) and error.kind is IamErrorKind.NOT_FOUND:
                 return _executed(step, Receipt(error.request_id, datetime.now(UTC)), unchanged=True)
             raise
         return _executed(step, receipt)

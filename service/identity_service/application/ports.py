@@ -263,6 +263,9 @@ class IamAccount(Protocol):
     async def create_virtual_mfa_device(self, device_name: str, tags: Mapping[str, str]) -> Answer[MintedMfaDevice]:
         """CreateVirtualMFADevice with its tags, sent at most once."""
 
+    async def tag_mfa_device(self, serial_number: str, tags: Mapping[str, str]) -> Receipt:
+        """TagMFADevice, of a virtual device."""
+
     async def enable_mfa_device(self, user_name: str, serial_number: str, first: Secret, second: Secret) -> Receipt:
         """EnableMFADevice with two codes that follow one another."""
 

@@ -428,6 +428,33 @@ class CreateVirtualMfaDevice(UserStep):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TagMfaDevice(UserStep):
+    """Say in a pending device's tags for whom it waits; authorized on the device.
+
+    The owner is written with it, as it is: the role may set no tags without an owner's, and may change none.
+    """
+
+    iam_action: ClassVar[str] = "iam:TagMFADevice"
+    serial_number: str
+    tags: Mapping[str, str]
+
+    @property
+    def resource(self) -> str:
+        """The ARN that IAM authorizes the action on."""
+        return self.serial_number
+
+    @property
+    def description(self) -> str:
+        """The step in words."""
+        return f"let MFA device {self.serial_number} wait for {self.user_name}"
+
+    @property
+    def details(self) -> Mapping[str, str]:
+        """What a reviewer has to see beside the words."""
+        return tag_details(self.tags)
+
+
+@dataclass(frozen=True, kw_only=True)
 class EnableMfaDevice(UserStep):
     """Enable an MFA device with two codes, which are not part of the step."""
 

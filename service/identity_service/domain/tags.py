@@ -18,8 +18,9 @@ USER = PREFIX + "user"
 known when the plan is reviewed.
 
 A user that is deleted and made again has the same name. The device is the new user's then only if the same team owns
-both: the owner tag decides who may delete it, and the row tag which request made it. After a rename the tag holds the
-old name: the device counts as abandoned, and its team deletes it.
+both: the owner tag decides who may delete it, and the row tag which request made it. A rename writes the new name into
+the tag. Where somebody else renames the user, the tag holds the old name: the device counts as abandoned, and its team
+deletes it.
 """
 RESERVED_PREFIXES = ("aws:", PREFIX)
 MAXIMUM_TAGS = 50
@@ -52,7 +53,12 @@ def service_tags(row_id: str, owner: str) -> tuple[Tag, ...]:
 
 def mfa_device_tags(row_id: str, owner: str, user_name: str) -> tuple[Tag, ...]:
     """Return the tags that this service sets on each virtual MFA device it makes."""
-    return (*service_tags(row_id, owner), (USER, user_name.replace(",", _COMMA)))
+    return ((ROW, row_id), *waiting_tags(owner, user_name))
+
+
+def waiting_tags(owner: str, user_name: str) -> tuple[Tag, ...]:
+    """Return the tags of a virtual MFA device that say whose it is and for whom it waits."""
+    return ((OWNER, owner), (USER, user_name.replace(",", _COMMA)))
 
 
 def owner_of(tags: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from identity_service.domain import tags
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.request import (
     Body,
@@ -72,7 +73,7 @@ def full_user(world: World) -> None:
 def user_with_device(world: World) -> None:
     """Put ana there with a device that waits to be enabled."""
     plain_user(world)
-    world.iam.add_virtual_mfa_device("ana", tags=OWNED)
+    world.iam.add_virtual_mfa_device("ana", tags={**OWNED, tags.USER: "ana"})
 
 
 @dataclass(frozen=True)

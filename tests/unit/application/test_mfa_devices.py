@@ -15,12 +15,14 @@ from identity_service.domain.plan import Plan, WarningKind
 from identity_service.domain.request import (
     Credentials,
     MfaDeviceDeletion,
+    MfaDeviceEnabling,
     NewUser,
     UserChange,
     UserDeletion,
     UserUpdate,
     VirtualMfaDevice,
 )
+from identity_service.domain.secret import Secret
 from identity_service.domain.steps import DeleteVirtualMfaDevice
 from tests.unit.application.fakes import BOT, OTHER, FakeAccounts
 from tests.unit.application.worlds import LOST, OWNED, THROTTLED, World, replace_action
@@ -169,6 +171,66 @@ async def test_a_deletion_takes_every_device_that_was_made_for_the_user(world: W
     assert await serials(world) == ["bo", "nobodys", "theirs"]
 
 
+async def test_a_pending_device_follows_a_rename(world: World) -> None:
+    """It waits for the new name: it is shown, is not abandoned, and is enabled and deleted under that name alone."""
+    await world.do(device_for("ana", "phone"))
+    plan = await world.ask(UserUpdate("ana", new_user_name="anna,b"), validate_only=True)
+    assert isinstance(plan, Plan)
+    assert "let MFA device arn:aws:iam::123456789012:mfa/phone wait for anna,b" in [s.description for s in plan.steps]
+    await world.do(UserUpdate("ana", new_user_name="anna,b"))
+    assert (await world.iam.get_mfa_device_tags(f"{PREFIX}phone") or {})[tags.USER] == "anna:b"
+    found = await GetUser(accounts=FakeAccounts(world.iam), authorizer=world.authorizer)(BOT, "", "anna,b")
+    assert [device.serial_number for device in found.pending_mfa_devices] == [f"{PREFIX}phone"]
+    (described,) = await mfa_devices.describe_devices(world.iam, found.pending_mfa_devices)
+    assert not described.abandoned
+    codes = Secret("123456"), Secret("654321")
+    await world.do(MfaDeviceEnabling("anna,b", f"{PREFIX}phone", *codes))
+    assert [device.serial_number for device in await world.iam.list_mfa_devices("anna,b")] == [f"{PREFIX}phone"]
+
+
+async def test_a_new_path_leaves_devices_alone(world: World) -> None:
+    """A device waits for a name: nothing is read or written of it where the name stays."""
+    await world.do(device_for("ana", "phone"))
+    world.iam.reads.clear()
+    outcome = await world.do(UserUpdate("ana", new_path="/people/"))
+    assert [step.iam_action for step in outcome.steps] == ["iam:UpdateUser"]
+    assert "ListVirtualMFADevices" not in [operation for operation, _ in world.iam.reads]
+
+
+async def test_a_rename_names_the_device_that_is_not_ours_and_leaves_another_teams(world: World) -> None:
+    """What bears no tags of this service may be anybody's, and what another team owns is theirs."""
+    world.iam.add_virtual_mfa_device("ana")
+    world.iam.add_virtual_mfa_device("theirs", tags=made_for("ana", OTHER.team))
+    plan = await world.ask(UserUpdate("ana", new_user_name="anna"), validate_only=True)
+    assert isinstance(plan, Plan)
+    assert [step.iam_action for step in plan.steps] == ["iam:UpdateUser"]
+    (left,) = [warning.message for warning in plan.warnings if f"{PREFIX}ana," in warning.message]
+    assert left.startswith(f"does not follow: the pending MFA device {PREFIX}ana, ")
+    assert not [warning for warning in plan.warnings if "theirs" in warning.message]
+
+
+async def test_a_device_that_is_gone_does_not_stop_a_rename(world: World) -> None:
+    """Somebody deletes the device between plan and step: the step has changed nothing, and the rename is whole."""
+    await world.do(device_for("ana", "phone"))
+    gone = IamError(IamErrorKind.NOT_FOUND, "iam:TagMFADevice", "NoSuchEntity", 404, "r")
+    world.iam.inject("iam:TagMFADevice", gone)
+    outcome = await world.do(UserUpdate("ana", new_user_name="anna"))
+    assert [(step.iam_action, step.unchanged) for step in outcome.steps] == [
+        ("iam:UpdateUser", False),
+        ("iam:TagMFADevice", True),
+    ]
+
+
+@pytest.mark.parametrize(("user_name", "team"), [("bo", BOT.team), ("ana", OTHER.team)])
+async def test_a_device_that_waits_for_somebody_else_is_not_enabled(world: World, user_name: str, team: str) -> None:
+    """Who holds the seed of another's device is no second factor of this user."""
+    world.iam.add_virtual_mfa_device("phone", tags=made_for(user_name, team))
+    error = await world.refused(MfaDeviceEnabling("ana", f"{PREFIX}phone", Secret("123456"), Secret("654321")))
+    assert error.reason is Reason.IN_USE
+    assert f"made by {team} for user {user_name}" in error.message
+    assert world.iam.operations == []
+
+
 async def test_too_many_pending_devices_are_said_to_be_too_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What bears the user's name is looked at first; that others were not looked at is a warning and a field."""
     monkeypatch.setattr(mfa_devices, "MOST_PENDING", 2)
@@ -242,10 +304,10 @@ async def test_devices_are_listed_by_who_has_them(world: World) -> None:
     assert await names(world, MfaDeviceFilter(user_name="nobody")) == []
 
 
-async def test_after_a_rename_the_device_is_abandoned_and_its_team_deletes_it(world: World) -> None:
+async def test_after_a_rename_elsewhere_the_device_is_abandoned_and_its_team_deletes_it(world: World) -> None:
     """The tag holds the old name, whose user is absent; with that name the device can be deleted."""
     await world.do(device_for("ana", "phone"))
-    await world.do(UserUpdate("ana", new_user_name="anna"))
+    await world.iam.update_user("ana", "anna", None)
     ((found,), _) = await page(world)
     assert found.abandoned
     await world.do(MfaDeviceDeletion(tags.user_of(found.device.tags), found.device.serial_number))

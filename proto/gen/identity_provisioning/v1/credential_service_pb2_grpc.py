@@ -214,8 +214,8 @@ class CredentialServiceServicer(object):
         """Enables an MFA device with two codes that follow one another.
 
         A wrong code is INVALID_MFA_CODE and leaves the device pending. A device that is enabled for this user is answered
-        unchanged, one of another user is IN_USE, an absent one MFA_DEVICE_NOT_FOUND. An absent user is USER_NOT_FOUND, a
-        ninth device QUOTA_EXCEEDED. One atomic call; never undone.
+        unchanged, one of another user, or one that this service made for another user, is IN_USE, an absent one
+        MFA_DEVICE_NOT_FOUND. An absent user is USER_NOT_FOUND, a ninth device QUOTA_EXCEEDED. One atomic call; never undone.
         Errors: INVALID_FIELD, USER_NOT_FOUND, MFA_DEVICE_NOT_FOUND, INVALID_MFA_CODE, NOT_OWNER, IN_USE, QUOTA_EXCEEDED,
         PLAN_CHANGED, REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:ListVirtualMFADevices, iam:EnableMFADevice.

@@ -149,14 +149,15 @@ class UserServiceServicer(object):
         """Changes a user's tags, path or name.
 
         Converges: what is so already is left and reported as unchanged. With a new name or path all that belongs to the
-        user moves along, and self-management is granted anew on the new ARN; documents elsewhere that name the old ARN do
-        not follow. An absent user is USER_NOT_FOUND, a new name that another user has, in any letter case,
+        user moves along, and self-management is granted anew on the new ARN; with a new name, the virtual MFA devices that
+        this service made for the user and that wait to be enabled wait for the new name. Documents elsewhere that name the
+        old ARN do not follow. An absent user is USER_NOT_FOUND, a new name that another user has, in any letter case,
         USER_ALREADY_EXISTS. Not atomic in IAM, tags come first; goes forward only, and the error says what was not
         reached.
         Errors: INVALID_FIELD, USER_NOT_FOUND, USER_ALREADY_EXISTS, NOT_OWNER, QUOTA_EXCEEDED, PLAN_CHANGED,
         REQUEST_ID_REUSED, IN_PROGRESS, CONFLICT, CALLER_NOT_ALLOWED, THROTTLED, AWS_UNAVAILABLE.
         IAM permissions: those of GetUser, and iam:GetAccountSummary, iam:UpdateUser, iam:TagUser, iam:UntagUser,
-        iam:PutUserPolicy; to find what names the old ARN, iam:GetPolicy, iam:GetPolicyVersion,
+        iam:PutUserPolicy, iam:TagMFADevice; to find what names the old ARN, iam:GetPolicy, iam:GetPolicyVersion,
         iam:ListAttachedGroupPolicies, iam:ListGroupPolicies, iam:GetGroupPolicy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -56,6 +56,10 @@ class MfaDevices(IamPart):
         )
         return Answer(answers.minted_mfa_device(reply.value["VirtualMFADevice"]), reply.receipt)
 
+    async def tag_mfa_device(self, serial_number: str, tags: Mapping[str, str]) -> Receipt:
+        """TagMFADevice, of a virtual device."""
+        return await self._done("TagMFADevice", SerialNumber=serial_number, Tags=tag_list(tags))
+
     async def enable_mfa_device(self, user_name: str, serial_number: str, first: Secret, second: Secret) -> Receipt:
         """EnableMFADevice with two codes that follow one another, sent at most once."""
         return await self._done(

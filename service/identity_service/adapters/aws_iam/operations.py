@@ -58,6 +58,7 @@ EFFECTS: Mapping[str, Effect] = {
             "CreateUser",
             "PutUserPermissionsBoundary",
             "PutUserPolicy",
+            "TagMFADevice",
             "TagUser",
             "UntagUser",
             "UpdateUser",

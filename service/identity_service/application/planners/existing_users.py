@@ -1,11 +1,12 @@
 """Plans mutations of users who have to be there: update, revocation, console access, deletion."""
 
 import asyncio
+from dataclasses import replace
 
 from identity_service.application.planners.held_documents import read_held_documents
 from identity_service.application.planners.planned import PlannedMutation
 from identity_service.application.ports import IamAccount
-from identity_service.application.reading import read_user, read_user_for_deletion
+from identity_service.application.reading import read_user, read_user_for_deletion, with_pending_devices
 from identity_service.domain.entities import AccountSummary, UserSnapshot
 from identity_service.domain.errors import Reason, Resource
 from identity_service.domain.facts import UserFacts
@@ -45,6 +46,8 @@ async def plan_update(account: IamAccount, update: UserUpdate) -> PlannedMutatio
         _read_facts(account, update.user_name),
         account.get_user(update.new_user_name) if renames and update.new_user_name else _nobody(),
     )
+    if update.new_user_name and facts.snapshot and is_moved(update, facts.snapshot.user):
+        facts = replace(facts, snapshot=await with_pending_devices(account, facts.snapshot))
     held = facts.snapshot
     documents = await read_held_documents(account, held) if held and is_moved(update, held.user) else {}
     plan = plan_user_update(update, facts, new_name_taken=namesake is not None, held_documents=documents)

@@ -1,7 +1,7 @@
 """The plans of making, of enabling and of deleting an MFA device of a user."""
 
 from identity_service.domain import tags, target
-from identity_service.domain.entities import VirtualMfaDeviceRecord
+from identity_service.domain.entities import UserRecord, VirtualMfaDeviceRecord
 from identity_service.domain.errors import Reason, Resource
 from identity_service.domain.facts import UserFacts
 from identity_service.domain.mfa_devices import concerns, waits_for
@@ -85,6 +85,12 @@ def _require_pending(draft: Draft, serial: str, facts: UserFacts) -> None:
         _stop_without_device(draft, f"there is no MFA device {serial}", serial)
     elif not device.is_pending:
         draft.stop(Reason.IN_USE, "the device is enabled for another user", "serial_number")
+    elif facts.snapshot and is_ours_and_pending(device) and not _waits_for_user(device, facts.snapshot.user):
+        draft.stop(Reason.IN_USE, f"the device waits to be enabled, {_whom(device)}", "serial_number")
+
+
+def _waits_for_user(device: VirtualMfaDeviceRecord, user: UserRecord) -> bool:
+    return waits_for(device, user.user_name, tags.owner_of(user.tags))
 
 
 def plan_mfa_deletion(deletion: MfaDeviceDeletion, facts: UserFacts) -> Plan:

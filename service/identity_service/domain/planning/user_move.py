@@ -6,7 +6,8 @@ by IAM, those that name it as a resource are not.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from identity_service.domain.entities import UserRecord, UserSnapshot
+from identity_service.domain import tags
+from identity_service.domain.entities import UserRecord, UserSnapshot, VirtualMfaDeviceRecord
 from identity_service.domain.facts import UserFacts
 from identity_service.domain.names import user_arn
 from identity_service.domain.plan import WarningKind
@@ -18,7 +19,7 @@ from identity_service.domain.planning.self_management import (
 )
 from identity_service.domain.planning.user_mentions import Designation, stale_places
 from identity_service.domain.request import UserUpdate
-from identity_service.domain.steps import PutUserPolicy, UpdateUser
+from identity_service.domain.steps import PutUserPolicy, TagMfaDevice, UpdateUser
 
 MOVE, FOLLOW = 2, 3
 """After the tags: a user with another name is another user to the steps that were planned for it."""
@@ -48,6 +49,8 @@ def plan_move(draft: Draft, update: UserUpdate, facts: UserFacts, documents: Map
     if moved:
         name, path = name or user.user_name, path or user.path
         after = Designation(name, user_arn(facts.partition, facts.account_id, path, name))
+        if after.user_name != user.user_name:
+            _move_pending_devices(draft, before, after)
         rewritten = _move_self_management(draft, facts, before, after)
         inline = {f"inline policy {key}": text for key, text in before.inline_policies.items() if key not in rewritten}
         _warn(draft, before, after, {**inline, **documents})
@@ -59,6 +62,37 @@ def _new_name(update: UserUpdate, user: UserRecord) -> str | None:
 
 def _new_path(update: UserUpdate, user: UserRecord) -> str | None:
     return update.new_path if update.new_path != user.path else None
+
+
+def _move_pending_devices(draft: Draft, held: UserSnapshot, after: Designation) -> None:
+    """Plan that the devices which this service made for the user wait for the new name, and name those that do not."""
+    owner = tags.owner_of(held.user.tags)
+    for device in held.pending_mfa_devices:
+        if _is_ours(device):
+            draft.do(
+                TagMfaDevice(
+                    user_name=after.user_name,
+                    user_arn=after.arn,
+                    round=FOLLOW,
+                    serial_number=device.serial_number,
+                    tags=dict(tags.waiting_tags(owner, after.user_name)),
+                )
+            )
+        else:
+            draft.warn(WarningKind.REMAINS, f"does not follow: {_named_by_nobody(device)}", "new_user_name")
+    if held.pending_mfa_truncated:
+        message = "the account has more pending MFA devices than are looked at; one that waits for the user may be left"
+        draft.warn(WarningKind.REMAINS, message, "new_user_name")
+
+
+def _is_ours(device: VirtualMfaDeviceRecord) -> bool:
+    return bool(tags.owner_of(device.tags))
+
+
+def _named_by_nobody(device: VirtualMfaDeviceRecord) -> str:
+    return (
+        f"the pending MFA device {device.serial_number}, which bears the old name and which this service did not make"
+    )
 
 
 def _move_self_management(draft: Draft, facts: UserFacts, before: UserSnapshot, after: Designation) -> tuple[str, ...]:
