@@ -22,6 +22,7 @@ from identity_provisioning.v1.operation_service_pb2 import (
     StartOperationResponse,
     WatchOperationResponse,
 )
+from identity_provisioning.v1.plan_pb2 import QuotaUse
 from identity_provisioning.v1.user_pb2 import User, UserSpec
 from identity_provisioning.v1.user_service_pb2 import ProvisionUserResponse
 from tests.unit.client.fake_sealing import seal
@@ -47,12 +48,14 @@ class OperatingService(FakeIdentityService):
     Attributes:
         pieces: the operations by their ids.
         while_running: called between the first and the last that a watcher hears of a running operation.
+        while_planning: called likewise of an operation that plans.
         before_start: called when an operation is to run, before it does.
     """
 
     def __init__(self) -> None:
         self.pieces: dict[str, Piece] = {}
         self.while_running: Callable[[Piece], None] = lambda piece: None
+        self.while_planning: Callable[[Piece], None] = lambda piece: None
         self.before_start: Callable[[Piece], None] = lambda piece: None
         super().__init__()
 
@@ -105,7 +108,8 @@ class OperatingService(FakeIdentityService):
             operation.state = Operation.STATE_PLANNING
         else:
             operation.state, piece.start_request_id = Operation.STATE_RUNNING, request.request_id
-        return StartOperationResponse(operation=operation)
+        users = QuotaUse(quota_name="UsersQuota", used_before=7, used_after=7 + len(piece.specs), limit=5000)
+        return StartOperationResponse(operation=operation, quota_uses=[users])
 
     def _list(self, request: Any, context: grpc.ServicerContext) -> Message:
         self.lists["ListOperations"] = [piece.operation for piece in reversed(self.pieces.values())]
@@ -132,10 +136,12 @@ class OperatingService(FakeIdentityService):
         if failure is not None:
             abort(context, failure)
         if piece.operation.state == Operation.STATE_PLANNING:
+            self.while_planning(piece)
+        if piece.operation.state == Operation.STATE_PLANNING:
             self._plan_all(piece)
         elif piece.operation.state == Operation.STATE_RUNNING:
             self.while_running(piece)
-            self._make_all(piece)
+            self.make_all(piece)
         yield WatchOperationResponse(operation=piece.operation)
 
     def _plan_all(self, piece: Piece) -> None:
@@ -148,7 +154,7 @@ class OperatingService(FakeIdentityService):
         piece.operation.progress.planned_users = len(plans)
         piece.operation.progress.problem_users = sum(bool(plan.problems) for plan in plans)
 
-    def _make_all(self, piece: Piece) -> None:
+    def make_all(self, piece: Piece) -> None:
         """Make everybody once; in a cancelled operation those who wait have no result."""
         if piece.operation.state == Operation.STATE_CANCELLED:
             piece.results = [OperationResult(user_name=spec.user_name) for spec in piece.specs]

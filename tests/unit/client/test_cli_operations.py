@@ -427,6 +427,57 @@ def test_a_cancellation_says_how_to_get_what_was_made(run: Command, service: Ope
     assert memories(tmp_path) == []
 
 
+def test_a_cancellation_while_users_are_planned_is_told_as_one(
+    run: Command, service: OperatingService, tmp_path: Path
+) -> None:
+    """Nobody is said to be made or unable to run, and nothing is left, though some were just being planned."""
+
+    def cancel(piece: Piece) -> None:
+        piece.operation.state, piece.operation.progress.running_users = Operation.STATE_CANCELLED, 2
+
+    service.while_planning = cancel
+    done = run(*MANY)
+    assert (done.exit_code, memories(tmp_path)) == (3, [])
+    assert "The operation was cancelled while its users were planned. Nothing was created." in done.stderr
+    assert ("Making users" in done.stderr, "cannot run:" in done.stderr) == (False, False)
+    assert "Cancelled: 0 of 12 done" in done.stderr
+
+
+def test_an_operation_that_somebody_started_unreviewed_is_kept(
+    run: Command, service: OperatingService, tmp_path: Path
+) -> None:
+    """A colleague starts it while it is planned: nothing is handed out unasked, and `resume` has the key."""
+    service.while_planning = lambda piece: service.make_all(piece)
+    done = run(*MANY)
+    assert (done.exit_code, len(memories(tmp_path))) == (3, 1)
+    assert "somebody else has changed it" in done.stderr
+    assert run("operations", "resume", service.piece.operation.operation_id).exit_code == 0
+    assert len(rows(tmp_path / "out.csv")) == len(NAMES)
+
+
+def test_many_names_are_not_all_told(run: Command, service: OperatingService, tmp_path: Path) -> None:
+    """Of hundreds of plans that cannot run ten are named."""
+    names = [f"user-{index}" for index in range(30)]
+    write_users(tmp_path, *({"name": name} for name in names))
+    for name in names:
+        service.refuse_plan(name, ErrorReason.ERROR_REASON_QUOTA_EXCEEDED, "too many")
+    for words in (("provision", "-f", "users.yaml", "--yes"), ("plan", "-f", "users.yaml")):
+        done = run(*words)
+        assert done.exit_code == 3
+        assert "30 of 30 plans cannot run" in done.stderr
+        assert done.stderr.rstrip().endswith("user-8, user-9 and 20 more")
+
+
+def test_results_are_shown_in_pages(run: Command, service: OperatingService, tmp_path: Path) -> None:
+    """A table is a hundred users, so that none waits for the last, and nobody is shown twice."""
+    write_users(tmp_path, *({"name": f"user-{index}"} for index in range(250)))
+    run("provision", "-f", "users.yaml", "--yes")
+    shown = run("operations", "results", service.piece.operation.operation_id).stdout
+    assert (shown.count("Access key"), shown.count(":user/user-")) == (3, 250)
+    nobody = run("operations", "results", service.piece.operation.operation_id, "--failed")
+    assert (nobody.stdout, nobody.stderr) == ("", "None was found.\n")
+
+
 def test_operations_are_listed_and_watched(run: Command, service: OperatingService, tmp_path: Path) -> None:
     """Tables for people, the contract's names for machines, and a failed user is an exit code."""
     service.fail_user("u7", DENIED)

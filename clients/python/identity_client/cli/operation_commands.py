@@ -20,7 +20,7 @@ from identity_client.cli.operation_progress import story_of
 from identity_client.cli.operation_results import error_of
 from identity_client.cli.operation_run import carry_on
 from identity_client.cli.operation_start import made_nobody
-from identity_client.cli.operation_watch import state_of, watched
+from identity_client.cli.operation_watch import ending_with, state_of, watched
 from identity_client.cli.options import ShowSecrets, Yes
 from identity_client.cli.review import show_line
 from identity_client.cli.session import Session
@@ -54,7 +54,7 @@ def watch_operation(context: typer.Context, operation: OperationId) -> None:
     session: Session = context.obj
     again = f"Look again with `{command(session, 'operations', 'watch', operation)}`."
     try:
-        ended = watched(session, session.connect(), operation, again)
+        ended = watched(session, session.connect(), operation, ending_with(again))
     except KeyboardInterrupt:
         raise CliError(f"The operation is not touched by this. {again}", ExitCode.INTERRUPTED) from None
     _show(session, ended)

@@ -13,7 +13,7 @@ from identity_client.cli.exit_codes import ExitCode
 from identity_client.cli.failures import BadInputError, CliError, nothing_created
 from identity_client.cli.operation_memory import Expected, OperationMemory, Outlets, memory_path
 from identity_client.cli.operation_results import error_of
-from identity_client.cli.operation_watch import state_of, watched
+from identity_client.cli.operation_watch import ending_with, state_of, watched
 from identity_client.cli.planning import Reviewed
 from identity_client.cli.review import review_document
 from identity_client.cli.session import Session
@@ -103,7 +103,7 @@ class Draft:
             )
         except IdentityServiceError as error:
             raise nothing_created(error) from None
-        operation = watched(self.session, self.client, memory.operation_id, "Nothing was created.")
+        operation = watched(self.session, self.client, memory.operation_id, ending_with("Nothing was created."))
         if operation.state != Operation.STATE_PLANNED:
             raise _not_planned(operation)
         return Planned(operation, begun.quota_uses)

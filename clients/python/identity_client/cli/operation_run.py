@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -25,7 +26,7 @@ from identity_client.cli.operation_draft import Draft
 from identity_client.cli.operation_memory import OperationMemory, Outlets
 from identity_client.cli.operation_output import OperationOutput
 from identity_client.cli.operation_results import ResultsRun
-from identity_client.cli.operation_start import drop, start
+from identity_client.cli.operation_start import drop, kept, start
 from identity_client.cli.operation_watch import state_of, watched
 from identity_client.cli.planning import combined_digest, require_approved
 from identity_client.cli.sealed_file import SealedFile
@@ -101,7 +102,7 @@ def _handed_out(session: Session, client: IdentityClient, memory: OperationMemor
     try:
         with open_hand_outs(memory.outlets.places, memory, shown=shown) as hand_outs, SealedFile(sealing.out) as sealed:
             start(session, client, memory, just_agreed=just_agreed)
-            operation = watched(session, client, memory.operation_id, f"Nothing is lost. {going_on(session, memory)}")
+            operation = watched(session, client, memory.operation_id, partial(kept, session, memory))
             if operation.state not in _ENDED:
                 raise CliError(
                     f"The operation is {state_of(operation)}, which it cannot be once it was started. Nothing is lost. "

@@ -81,7 +81,7 @@ def kept(session: Session, memory: OperationMemory, error: IdentityServiceError)
 def made_nobody(operation: Operation) -> bool:
     """Tell whether it is certain that an operation has made nobody, and makes nobody as it stands."""
     if operation.state in _ENDED_EARLY:
-        return not (operation.progress.succeeded_users or operation.progress.running_users)
+        return not operation.progress.succeeded_users  # users that still run are only planned: it would be CANCELLING
     return operation.state in _UNSTARTED
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from identity_client import IdentityClient, IdentityServiceError
-from identity_client.cli.failures import advice, as_cli_error, outcome_unknown
+from identity_client.cli.failures import CliError, advice, as_cli_error, outcome_unknown
 from identity_client.cli.operation_progress import operation_progress
 from identity_client.cli.session import Session
 from identity_provisioning.v1.operation_pb2 import Operation
@@ -12,11 +14,13 @@ PATIENCE = 600.0
 """Seconds for which a lost connection is taken up again."""
 
 
-def watched(session: Session, client: IdentityClient, operation_id: str, to_do: str) -> Operation:
+def watched(
+    session: Session, client: IdentityClient, operation_id: str, unwatched: Callable[[IdentityServiceError], CliError]
+) -> Operation:
     """Show an operation's progress until its end, and answer it as it ended.
 
     Raises:
-        CliError: nothing is heard of it any more; it goes on all the same, and `to_do` says how to come back.
+        CliError: nothing is heard of it any more; it goes on all the same, and `unwatched` says how to come back.
     """
     operation = Operation()
     try:
@@ -24,9 +28,18 @@ def watched(session: Session, client: IdentityClient, operation_id: str, to_do: 
             for operation in client.follow_operation(operation_id, patience=PATIENCE):
                 show.show(operation)
     except IdentityServiceError as error:
-        hint = "" if outcome_unknown(error) else advice(error)
-        raise as_cli_error(error, to_do=f"{hint} {to_do}".strip()) from None
+        raise unwatched(error) from None
     return operation
+
+
+def ending_with(to_do: str) -> Callable[[IdentityServiceError], CliError]:
+    """Answer what explains why nothing is heard any more, and ends with what to do."""
+
+    def explained(error: IdentityServiceError) -> CliError:
+        hint = "" if outcome_unknown(error) else advice(error)
+        return as_cli_error(error, to_do=f"{hint} {to_do}".strip())
+
+    return explained
 
 
 def state_of(operation: Operation) -> str:
