@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shlex
 import signal
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,18 @@ def keys_of(account: Account) -> dict[str, str]:
     return {name: key["AccessKeyId"] for name, (key,) in keys.items()}
 
 
+def advised(messages: str, verb: str) -> list[str]:
+    """Take the words behind the program's name and connection of a command that is advised."""
+    (words,) = [each for each in map(shlex.split, messages.split("`")[1::2]) if verb in each]
+    return words[words.index(verb) :]
+
+
+def failed_names(shell: Shell, operation_id: str) -> list[str]:
+    """List whom an operation did not make."""
+    lines = shell.run("operations", "results", operation_id, "--failed", "--output", "json").stdout.splitlines()
+    return sorted(json.loads(line)["user_name"] for line in lines)
+
+
 def interrupted_in_the_middle(shell: Shell, account: Account, signal_number: int) -> tuple[int, str, str]:
     """Send a signal to the program once the first user is made; its exit code, messages, and the operation's id.
 
@@ -128,7 +141,7 @@ def test_one_user_that_fails_is_an_exit_code(shell: Shell, account: Account) -> 
     process = shell.start("provision", "-f", "users.json", "--csv", "out.csv", "--approved", digest, "--yes")
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith("Planning users: 30"):
+        if line.startswith("Users planned: 30"):
             break
     account.iam.create_user(UserName="USER-29")
     account.aws.clear_faults()
@@ -151,6 +164,33 @@ def test_a_cancelled_operation_hands_out_what_was_made(shell: Shell, account: Ac
     done = shell.run("operations", "resume", operation_id)
     assert done.returncode == 1
     assert "cancelled before it began with this user" in done.stdout
-    assert keys_in(shell.folder / "out.csv") == keys_of(account)
-    assert 0 < len(keys_of(account)) < USERS
+    made = keys_of(account)
+    assert keys_in(shell.folder / "out.csv") == made
+    assert 0 < len(made) < USERS
     assert shell.memories() == []
+    assert failed_names(shell, operation_id) == sorted(set(NAMES) - set(made))
+    again = shell.run(*advised(done.stderr, "provision"), "--yes")
+    assert again.returncode == 0, again.stderr
+    assert made | keys_in(shell.folder / "out-2.csv") == keys_of(account)
+    assert sorted(keys_of(account)) == sorted(NAMES)
+
+
+def test_a_server_that_does_not_know_the_operation_costs_nothing(
+    shell: Shell, account: Account, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Resumed at the wrong server, the operation runs on and its key stays: the right one hands everything out."""
+    _, _, operation_id = interrupted_in_the_middle(shell, account, signal.SIGINT)
+    account.aws.clear_faults()
+    folder = tmp_path_factory.mktemp("other")
+    process, ready = start_server(account, folder)
+    other = replace(shell, target=wait_until_ready(process, ready))
+    refused = other.run("operations", "resume", operation_id)
+    process.terminate()
+    process.wait(60)
+    assert (refused.returncode, "Nothing is lost." in refused.stderr) == (1, True)
+    assert f"It was begun at {shell.target}" in refused.stderr
+    assert [memory.stem for memory in shell.memories()] == [operation_id]
+    done = shell.run("operations", "resume", operation_id)
+    assert done.returncode == 0, done.stderr
+    assert keys_in(shell.folder / "out.csv") == keys_of(account)
+    assert sorted(keys_of(account)) == sorted(NAMES)
