@@ -9,7 +9,7 @@ import yaml
 
 from identity_service.adapters.authorization import FileAuthorizer
 from identity_service.domain.errors import IdentityError
-from identity_service.settings import load_settings
+from identity_service.settings import load_settings, read_accounts
 from tests.k8s.__main__ import main
 from tests.k8s.conftest import MIGRATION, VERSION, AddOverlay, Rendered
 from tests.k8s.manifests import Manifest, Manifests, containers, name_of, of_kind, pods, title
@@ -150,7 +150,7 @@ configMapGenerator:
 
 def test_overlay_of_the_guide(add_overlay: AddOverlay) -> None:
     """The overlay that the guide shows passes `make k8s-check`, and has the image, account and role that it says."""
-    text, _ = examples_of_the_guide()
+    text, *_ = examples_of_the_guide()
     folder = add_overlay(text)
     shutil.copytree(ROOT / "k8s" / "base" / "authorization", folder / "authorization")
     manifests = render(folder)
@@ -162,9 +162,36 @@ def test_overlay_of_the_guide(add_overlay: AddOverlay) -> None:
     assert "210987654321" in account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
 
 
+def test_accounts_of_the_guide(add_overlay: AddOverlay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The component that the guide shows mounts the file of accounts, and the server takes it instead of the one id."""
+    overlay, _, component = examples_of_the_guide()
+    folder = add_overlay(f"{overlay}components: [accounts]\n")
+    shutil.copytree(ROOT / "k8s" / "base" / "authorization", folder / "authorization")
+    (folder / "accounts").mkdir()
+    (folder / "accounts" / "kustomization.yaml").write_text(component)
+    shutil.copy(ROOT / "examples" / "accounts.yaml", folder / "accounts")
+    manifests = render(folder)
+    assert main([str(folder)]) == 0
+    variables, pod = settings(manifests), _pod(manifests)
+    (mount,) = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "accounts"]
+    (volume,) = [each for each in pod["volumes"] if each["name"] == "accounts"]
+    (made,) = [each for each in of_kind(manifests, "ConfigMap") if name_of(each) == volume["configMap"]["name"]]
+    path = Path(variables["IDENTITY_SERVICE_AWS_ACCOUNTS_FILE"])
+    assert str(path.parent) == mount["mountPath"]
+    (tmp_path / path.name).write_text(made["data"][path.name])
+    monkeypatch.setenv("IDENTITY_SERVICE_AWS_ACCOUNT_ID", variables["IDENTITY_SERVICE_AWS_ACCOUNT_ID"])
+    monkeypatch.setenv("IDENTITY_SERVICE_AWS_ACCOUNTS_FILE", str(tmp_path / path.name))
+    monkeypatch.setenv("IDENTITY_SERVICE_AUTHORIZATION_DIR", str(tmp_path))
+    accounts = read_accounts(load_settings(insecure=True))
+    assert [(account.id, account.role_arn) for account in accounts] == [
+        ("123456789012", None),
+        ("210987654321", "arn:aws:iam::210987654321:role/identity-service"),
+    ]
+
+
 def test_monitoring_of_the_guide(add_overlay: AddOverlay) -> None:
     """The component that the guide shows labels what Prometheus looks for, sends traces, and mends links of alerts."""
-    overlay, component = examples_of_the_guide()
+    overlay, component, _ = examples_of_the_guide()
     folder = add_overlay(f"{overlay}components: [monitoring]\n")
     shutil.copytree(ROOT / "k8s" / "base" / "authorization", folder / "authorization")
     (folder / "monitoring").mkdir()
@@ -301,7 +328,7 @@ def test_check_lists_its_rules(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def examples_of_the_guide() -> list[str]:
-    """Return the guide's overlay, and its component for monitoring."""
+    """Return the guide's overlay, and its components for monitoring and for several accounts."""
     return re.findall(r"(?s)```yaml\n(.*?)```", (ROOT / "docs" / "kubernetes.md").read_text())
 
 
