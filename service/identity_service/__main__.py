@@ -8,6 +8,7 @@ settings or options, 3 after a sweep or an audit that found something.
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -28,6 +29,7 @@ from identity_service.embedded import EmbeddedAccount, EmbeddedAwsError, embedde
 from identity_service.iam_policy import PolicyOptionError
 from identity_service.iam_policy_command import add_iam_policy_command, print_iam_policy
 from identity_service.observability.logging import configure_logging, open_log_file
+from identity_service.secret_variables import refuse_secrets, warn_of_headers
 from identity_service.server import AddressError, BoundAddresses
 from identity_service.settings import (
     Settings,
@@ -97,8 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "migrate",
         help="bring the store to this release's schema",
-        description="Create the store's tables, or change them into those of this release. There is no way back: "
-        "make a backup first. Reads IDENTITY_SERVICE_STORE_URL, ..._STORE_PASSWORD_FILE and nothing else.",
+        description="Create the store's tables, or change them into those of this release; a newer schema that this "
+        "release works with is left as it is, so that rolling back needs no change. Nothing makes a schema older: make "
+        "a backup first. Reads IDENTITY_SERVICE_STORE_URL, ..._STORE_PASSWORD_FILE and nothing else.",
     )
     sweep_command = commands.add_parser(
         "sweep",
@@ -160,6 +163,8 @@ async def _run(options: argparse.Namespace) -> int:
             _configure_logging(settings)
             if options.insecure:
                 structlog.get_logger().warning(INSECURE)
+            else:
+                warn_of_headers(os.environ)
             async with serve(settings, insecure=options.insecure, credentials=credentials) as addresses:
                 _announce(addresses, options.ready_file)
                 await signals.wait()
@@ -220,6 +225,8 @@ async def _settings(options: argparse.Namespace) -> AsyncIterator[tuple[Settings
         if value is not None
     }
     if not options.embedded_aws:
+        if not options.insecure:
+            refuse_secrets(os.environ)
         yield load_settings(overrides, insecure=options.insecure), None
         return
     async with embedded_account(access_control=options.embedded_access_control, seed=options.embedded_seed) as account:

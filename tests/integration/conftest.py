@@ -159,9 +159,7 @@ def start_server(
         (authorization / "everything.cedar").write_text(EVERYTHING)
     ready = folder / "ready.json"
     settings = {
-        "AWS_ACCESS_KEY_ID": account.service_key.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": account.service_key.secret_access_key,
-        "AWS_SESSION_TOKEN": account.service_key.session_token,
+        "AWS_SHARED_CREDENTIALS_FILE": str(write_credentials(account.service_key, folder)),
         "IDENTITY_SERVICE_AWS_ACCOUNT_ID": account.aws.account_id,
         "IDENTITY_SERVICE_AWS_ENDPOINT_URL": account.aws.endpoint_url,
         "IDENTITY_SERVICE_AWS_REGION": "us-east-1",
@@ -180,6 +178,17 @@ def start_server(
         env={**os.environ, **settings, **(variables or {})},
     )
     return process, ready
+
+
+def write_credentials(key: RoleKey, folder: Path) -> Path:
+    """Write a key as boto3 reads it from a file; with TLS the server takes none from variables."""
+    file = folder / "aws-credentials"
+    file.touch(mode=0o600)
+    file.write_text(
+        f"[default]\naws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
+        f"aws_session_token = {key.session_token}\n"
+    )
+    return file
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], ready: Path) -> str:

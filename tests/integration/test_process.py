@@ -201,6 +201,19 @@ def test_without_credentials_the_service_serves_and_says_so(
     assert line["problem"].startswith("boto3 found no AWS credentials")
 
 
+def test_a_server_with_tls_takes_no_secret_from_a_variable(
+    start: Start, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """Whoever serves in earnest with a key of AWS in a variable is told where it belongs, and the key is not said."""
+    environment.update(WITHOUT_AWS)
+    environment.update(AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY="canary")
+    code, said = refused(start(*LOOPBACK), tmp_path)
+    assert code == 2
+    assert "identity-service: AWS_SECRET_ACCESS_KEY: must not be set" in said
+    assert "AWS_SHARED_CREDENTIALS_FILE=" in said
+    assert "canary" not in said
+
+
 def test_an_aws_that_does_not_answer_delays_neither_the_start_nor_its_end(
     start: Start, tmp_path: Path, environment: dict[str, str]
 ) -> None:
