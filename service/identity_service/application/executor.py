@@ -293,7 +293,9 @@ def is_made_for(plan: Plan, group: GroupDetails, begun_at: datetime) -> bool:
 
 
 def _executed(step: Step, receipt: Receipt, *, unchanged: bool = False) -> ExecutedStep:
-    return ExecutedStep(step.iam_action, step.resource, receipt.request_id, receipt.completed_at, unchanged)
+    return ExecutedStep(
+        step.iam_action, step.resource, receipt.request_id, receipt.completed_at, unchanged, step.description
+    )
 
 
 def _check_boundary(step: CreateUser, user: UserRecord) -> None:

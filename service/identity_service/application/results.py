@@ -57,7 +57,7 @@ async def describe_outcome(account: IamAccount, intent: Intent, journal: Journal
     """Describe what was done: things as IAM has them, what was issued, the calls in the order of their answers."""
     plan, before = intent.plan, intent.snapshot
     unchanged = tuple(
-        ExecutedStep(step.iam_action, step.resource, aws_request_id="", completed_at=None, unchanged=True)
+        ExecutedStep(step.iam_action, step.resource, "", None, unchanged=True, description=step.description)
         for step in plan.satisfied
     )
     return Outcome(

@@ -9,7 +9,7 @@ from identity_service.domain.secret import Secret
 
 @dataclass(frozen=True)
 class ExecutedStep:
-    """One IAM call that was made, with AWS's id of it; `unchanged` tells that there was nothing to do.
+    """One IAM call that was made, in words and with AWS's id of it; `unchanged` tells that there was nothing to do.
 
     Without a call, since the account was so already, there is no request id and no time.
     """
@@ -19,6 +19,7 @@ class ExecutedStep:
     aws_request_id: str
     completed_at: datetime | None
     unchanged: bool = False
+    description: str = ""
 
 
 @dataclass(frozen=True)

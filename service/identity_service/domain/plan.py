@@ -29,13 +29,21 @@ class WarningKind(enum.Enum):
     REMAINS = enum.auto()
 
 
+class Severity(enum.Enum):
+    """How much a warning matters; the words stand in `plan.proto`."""
+
+    INFORMATION = enum.auto()
+    WARNING = enum.auto()
+
+
 @dataclass(frozen=True)
 class PlanWarning:
-    """Something that the caller should think about; `field` is the request's field, or empty."""
+    """Something that the caller should think about, or know; `field` is the request's field, or empty."""
 
     kind: WarningKind
     message: str
     field: str = ""
+    severity: Severity = Severity.WARNING
 
 
 @dataclass(frozen=True)
@@ -56,12 +64,16 @@ class Problem:
 
 @dataclass(frozen=True)
 class QuotaUse:
-    """An IAM quota by its name in GetAccountSummary, and what the plan makes of it."""
+    """An IAM quota by its name in GetAccountSummary, and what the plan makes of it.
+
+    `subject` is the name of the policy or group that it is counted for, where a plan can make several.
+    """
 
     quota_name: str
     used_before: int
     used_after: int
     limit: int
+    subject: str = ""
 
 
 @dataclass(frozen=True)

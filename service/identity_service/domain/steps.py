@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from identity_service.domain.tags import ROW
+from identity_service.domain.tags import PREFIX, ROW
 
 
 def tag_details(tags: Mapping[str, str]) -> dict[str, str]:
@@ -91,7 +91,9 @@ class CreateUser(UserStep):
     def description(self) -> str:
         """The step in words."""
         bounded = f" within {self.boundary_arn}" if self.boundary_arn else ""
-        return f"create user {self.user_name} in {self.path}{bounded} with {len(self.tags)} tags"
+        own = sum(not key.startswith(PREFIX) for key in self.tags)
+        tags = f"{own} {'tag' if own == 1 else 'tags'} and " if own else ""
+        return f"create user {self.user_name} in {self.path}{bounded} with {tags}this service's own tags"
 
     @property
     def details(self) -> Mapping[str, str]:

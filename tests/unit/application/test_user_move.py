@@ -6,7 +6,7 @@ import pytest
 
 from identity_service.application.planners.existing_users import plan_update
 from identity_service.domain.errors import IamError, IamErrorKind
-from identity_service.domain.plan import Plan, WarningKind
+from identity_service.domain.plan import Plan, Severity, WarningKind
 from identity_service.domain.request import UserUpdate
 from tests.contract.fake_iam import ALLOW_NOTHING, FakeIam
 
@@ -125,6 +125,15 @@ async def test_who_does_not_move_is_not_looked_through(iam: FakeIam, update: Use
     iam.add_attachment("ana", f"{PREFIX}policy/Deploy")
     assert await messages(iam, update) == []
     assert not [operation for operation, _ in iam.reads if operation in ("GetPolicy", "GetPolicyVersion")]
+
+
+async def test_only_what_does_not_follow_is_a_warning(iam: FakeIam) -> None:
+    """What moves along as one would expect is told, and needs no thought."""
+    iam.add_inline_policy("ana", "own", about(f"{PREFIX}user/ana"))
+    found = (await plan(iam, UserUpdate("ana", new_user_name="anna"))).warnings
+    (serious,) = [warning.message for warning in found if warning.severity is Severity.WARNING]
+    assert serious.startswith("does not follow: inline policy own ")
+    assert len(found) > 1
 
 
 async def test_self_management_by_hand_does_not_follow(iam: FakeIam) -> None:

@@ -272,6 +272,7 @@ async def test_revoking_converges(world: World) -> None:
     taking = PermissionRevocation("ana", ("developers",), ("Deploy", "Boundary"), ("read", "other"))
     taken = await world.do(taking)
     assert sorted(step.unchanged for step in taken.steps) == [False, False, False, True, True]
+    assert len({step.description for step in taken.steps}) == 5
     assert await world.iam.list_groups("ana") == ()
     assert await world.iam.list_attached_policies("ana") == ()
     assert await world.iam.list_inline_policies("ana") == {}

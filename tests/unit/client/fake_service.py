@@ -229,7 +229,8 @@ class FakeIdentityService:
             answer.plan.CopyFrom(self._general_plan(method))
         elif "plan" in fields:
             unchanged = method in self.unchanged
-            answer.steps.add(iam_action=f"iam:{method}", resource="arn:aws:iam::1:x", unchanged=unchanged)
+            step = answer.steps.add(iam_action=f"iam:{method}", resource="arn:aws:iam::1:x", unchanged=unchanged)
+            step.description = f"do {method}"
         for name, value in self.also.get(method, {}).items():
             getattr(answer, name).extend(value)
         whole: Message = answer

@@ -103,6 +103,12 @@ def test_what_is_so_already_needs_no_consent(run: Command, service: FakeIdentity
     assert "was so already: iam:AssignPermissions" in done.stdout
 
 
+def test_a_step_is_told_in_words(run: Command, service: FakeIdentityService) -> None:
+    """Two policies on one user have one resource: what tells the calls apart is their words."""
+    done = run("update", "ana", "--rename", "anna", "--yes")
+    assert "done: iam:UpdateUser do UpdateUser" in done.stdout
+
+
 def test_a_failure_of_a_deletion_says_what_was_not_reached(run: Command, service: FakeIdentityService) -> None:
     """What is never undone is not said to remain."""
     metadata = {"failed_step": "iam:DeleteGroup", "remaining": "delete group g"}

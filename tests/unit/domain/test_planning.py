@@ -29,6 +29,7 @@ from identity_service.domain.request import (
     ConsolePassword,
     Credentials,
     InlinePolicy,
+    NewPolicy,
     NewUser,
     Permissions,
     UserChange,
@@ -183,6 +184,28 @@ def test_a_policy_that_is_not_attachable_is_refused() -> None:
     known.policies["Internal"] = PolicyFact(policy("Internal", attachable=False))  # type: ignore[index]  # as above
     made = plan(new(permissions=Permissions(managed_policies=("Internal",))), known)
     assert [problem.reason for problem in made.problems] == [Reason.POLICY_NOT_ATTACHABLE]
+
+
+def test_the_size_of_each_new_policy_is_told_by_its_name() -> None:
+    """Of two policies that are made, a reviewer sees which one is how long, and which one is too long."""
+    short, long = (READ_BUCKET.replace(":::b/", f":::{'b' * size}/") for size in (1, 7000))
+    made = plan(
+        new(permissions=Permissions(new_policies=(NewPolicy("Short", short), NewPolicy("Long", long)))), facts()
+    )
+    sizes = [use for use in made.quota_uses if use.quota_name == "PolicySizeQuota"]
+    assert [use.subject for use in sizes] == ["Short", "Long"]
+    (problem,) = made.problems
+    assert problem.message.startswith("PolicySizeQuota of Long: 0 used, ")
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [((), " with this service's own tags"), ((("a", "1"),), " with 1 tag and this service's own tags")],
+)
+def test_the_tags_that_are_counted_are_those_that_were_asked_for(tags: tuple[tuple[str, str], ...], words: str) -> None:
+    """The row's tag is random and not shown, so it is not counted beside those that are."""
+    made = plan(new(new_user=NewUser(tags=tags)), facts())
+    assert made.steps[0].description.endswith(words)
 
 
 @pytest.mark.parametrize(("count", "fits"), [(10, True), (11, False)])

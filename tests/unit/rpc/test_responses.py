@@ -74,9 +74,9 @@ from identity_service.domain.outcome import (
     Outcome,
 )
 from identity_service.domain.passwords import PasswordPolicy
-from identity_service.domain.plan import Plan, PlanWarning, Problem, QuotaUse, WarningKind
+from identity_service.domain.plan import Plan, PlanWarning, Problem, QuotaUse, Severity, WarningKind
 from identity_service.domain.secret import Secret
-from identity_service.domain.steps import CreateAccessKey, CreateUser
+from identity_service.domain.steps import CreateAccessKey, CreateGroup, CreateUser
 from identity_service.domain.target import Target, TargetKind
 from identity_service.rpc.converters.plan import to_plan
 from tests.unit.rpc.support import REQUEST_ID, RunningServer
@@ -130,7 +130,7 @@ OUTCOME = Outcome(
     access_keys=(AccessKeyRecord("AKIA1", True, CREATED), AccessKeyRecord("AKIA2", False, CREATED)),
     sign_in_url="https://123456789012.signin.aws.amazon.com/console",
     steps=(
-        ExecutedStep("iam:CreateUser", ARN, "aws-1", CREATED),
+        ExecutedStep("iam:CreateUser", ARN, "aws-1", CREATED, description="create user ann"),
         ExecutedStep("iam:AddUserToGroup", ARN, "", None, unchanged=True),
     ),
     replayed=True,
@@ -163,6 +163,7 @@ async def test_an_outcome_is_answered_whole_with_its_secrets(server: RunningServ
     assert not response.credentials.secrets_withheld
     assert response.sign_in_url == OUTCOME.sign_in_url
     first, second = response.steps
+    assert first.description == "create user ann"
     assert (first.iam_action, first.resource, first.aws_request_id) == ("iam:CreateUser", ARN, "aws-1")
     assert first.complete_time.ToDatetime(UTC) == CREATED
     assert (second.unchanged, second.HasField("complete_time")) == (True, False)
@@ -367,8 +368,12 @@ async def test_validate_only_answers_the_plan_alone(server: RunningServer) -> No
             CreateAccessKey(user_name="ann", user_arn=ARN, round=3),
             CreateUser(user_name="ann", user_arn=ARN, round=1, path="/people/", boundary_arn=None),
         ),
-        quota_uses=(QuotaUse("UsersQuota", 1, 2, 5000),),
-        warnings=(PlanWarning(WarningKind.NO_PERMISSIONS, "nothing granted", "user.permissions"),),
+        satisfied=(CreateGroup(group_name="Readers", group_arn=ARN, round=2, path="/"),),
+        quota_uses=(QuotaUse("UsersQuota", 1, 2, 5000), QuotaUse("PolicySizeQuota", 0, 9, 6144, "Reading")),
+        warnings=(
+            PlanWarning(WarningKind.NO_PERMISSIONS, "nothing granted", "user.permissions"),
+            PlanWarning(WarningKind.REMAINS, "moves along: tags", severity=Severity.INFORMATION),
+        ),
     )
     server.application.answer = plan
     response = await server.call("UserService/ProvisionUser", provisioning(validate_only=True), ProvisionUserResponse)
@@ -379,9 +384,14 @@ async def test_validate_only_answers_the_plan_alone(server: RunningServer) -> No
         ("iam:CreateAccessKey", 3),
     ]
     assert all(step.resource == ARN and step.description for step in answered.steps)
-    (use,) = answered.quota_uses
+    (already,) = answered.unchanged_steps
+    assert (already.iam_action, already.description, already.round) == ("iam:CreateGroup", "make group Readers in /", 0)
+    use, other_use = answered.quota_uses
     assert (use.quota_name, use.used_before, use.used_after, use.limit) == ("UsersQuota", 1, 2, 5000)
-    (warning,) = answered.warnings
+    assert (use.subject, other_use.subject) == ("", "Reading")
+    warning, note = answered.warnings
+    assert warning.severity == WirePlanWarning.SEVERITY_WARNING
+    assert note.severity == WirePlanWarning.SEVERITY_INFORMATION
     assert (warning.kind, warning.message, warning.field) == (
         WirePlanWarning.KIND_NO_PERMISSIONS,
         "nothing granted",

@@ -111,4 +111,4 @@ def report(session: Session, done: Changed, headline: str) -> None:
     show_line(session.results, headline if changed else f"{headline} Nothing had to be changed.")
     for step in done.steps:
         result, style = ("was so already", "dim") if step.unchanged else ("done", "green")
-        show_line(session.results, f"  {result}: {step.iam_action} {step.resource}".rstrip(), style)
+        show_line(session.results, f"  {result}: {step.iam_action} {step.description or step.resource}".rstrip(), style)

@@ -12,7 +12,7 @@ from identity_client.cli.failures import error_document, message_document
 from identity_client.cli.planning import Reviewed
 from identity_client.cli.session import printable
 from identity_provisioning.v1.error_pb2 import ErrorReason
-from identity_provisioning.v1.plan_pb2 import Plan, PlanProblem, QuotaUse
+from identity_provisioning.v1.plan_pb2 import Plan, PlanProblem, PlanWarning, QuotaUse
 
 _REASON_PREFIX = "ERROR_REASON_"
 PROBLEM = "red"
@@ -41,7 +41,7 @@ def show_plan(console: Console, user_name: str, plan: Plan) -> None:
         console.print(_step_table(title, plan))
     _show_details(console, plan)
     if plan.quota_uses:
-        uses = (f"{use.quota_name} {quota_text(use)}" for use in plan.quota_uses)
+        uses = (f"{quota_name(use)} {quota_text(use)}" for use in plan.quota_uses)
         show_line(console, f"  quotas: {'; '.join(uses)}")
     _show_remarks(console, plan)
     console.print()
@@ -77,8 +77,11 @@ def _show_details(console: Console, plan: Plan) -> None:
 
 
 def _show_remarks(console: Console, plan: Plan) -> None:
+    for step in plan.unchanged_steps:
+        show_line(console, f"  was so already: {step.description}", _DETAIL)
     for warning in plan.warnings:
-        show_line(console, f"  warning: {warning.message}{of_field(warning.field)}", WARNING)
+        word, style = ("warning", WARNING) if is_warning(warning) else ("note", _DETAIL)
+        show_line(console, f"  {word}: {warning.message}{of_field(warning.field)}", style)
     for problem in plan.problems:
         show_line(console, f"  problem: {reason_of(problem)}: {problem.message}{of_field(problem.field)}", PROBLEM)
 
@@ -86,6 +89,11 @@ def _show_remarks(console: Console, plan: Plan) -> None:
 def show_line(console: Console, text: str, style: str = "") -> None:
     """Write one line, unbroken, so that it can be searched and copied."""
     console.print(printable(text), soft_wrap=True, style=style)
+
+
+def quota_name(use: QuotaUse) -> str:
+    """Answer a quota's name, with what it is counted for where a plan can use it more than once."""
+    return f"{use.quota_name} of {use.subject}" if use.subject else use.quota_name
 
 
 def quota_text(use: QuotaUse) -> str:
@@ -120,7 +128,7 @@ def summary_document(reviewed: Sequence[Reviewed]) -> dict[str, int]:
     return {
         "users": len(reviewed),
         "calls": sum(len(plan.steps) for plan in plans),
-        "warnings": sum(len(plan.warnings) for plan in plans),
+        "warnings": sum(map(is_warning, (warning for plan in plans for warning in plan.warnings))),
         "cannot_run": sum(not each.can_run for each in reviewed),
     }
 
@@ -133,6 +141,11 @@ def summary_text(counts: Mapping[str, int]) -> str:
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def is_warning(warning: PlanWarning) -> bool:
+    """Tell whether a person has to think about it; other findings are good to know."""
+    return warning.severity != PlanWarning.SEVERITY_INFORMATION
 
 
 def of_field(name: str) -> str:

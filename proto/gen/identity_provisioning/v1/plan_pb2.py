@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from identity_provisioning.v1 import error_pb2 as identity__provisioning_dot_v1_dot_error__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#identity_provisioning/v1/plan.proto\x12\x18identity_provisioning.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$identity_provisioning/v1/error.proto\"\xa4\x03\n\x04Plan\x12\x1d\n\naccount_id\x18\x01 \x01(\tR\taccountId\x12\x1d\n\tuser_name\x18\x02 \x01(\tH\x00R\x08userName\x12\x1f\n\ngroup_name\x18\x08 \x01(\tH\x00R\tgroupName\x12\x18\n\x06policy\x18\t \x01(\tH\x00R\x06policy\x12\x16\n\x06\x64igest\x18\x03 \x01(\tR\x06\x64igest\x12\x38\n\x05steps\x18\x04 \x03(\x0b\x32\".identity_provisioning.v1.PlanStepR\x05steps\x12\x41\n\nquota_uses\x18\x05 \x03(\x0b\x32\".identity_provisioning.v1.QuotaUseR\tquotaUses\x12\x41\n\x08warnings\x18\x06 \x03(\x0b\x32%.identity_provisioning.v1.PlanWarningR\x08warnings\x12\x41\n\x08problems\x18\x07 \x03(\x0b\x32%.identity_provisioning.v1.PlanProblemR\x08problemsB\x08\n\x06target\"\x84\x02\n\x08PlanStep\x12\x1d\n\niam_action\x18\x01 \x01(\tR\tiamAction\x12\x1a\n\x08resource\x18\x02 \x01(\tR\x08resource\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12\x14\n\x05round\x18\x04 \x01(\x05R\x05round\x12I\n\x07\x64\x65tails\x18\x05 \x03(\x0b\x32/.identity_provisioning.v1.PlanStep.DetailsEntryR\x07\x64\x65tails\x1a:\n\x0c\x44\x65tailsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xce\x01\n\x0c\x45xecutedStep\x12\x1d\n\niam_action\x18\x01 \x01(\tR\tiamAction\x12\x1a\n\x08resource\x18\x02 \x01(\tR\x08resource\x12$\n\x0e\x61ws_request_id\x18\x03 \x01(\tR\x0c\x61wsRequestId\x12?\n\rcomplete_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0c\x63ompleteTime\x12\x1c\n\tunchanged\x18\x05 \x01(\x08R\tunchanged\"\x7f\n\x08QuotaUse\x12\x1d\n\nquota_name\x18\x01 \x01(\tR\tquotaName\x12\x1f\n\x0bused_before\x18\x02 \x01(\x03R\nusedBefore\x12\x1d\n\nused_after\x18\x03 \x01(\x03R\tusedAfter\x12\x14\n\x05limit\x18\x04 \x01(\x03R\x05limit\"\xbe\x03\n\x0bPlanWarning\x12>\n\x04kind\x18\x01 \x01(\x0e\x32*.identity_provisioning.v1.PlanWarning.KindR\x04kind\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x14\n\x05\x66ield\x18\x03 \x01(\tR\x05\x66ield\"\xbe\x02\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13KIND_RESET_DEADLOCK\x10\x01\x12\x14\n\x10KIND_EMPTY_GROUP\x10\x02\x12\x1a\n\x16KIND_DIRECT_ATTACHMENT\x10\x03\x12\x19\n\x15KIND_BOTH_CREDENTIALS\x10\x04\x12\x11\n\rKIND_WILDCARD\x10\x05\x12\x17\n\x13KIND_NO_PERMISSIONS\x10\x06\x12\x15\n\x11KIND_MFA_DEADLOCK\x10\x07\x12\x1a\n\x16KIND_QUOTA_NEARLY_USED\x10\x08\x12\x13\n\x0fKIND_ESCALATION\x10\n\x12\x1d\n\x19KIND_ABANDONED_MFA_DEVICE\x10\x0b\x12\x10\n\x0cKIND_REMAINS\x10\x0c\"\x04\x08\t\x10\t*\x0fKIND_ALREADY_SO\"|\n\x0bPlanProblem\x12=\n\x06reason\x18\x01 \x01(\x0e\x32%.identity_provisioning.v1.ErrorReasonR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x14\n\x05\x66ield\x18\x03 \x01(\tR\x05\x66ieldb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#identity_provisioning/v1/plan.proto\x12\x18identity_provisioning.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$identity_provisioning/v1/error.proto\"\xf1\x03\n\x04Plan\x12\x1d\n\naccount_id\x18\x01 \x01(\tR\taccountId\x12\x1d\n\tuser_name\x18\x02 \x01(\tH\x00R\x08userName\x12\x1f\n\ngroup_name\x18\x08 \x01(\tH\x00R\tgroupName\x12\x18\n\x06policy\x18\t \x01(\tH\x00R\x06policy\x12\x16\n\x06\x64igest\x18\x03 \x01(\tR\x06\x64igest\x12\x38\n\x05steps\x18\x04 \x03(\x0b\x32\".identity_provisioning.v1.PlanStepR\x05steps\x12\x41\n\nquota_uses\x18\x05 \x03(\x0b\x32\".identity_provisioning.v1.QuotaUseR\tquotaUses\x12\x41\n\x08warnings\x18\x06 \x03(\x0b\x32%.identity_provisioning.v1.PlanWarningR\x08warnings\x12\x41\n\x08problems\x18\x07 \x03(\x0b\x32%.identity_provisioning.v1.PlanProblemR\x08problems\x12K\n\x0funchanged_steps\x18\n \x03(\x0b\x32\".identity_provisioning.v1.PlanStepR\x0eunchangedStepsB\x08\n\x06target\"\x84\x02\n\x08PlanStep\x12\x1d\n\niam_action\x18\x01 \x01(\tR\tiamAction\x12\x1a\n\x08resource\x18\x02 \x01(\tR\x08resource\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12\x14\n\x05round\x18\x04 \x01(\x05R\x05round\x12I\n\x07\x64\x65tails\x18\x05 \x03(\x0b\x32/.identity_provisioning.v1.PlanStep.DetailsEntryR\x07\x64\x65tails\x1a:\n\x0c\x44\x65tailsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xf0\x01\n\x0c\x45xecutedStep\x12\x1d\n\niam_action\x18\x01 \x01(\tR\tiamAction\x12\x1a\n\x08resource\x18\x02 \x01(\tR\x08resource\x12$\n\x0e\x61ws_request_id\x18\x03 \x01(\tR\x0c\x61wsRequestId\x12?\n\rcomplete_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0c\x63ompleteTime\x12\x1c\n\tunchanged\x18\x05 \x01(\x08R\tunchanged\x12 \n\x0b\x64\x65scription\x18\x06 \x01(\tR\x0b\x64\x65scription\"\x99\x01\n\x08QuotaUse\x12\x1d\n\nquota_name\x18\x01 \x01(\tR\tquotaName\x12\x1f\n\x0bused_before\x18\x02 \x01(\x03R\nusedBefore\x12\x1d\n\nused_after\x18\x03 \x01(\x03R\tusedAfter\x12\x14\n\x05limit\x18\x04 \x01(\x03R\x05limit\x12\x18\n\x07subject\x18\x05 \x01(\tR\x07subject\"\xe0\x04\n\x0bPlanWarning\x12>\n\x04kind\x18\x01 \x01(\x0e\x32*.identity_provisioning.v1.PlanWarning.KindR\x04kind\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x14\n\x05\x66ield\x18\x03 \x01(\tR\x05\x66ield\x12J\n\x08severity\x18\x04 \x01(\x0e\x32..identity_provisioning.v1.PlanWarning.SeverityR\x08severity\"\xbe\x02\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13KIND_RESET_DEADLOCK\x10\x01\x12\x14\n\x10KIND_EMPTY_GROUP\x10\x02\x12\x1a\n\x16KIND_DIRECT_ATTACHMENT\x10\x03\x12\x19\n\x15KIND_BOTH_CREDENTIALS\x10\x04\x12\x11\n\rKIND_WILDCARD\x10\x05\x12\x17\n\x13KIND_NO_PERMISSIONS\x10\x06\x12\x15\n\x11KIND_MFA_DEADLOCK\x10\x07\x12\x1a\n\x16KIND_QUOTA_NEARLY_USED\x10\x08\x12\x13\n\x0fKIND_ESCALATION\x10\n\x12\x1d\n\x19KIND_ABANDONED_MFA_DEVICE\x10\x0b\x12\x10\n\x0cKIND_REMAINS\x10\x0c\"\x04\x08\t\x10\t*\x0fKIND_ALREADY_SO\"T\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x18\n\x14SEVERITY_INFORMATION\x10\x01\x12\x14\n\x10SEVERITY_WARNING\x10\x02\"|\n\x0bPlanProblem\x12=\n\x06reason\x18\x01 \x01(\x0e\x32%.identity_provisioning.v1.ErrorReasonR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x14\n\x05\x66ield\x18\x03 \x01(\tR\x05\x66ieldb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,19 +36,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PLANSTEP_DETAILSENTRY']._loaded_options = None
   _globals['_PLANSTEP_DETAILSENTRY']._serialized_options = b'8\001'
   _globals['_PLAN']._serialized_start=137
-  _globals['_PLAN']._serialized_end=557
-  _globals['_PLANSTEP']._serialized_start=560
-  _globals['_PLANSTEP']._serialized_end=820
-  _globals['_PLANSTEP_DETAILSENTRY']._serialized_start=762
-  _globals['_PLANSTEP_DETAILSENTRY']._serialized_end=820
-  _globals['_EXECUTEDSTEP']._serialized_start=823
-  _globals['_EXECUTEDSTEP']._serialized_end=1029
-  _globals['_QUOTAUSE']._serialized_start=1031
-  _globals['_QUOTAUSE']._serialized_end=1158
-  _globals['_PLANWARNING']._serialized_start=1161
-  _globals['_PLANWARNING']._serialized_end=1607
-  _globals['_PLANWARNING_KIND']._serialized_start=1289
-  _globals['_PLANWARNING_KIND']._serialized_end=1607
-  _globals['_PLANPROBLEM']._serialized_start=1609
-  _globals['_PLANPROBLEM']._serialized_end=1733
+  _globals['_PLAN']._serialized_end=634
+  _globals['_PLANSTEP']._serialized_start=637
+  _globals['_PLANSTEP']._serialized_end=897
+  _globals['_PLANSTEP_DETAILSENTRY']._serialized_start=839
+  _globals['_PLANSTEP_DETAILSENTRY']._serialized_end=897
+  _globals['_EXECUTEDSTEP']._serialized_start=900
+  _globals['_EXECUTEDSTEP']._serialized_end=1140
+  _globals['_QUOTAUSE']._serialized_start=1143
+  _globals['_QUOTAUSE']._serialized_end=1296
+  _globals['_PLANWARNING']._serialized_start=1299
+  _globals['_PLANWARNING']._serialized_end=1907
+  _globals['_PLANWARNING_KIND']._serialized_start=1503
+  _globals['_PLANWARNING_KIND']._serialized_end=1821
+  _globals['_PLANWARNING_SEVERITY']._serialized_start=1823
+  _globals['_PLANWARNING_SEVERITY']._serialized_end=1907
+  _globals['_PLANPROBLEM']._serialized_start=1909
+  _globals['_PLANPROBLEM']._serialized_end=2033
 # @@protoc_insertion_point(module_scope)

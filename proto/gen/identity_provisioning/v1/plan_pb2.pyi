@@ -36,6 +36,7 @@ class Plan(_message.Message):
     QUOTA_USES_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
+    UNCHANGED_STEPS_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """The AWS account that the plan is for, 12 digits."""
     user_name: _builtins.str
@@ -64,6 +65,10 @@ class Plan(_message.Message):
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanProblem]:
         """Everything that stops the plan."""
 
+    @_builtins.property
+    def unchanged_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanStep]:
+        """What was asked for and is so already: nothing would be done for it. Their round is 0."""
+
     def __init__(
         self,
         *,
@@ -76,10 +81,11 @@ class Plan(_message.Message):
         quota_uses: _abc.Iterable[Global___QuotaUse] | None = ...,
         warnings: _abc.Iterable[Global___PlanWarning] | None = ...,
         problems: _abc.Iterable[Global___PlanProblem] | None = ...,
+        unchanged_steps: _abc.Iterable[Global___PlanStep] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["group_name", b"group_name", "policy", b"policy", "target", b"target", "user_name", b"user_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "digest", b"digest", "group_name", b"group_name", "policy", b"policy", "problems", b"problems", "quota_uses", b"quota_uses", "steps", b"steps", "target", b"target", "user_name", b"user_name", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "digest", b"digest", "group_name", b"group_name", "policy", b"policy", "problems", b"problems", "quota_uses", b"quota_uses", "steps", b"steps", "target", b"target", "unchanged_steps", b"unchanged_steps", "user_name", b"user_name", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["user_name", "group_name", "policy"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
@@ -158,6 +164,7 @@ class ExecutedStep(_message.Message):
     AWS_REQUEST_ID_FIELD_NUMBER: _builtins.int
     COMPLETE_TIME_FIELD_NUMBER: _builtins.int
     UNCHANGED_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
     iam_action: _builtins.str
     """The IAM action as policies name it, such as `iam:CreateUser`."""
     resource: _builtins.str
@@ -166,6 +173,8 @@ class ExecutedStep(_message.Message):
     """AWS's id of the request, for CloudTrail and AWS support."""
     unchanged: _builtins.bool
     """True if there was nothing to do because the account was so already."""
+    description: _builtins.str
+    """The step in words, without any secret; empty for what an older server has done."""
     @_builtins.property
     def complete_time(self) -> _timestamp_pb2.Timestamp:
         """When the answer came."""
@@ -178,10 +187,11 @@ class ExecutedStep(_message.Message):
         aws_request_id: _builtins.str = ...,
         complete_time: _timestamp_pb2.Timestamp | None = ...,
         unchanged: _builtins.bool = ...,
+        description: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["complete_time", b"complete_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aws_request_id", b"aws_request_id", "complete_time", b"complete_time", "iam_action", b"iam_action", "resource", b"resource", "unchanged", b"unchanged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aws_request_id", b"aws_request_id", "complete_time", b"complete_time", "description", b"description", "iam_action", b"iam_action", "resource", b"resource", "unchanged", b"unchanged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -197,6 +207,7 @@ class QuotaUse(_message.Message):
     USED_BEFORE_FIELD_NUMBER: _builtins.int
     USED_AFTER_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     quota_name: _builtins.str
     """The quota's name as GetAccountSummary has it, such as `GroupsPerUserQuota`."""
     used_before: _builtins.int
@@ -205,6 +216,8 @@ class QuotaUse(_message.Message):
     """Used after the plan."""
     limit: _builtins.int
     """The limit."""
+    subject: _builtins.str
+    """What the quota is counted for, where a plan can use it more than once: the name of the new policy or group."""
     def __init__(
         self,
         *,
@@ -212,10 +225,11 @@ class QuotaUse(_message.Message):
         used_before: _builtins.int = ...,
         used_after: _builtins.int = ...,
         limit: _builtins.int = ...,
+        subject: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "quota_name", b"quota_name", "used_after", b"used_after", "used_before", b"used_before"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "quota_name", b"quota_name", "subject", b"subject", "used_after", b"used_after", "used_before", b"used_before"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -290,25 +304,52 @@ class PlanWarning(_message.Message):
     KIND_REMAINS: PlanWarning.Kind.ValueType  # 12
     """Something that the caller may not expect stays as it is."""
 
+    class _Severity:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _SeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[PlanWarning._Severity.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        SEVERITY_UNSPECIFIED: PlanWarning._Severity.ValueType  # 0
+        """An older server's: take it for SEVERITY_WARNING."""
+        SEVERITY_INFORMATION: PlanWarning._Severity.ValueType  # 1
+        """Good to know; nothing has to be decided."""
+        SEVERITY_WARNING: PlanWarning._Severity.ValueType  # 2
+        """To be thought about before the plan is run."""
+
+    class Severity(_Severity, metaclass=_SeverityEnumTypeWrapper):
+        """How much a finding matters."""
+
+    SEVERITY_UNSPECIFIED: PlanWarning.Severity.ValueType  # 0
+    """An older server's: take it for SEVERITY_WARNING."""
+    SEVERITY_INFORMATION: PlanWarning.Severity.ValueType  # 1
+    """Good to know; nothing has to be decided."""
+    SEVERITY_WARNING: PlanWarning.Severity.ValueType  # 2
+    """To be thought about before the plan is run."""
+
     KIND_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     FIELD_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
     kind: Global___PlanWarning.Kind.ValueType
     """The kind, for programs."""
     message: _builtins.str
     """The warning in words."""
     field: _builtins.str
     """The request's field that it is about, if any."""
+    severity: Global___PlanWarning.Severity.ValueType
+    """How much it matters."""
     def __init__(
         self,
         *,
         kind: Global___PlanWarning.Kind.ValueType = ...,
         message: _builtins.str = ...,
         field: _builtins.str = ...,
+        severity: Global___PlanWarning.Severity.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "kind", b"kind", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "kind", b"kind", "message", b"message", "severity", b"severity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,7 +10,7 @@ from identity_service.adapters.store.codec import Json, StoredValue, StoredValue
 from identity_service.application.operations.ports import Progress
 from identity_service.domain.errors import Reason
 from identity_service.domain.outcome import Outcome
-from identity_service.domain.plan import Plan, PlanWarning, Problem, QuotaUse, WarningKind
+from identity_service.domain.plan import Plan, PlanWarning, Problem, QuotaUse, Severity, WarningKind
 from identity_service.domain.request import RequestFields, SelfManagement, UserChange
 
 FIELDS = RequestFields(
@@ -80,7 +80,8 @@ def decode_plan(text: str) -> Plan:
 
 
 def _warning(document: Mapping[str, Any]) -> PlanWarning:
-    return PlanWarning(WarningKind[document["kind"]], document["message"], document["field"])
+    severity = Severity[document.get("severity", Severity.WARNING.name)]
+    return PlanWarning(WarningKind[document["kind"]], document["message"], document["field"], severity)
 
 
 def _problem(document: Mapping[str, Any]) -> Problem:

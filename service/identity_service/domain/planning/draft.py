@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from identity_service.domain.entities import PolicyRecord
 from identity_service.domain.errors import QuotaViolation, Reason, Resource
 from identity_service.domain.facts import AccountFacts
-from identity_service.domain.plan import Plan, PlanWarning, Problem, QuotaUse, WarningKind, in_rounds
+from identity_service.domain.plan import Plan, PlanWarning, Problem, QuotaUse, Severity, WarningKind, in_rounds
 from identity_service.domain.steps import Step
 from identity_service.domain.target import Target
 
@@ -50,17 +50,27 @@ class Draft:
         """Add a warning; `at` is the request's field."""
         self.warnings.append(PlanWarning(kind, message, at))
 
+    def tell(self, kind: WarningKind, message: str, at: str = "") -> None:
+        """Add what is good to know and needs no decision; `at` is the request's field."""
+        self.warnings.append(PlanWarning(kind, message, at, Severity.INFORMATION))
+
     def stop(self, reason: Reason, message: str, at: str, resource: Resource | None = None) -> None:
         """Add a problem; `at` is the request's field."""
         self.problems.append(Problem(reason, message, at, resource=resource))
 
-    def use_quota(self, name: str, before: int, after: int, at: str, limit: int | None = None) -> None:
-        """Add the use of a quota, a problem if it does not suffice, a warning if an account's is nearly used."""
+    def use_quota(
+        self, name: str, before: int, after: int, at: str, limit: int | None = None, subject: str = ""
+    ) -> None:
+        """Add the use of a quota, a problem if it does not suffice, a warning if an account's is nearly used.
+
+        `subject` names the policy or group that is meant, where a plan can make several.
+        """
         limit = self.facts.summary.limit(name, DEFAULT_LIMITS.get(name, 0)) if limit is None else limit
-        self.quota_uses.append(QuotaUse(name, before, after, limit))
+        self.quota_uses.append(QuotaUse(name, before, after, limit, subject))
         if after > limit and after > before:
             quota = QuotaViolation(name, used=before, needed=after - before, limit=limit)
-            message = f"{name}: {before} used, {after - before} more needed, the limit is {limit}"
+            of_what = f"{name} of {subject}" if subject else name
+            message = f"{of_what}: {before} used, {after - before} more needed, the limit is {limit}"
             self.problems.append(Problem(Reason.QUOTA_EXCEEDED, message, at, quota=quota))
         elif name in ACCOUNT_WIDE and after >= NEARLY_USED * limit:
             self.warn(WarningKind.QUOTA_NEARLY_USED, f"{name}: {after} of {limit} are used after this")

@@ -34,7 +34,8 @@ def _plan_new_policy(draft: Draft, policy: NewPolicy, at: str, row_id: str, team
             Resource("iam:Policy", policy.policy_name),
         )
     check_document(draft, policy.document, f"managed policy {policy.policy_name}", f"{at}.document")
-    draft.use_quota("PolicySizeQuota", 0, policy_documents.size(policy.document), f"{at}.document")
+    size = policy_documents.size(policy.document)
+    draft.use_quota("PolicySizeQuota", 0, size, f"{at}.document", subject=policy.policy_name)
     draft.do(
         CreatePolicy(
             policy_arn=_arn_of(draft, policy),
@@ -103,6 +104,7 @@ def _plan_new_group(draft: Draft, group: NewGroup, at: str) -> None:
             attached.add(policy.arn)
             draft.do(AttachGroupPolicy(group_name=group.group_name, group_arn=arn, round=GRANT, policy_arn=policy.arn))
     if attached:
-        draft.use_quota("AttachedPoliciesPerGroupQuota", 0, len(group.managed_policies), f"{at}.managed_policies")
+        count, name = len(group.managed_policies), group.group_name
+        draft.use_quota("AttachedPoliciesPerGroupQuota", 0, count, f"{at}.managed_policies", subject=name)
     elif not group.managed_policies:
         draft.warn(WarningKind.EMPTY_GROUP, f"group {group.group_name} gets no policies: it grants nothing", at)

@@ -121,8 +121,15 @@ def _warn(draft: Draft, held: UserSnapshot, after: Designation, documents: Mappi
     """Say of each thing whether it moves along."""
     before = Designation(held.user.user_name, held.user.arn)
     at = "new_user_name" if after.user_name != before.user_name else "new_path"
-    for message in (*_moving_along(held, after), *_left_behind(before, after, documents)):
+    for message in _moving_along(held, after):
+        draft.tell(WarningKind.REMAINS, message, at)
+    for message in _left_behind(before, after, documents):
         draft.warn(WarningKind.REMAINS, message, at)
+    message = (
+        f"does not follow, and is not looked at: policies elsewhere that name {before.arn} as a resource or in a "
+        "condition; those that name it as the principal are updated by IAM"
+    )
+    draft.tell(WarningKind.REMAINS, message, at)
 
 
 def _moving_along(held: UserSnapshot, after: Designation) -> Iterator[str]:
@@ -147,7 +154,3 @@ def _left_behind(before: Designation, after: Designation, documents: Mapping[str
         places = stale_places(document, before, after)
         if places:
             yield f"does not follow: {holder} speaks of {before.user_name} or {before.arn} in {', '.join(places)}"
-    yield (
-        f"does not follow, and is not looked at: policies elsewhere that name {before.arn} as a resource or in a "
-        "condition; those that name it as the principal are updated by IAM"
-    )

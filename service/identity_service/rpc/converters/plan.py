@@ -1,6 +1,7 @@
 """Plans, and the steps that came of them."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from identity_provisioning.v1 import plan_pb2
 from identity_provisioning.v1.error_pb2 import ErrorReason
@@ -22,6 +23,7 @@ def to_plan(plan: Plan) -> plan_pb2.Plan:
         quota_uses=to_quota_uses(plan.quota_uses),
         warnings=[_warning(warning) for warning in plan.warnings],
         problems=[_problem(problem) for problem in plan.problems],
+        unchanged_steps=[_step(replace(step, round=0)) for step in plan.satisfied],
     )
     setattr(converted, TARGET_FIELDS[plan.target.kind], plan.target.name)
     return converted
@@ -36,6 +38,7 @@ def to_executed_steps(steps: Iterable[ExecutedStep]) -> list[plan_pb2.ExecutedSt
             aws_request_id=step.aws_request_id,
             complete_time=to_optional_timestamp(step.completed_at),
             unchanged=step.unchanged,
+            description=step.description,
         )
         for step in steps
     ]
@@ -58,13 +61,18 @@ def to_quota_uses(uses: Iterable[QuotaUse]) -> list[plan_pb2.QuotaUse]:
 
 def _quota_use(use: QuotaUse) -> plan_pb2.QuotaUse:
     return plan_pb2.QuotaUse(
-        quota_name=use.quota_name, used_before=use.used_before, used_after=use.used_after, limit=use.limit
+        quota_name=use.quota_name,
+        used_before=use.used_before,
+        used_after=use.used_after,
+        limit=use.limit,
+        subject=use.subject,
     )
 
 
 def _warning(warning: PlanWarning) -> plan_pb2.PlanWarning:
     kind = plan_pb2.PlanWarning.Kind.Value(f"KIND_{warning.kind.name}")
-    return plan_pb2.PlanWarning(kind=kind, message=warning.message, field=warning.field)
+    severity = plan_pb2.PlanWarning.Severity.Value(f"SEVERITY_{warning.severity.name}")
+    return plan_pb2.PlanWarning(kind=kind, message=warning.message, field=warning.field, severity=severity)
 
 
 def _problem(problem: Problem) -> plan_pb2.PlanProblem:

@@ -64,7 +64,7 @@ OUTCOMES = st.builds(
     user=st.none() | USERS,
     credentials=st.none() | CREDENTIALS,
     sign_in_url=TEXT,
-    steps=many(st.builds(ExecutedStep, TEXT, TEXT, TEXT, st.none() | TIMES, st.booleans())),
+    steps=many(st.builds(ExecutedStep, TEXT, TEXT, TEXT, st.none() | TIMES, st.booleans(), TEXT)),
     replayed=st.booleans(),
 )
 ERRORS = st.builds(
