@@ -160,6 +160,16 @@ def test_the_services_own_quotas_go_before_the_sum_of_the_plans() -> None:
     assert "quotas of the account: UsersQuota 100 → 112 of 5000" in capture.get()
 
 
+def test_a_quota_that_all_together_exceed_is_a_problem() -> None:
+    """Each of the plans may fit into the account where all of them do not."""
+    plans = many(12)
+    for each in plans:
+        assert each.plan is not None
+        each.plan.quota_uses[0].limit = 13
+    assert "problem: UsersQuota does not suffice for all of them" in shown(plans)
+    assert "does not suffice" not in shown(plans[:11])
+
+
 @pytest.mark.parametrize(
     ("text", "name", "told"),
     [

@@ -8,6 +8,7 @@ import os
 import signal
 import stat
 from collections.abc import Iterator
+from contextlib import nullcontext
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,27 @@ def test_lost_connections_are_taken_up_again(run: Command, service: OperatingSer
     assert done.stderr.count("No answer came through; trying again") == 1
 
 
+def test_a_lost_connection_takes_the_figures_away(
+    run: Command, service: OperatingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What shows the progress is told of the loss, between the news of before and the news of after."""
+    told: list[str] = []
+
+    class Recorder:
+        def show(self, operation: Operation) -> None:
+            told.append(Operation.State.Name(operation.state))
+
+        def lost(self) -> None:
+            told.append("lost")
+
+    monkeypatch.setattr(
+        "identity_client.cli.operation_watch.operation_progress", lambda session: nullcontext(Recorder())
+    )
+    service.fail("WatchOperation", CUT_IN_THE_MIDDLE)
+    assert run(*MANY).exit_code == 0
+    assert told[:4] == ["STATE_PLANNING", "lost", "STATE_PLANNING", "STATE_PLANNED"]
+
+
 def test_a_connection_that_stays_away_ends_the_run_and_not_the_operation(
     run: Command, service: OperatingService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,10 +257,12 @@ def test_a_user_that_fails_is_reported_and_harms_no_other(
 
 def test_a_plan_that_cannot_run_stops_all(run: Command, service: OperatingService, tmp_path: Path) -> None:
     """Nobody is made, the draft is cancelled, no file is left, and JSON has the plans in question."""
-    service.refuse_plan("u7", ErrorReason.ERROR_REASON_QUOTA_EXCEEDED, "too many")
+    for name in ("u7", "u9"):
+        service.refuse_plan(name, ErrorReason.ERROR_REASON_QUOTA_EXCEEDED, "too many")
     done = run(*MANY, "--output", "json")
-    assert done.exit_code == 3
-    assert [plan["user_name"] for plan in json.loads(done.stdout)["plans"]] == ["u7"]
+    assert (done.exit_code, done.stdout.count("\n")) == (3, 1)
+    document = json.loads(done.stdout)
+    assert ([plan["user_name"] for plan in document["plans"]], document["users"]) == (["u7", "u9"], [])
     assert (service.users, memories(tmp_path), (tmp_path / "out.csv").exists()) == ({}, [], False)
     assert service.piece.operation.state == Operation.STATE_CANCELLED
 

@@ -58,15 +58,14 @@ class Alike:
         """Answer the plan of all: with a placeholder for the name, and one value of those that differ."""
         if self.users.count == 1:
             return self._plan
-        plan = Plan(account_id=self._plan.account_id, quota_uses=self._plan.quota_uses)
-        for index, step in enumerate(self._plan.steps):
-            resource, description = neutral(step.resource, self._name), neutral(step.description, self._name)
-            shown = plan.steps.add(
-                round=step.round, iam_action=step.iam_action, resource=resource, description=description
-            )
-            for key, value in step.details.items():
+        plan = Plan()
+        plan.CopyFrom(self._plan)
+        for index, step in enumerate(plan.steps):
+            step.resource = neutral(step.resource, self._name)
+            step.description = neutral(step.description, self._name)
+            for key, value in self._plan.steps[index].details.items():
                 differs = (index, key) in self._differing
-                shown.details[key] = f"{value}, and other values" if differs else neutral(value, self._name)
+                step.details[key] = f"{value}, and other values" if differs else neutral(value, self._name)
         return plan
 
 

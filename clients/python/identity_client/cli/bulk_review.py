@@ -94,10 +94,7 @@ class BulkReview:
             )
         self._remarks.show(self._console)
         if self._total > 1:
-            uses = [*quota_uses] or [*self._quotas.values()]
-            if uses:
-                told = "; ".join(f"{use.quota_name} {quota_text(use)}" for use in uses)
-                show_line(self._console, f"quotas of the account: {told}")
+            self._show_quotas([*quota_uses] or [*self._quotas.values()])
             show_line(self._console, summary_text(self._counts))
 
     def _show_one(self, each: Reviewed) -> None:
@@ -115,6 +112,15 @@ class BulkReview:
         else:
             steps = "; ".join(step.description or step.iam_action for step in plan.steps)
             show_line(self._console, f"{title}: {steps or 'nothing to do'}")
+
+    def _show_quotas(self, uses: Sequence[QuotaUse]) -> None:
+        """Show what is used of the account; each plan may fit, and all of them not."""
+        if uses:
+            told = "; ".join(f"{use.quota_name} {quota_text(use)}" for use in uses)
+            show_line(self._console, f"quotas of the account: {told}")
+        for use in uses:
+            if use.used_after > use.limit:
+                show_line(self._console, f"problem: {use.quota_name} does not suffice for all of them", PROBLEM)
 
     def _sort(self, each: Reviewed) -> None:
         self._remarks.note(each)
@@ -196,9 +202,11 @@ def _title(users: Users) -> str:
 
 def _of_user_alone(plan: Plan, *, with_remarks: bool = True) -> Plan:
     """Answer a plan without the quotas of the account, of which one user among many says nothing."""
-    alone = Plan(account_id=plan.account_id, steps=plan.steps)
+    alone = Plan()
+    alone.CopyFrom(plan)
+    del alone.quota_uses[:]
     alone.quota_uses.extend(use for use in plan.quota_uses if use.quota_name not in _OF_THE_ACCOUNT)
-    if with_remarks:
-        alone.warnings.extend(plan.warnings)
-        alone.problems.extend(plan.problems)
+    if not with_remarks:
+        del alone.warnings[:]
+        del alone.problems[:]
     return alone

@@ -115,23 +115,27 @@ class Draft:
             CliError: one cannot run, and nothing is created for any user.
         """
         review = BulkReview(self.session.messages, len(self.users), in_brief=in_brief, in_full=in_full)
-        stuck: list[dict[str, Any]] = []
         for each in self._reviewed(memory):
             review.add(each)
-            if self.session.as_json and not each.can_run:
-                stuck += review_document([each])
         review.finish(planned.quota_uses)
         if review.stuck.count:
             if self.session.as_json:
-                self.session.write_json_line({"plans": stuck, "users": []})
+                self.session.write_json_list("plans", self._stuck(memory), users=[])
             raise CliError(
                 f"{review.stuck.count} of {len(self.users)} plans cannot run, so nothing was created: {review.stuck}",
                 ExitCode.PLAN_HAS_PROBLEMS,
             )
         return review
 
-    def _reviewed(self, memory: OperationMemory) -> Iterable[Reviewed]:
-        for result in self.client.iterate_operation_results(memory.operation_id, page_size=_PAGE):
+    def _stuck(self, memory: OperationMemory) -> Iterable[dict[str, Any]]:
+        """Read the plans that cannot run once more: there may be too many to be kept from the review."""
+        for each in self._reviewed(memory, failed_only=True):
+            if not each.can_run:
+                yield from review_document([each])
+
+    def _reviewed(self, memory: OperationMemory, *, failed_only: bool = False) -> Iterable[Reviewed]:
+        results = self.client.iterate_operation_results(memory.operation_id, failed_only=failed_only, page_size=_PAGE)
+        for result in results:
             plan = result.plan if result.HasField("plan") else None
             yield Reviewed(self.users[result.index], plan, error_of(result))
 

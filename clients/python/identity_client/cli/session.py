@@ -6,7 +6,7 @@ import errno
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -76,11 +76,19 @@ class Session:
         """Write one of this run's JSON documents, each of which is a line."""
         self._write_out(json.dumps(document))
 
-    def _write_out(self, text: str) -> None:
+    def write_json_list(self, name: str, documents: Iterable[dict[str, Any]], **rest: Any) -> None:
+        """Write one JSON document in one line: a list, each of whose documents is written as it comes, and the rest."""
+        self._write_out(f"{{{json.dumps(name)}: [", end="")
+        for index, document in enumerate(documents):
+            self._write_out(f"{', ' if index else ''}{json.dumps(document)}", end="")
+        others = "".join(f", {json.dumps(key)}: {json.dumps(value)}" for key, value in rest.items())
+        self._write_out(f"]{others}}}")
+
+    def _write_out(self, text: str, end: str = "\n") -> None:
         if sys.stdout is None:
             raise OSError(errno.EBADF, "standard output is closed")
         self.json_written = True
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(text + end)
         sys.stdout.flush()
 
     def connect(self) -> IdentityClient:
