@@ -160,6 +160,26 @@ def test_the_services_own_quotas_go_before_the_sum_of_the_plans() -> None:
     assert "quotas of the account: UsersQuota 100 → 112 of 5000" in capture.get()
 
 
+def test_what_is_good_to_know_is_no_warning_of_many_either() -> None:
+    """A note is told as one, once for all."""
+    plans = many(12)
+    for each in plans:
+        assert each.plan is not None
+        each.plan.warnings[0].severity = PlanWarning.SEVERITY_INFORMATION
+    text = shown(plans)
+    assert "note: <user> has no boundary (user.boundary): 12 users" in text
+    assert "12 users, 36 calls, 0 warnings" in text
+
+
+def test_what_is_so_already_tells_plans_apart() -> None:
+    """A plan that leaves out what is there is not like one that has nothing of it there."""
+    plans = [plan_of(f"u{index}") for index in range(12)]
+    plans[3].unchanged_steps.add(description="add u3 to group Ops")
+    text = shown(reviewed(*plans))
+    assert text.count("iam:CreateUser") == 2
+    assert "was so already: add u3 to group Ops" in text
+
+
 def test_a_quota_that_all_together_exceed_is_a_problem() -> None:
     """Each of the plans may fit into the account where all of them do not."""
     plans = many(12)

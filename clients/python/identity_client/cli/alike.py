@@ -66,6 +66,8 @@ class Alike:
             for key, value in self._plan.steps[index].details.items():
                 differs = (index, key) in self._differing
                 step.details[key] = f"{value}, and other values" if differs else neutral(value, self._name)
+        for step in plan.unchanged_steps:
+            step.description = neutral(step.description, self._name)
         return plan
 
 
@@ -77,6 +79,7 @@ def likeness(name: str, plan: Plan) -> bytes:
         told += ["\1", str(step.round), step.iam_action, *(neutral(text, name, "\0") for text in own)]
         for key, value in sorted(step.details.items()):
             told += [key, "" if key.startswith(_TAG) else neutral(value, name, "\0")]
+    told += [f"\3{neutral(step.description, name, chr(0))}" for step in plan.unchanged_steps]
     return hashlib.sha256("\2".join(told).encode()).digest()
 
 

@@ -14,9 +14,12 @@ from identity_client.cli.alike import Alike, Users, likeness, neutral
 from identity_client.cli.failures import explained
 from identity_client.cli.planning import Reviewed, plan_digests
 from identity_client.cli.review import (
+    DETAIL,
     PROBLEM,
     WARNING,
+    is_warning,
     of_field,
+    quota_name,
     quota_text,
     reason_of,
     show_brief,
@@ -116,7 +119,7 @@ class BulkReview:
     def _show_quotas(self, uses: Sequence[QuotaUse]) -> None:
         """Show what is used of the account; each plan may fit, and all of them not."""
         if uses:
-            told = "; ".join(f"{use.quota_name} {quota_text(use)}" for use in uses)
+            told = "; ".join(f"{quota_name(use)} {quota_text(use)}" for use in uses)
             show_line(self._console, f"quotas of the account: {told}")
         for use in uses:
             if use.used_after > use.limit:
@@ -155,7 +158,7 @@ class _Remarks:
     """What there is to be said about the plans: each warning once, the first problems word for word."""
 
     def __init__(self) -> None:
-        self._warnings: dict[str, Users] = {}
+        self._warnings: dict[tuple[str, str], Users] = {}
         self._further_warnings = 0
         self._problems: list[str] = []
         self._further_problems = 0
@@ -168,14 +171,15 @@ class _Remarks:
         if each.plan is None:
             return
         for warning in each.plan.warnings:
-            self._note_warning(f"{neutral(warning.message, name)}{of_field(warning.field)}", name)
+            word = "warning" if is_warning(warning) else "note"
+            self._note_warning((word, f"{neutral(warning.message, name)}{of_field(warning.field)}"), name)
         for problem in each.plan.problems:
             self._note_problem(f"{name}: {reason_of(problem)}: {problem.message}{of_field(problem.field)}")
 
     def show(self, console: Console) -> None:
         """Write them."""
-        for text, users in self._warnings.items():
-            show_line(console, f"warning: {text}: {_title(users)}", WARNING)
+        for (word, text), users in self._warnings.items():
+            show_line(console, f"{word}: {text}: {_title(users)}", WARNING if word == "warning" else DETAIL)
         if self._further_warnings:
             show_line(console, f"warning: and {self._further_warnings} others; --full shows each", WARNING)
         for text in self._problems:
@@ -183,9 +187,9 @@ class _Remarks:
         if self._further_problems:
             show_line(console, f"problem: and {self._further_problems} more; --full shows each", PROBLEM)
 
-    def _note_warning(self, text: str, name: str) -> None:
-        if text in self._warnings or len(self._warnings) < _MOST_REMARKS:
-            self._warnings.setdefault(text, Users()).add(name)
+    def _note_warning(self, said: tuple[str, str], name: str) -> None:
+        if said in self._warnings or len(self._warnings) < _MOST_REMARKS:
+            self._warnings.setdefault(said, Users()).add(name)
         else:
             self._further_warnings += 1
 

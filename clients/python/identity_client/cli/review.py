@@ -19,7 +19,8 @@ PROBLEM = "red"
 """The style of what stops a plan."""
 WARNING = "yellow"
 """The style of what the person should think about."""
-_DETAIL = "dim"
+DETAIL = "dim"
+"""The style of what is good to know."""
 _WIDTH_OF_FOUR_COLUMNS = 120
 
 
@@ -73,14 +74,14 @@ def _show_details(console: Console, plan: Plan) -> None:
     """Show what is granted and tagged, word for word: whoever signs a plan off has to see it."""
     for step in plan.steps:
         for name, value in sorted(step.details.items()):
-            show_line(console, f"  {step.description.partition(' in ')[0]}: {name} = {value}", _DETAIL)
+            show_line(console, f"  {step.description.partition(' in ')[0]}: {name} = {value}", DETAIL)
 
 
 def _show_remarks(console: Console, plan: Plan) -> None:
     for step in plan.unchanged_steps:
-        show_line(console, f"  was so already: {step.description}", _DETAIL)
+        show_line(console, f"  was so already: {step.description}", DETAIL)
     for warning in plan.warnings:
-        word, style = ("warning", WARNING) if is_warning(warning) else ("note", _DETAIL)
+        word, style = ("warning", WARNING) if is_warning(warning) else ("note", DETAIL)
         show_line(console, f"  {word}: {warning.message}{of_field(warning.field)}", style)
     for problem in plan.problems:
         show_line(console, f"  problem: {reason_of(problem)}: {problem.message}{of_field(problem.field)}", PROBLEM)
