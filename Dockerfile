@@ -45,6 +45,12 @@ RUN rm -r /opt/identity-service/bin/embedded-aws /opt/identity-service/lib/pytho
 
 # Where both run: no compiler, no package cache, no root. The root file system may be read-only; state is in the volume.
 FROM ${BASE_IMAGE} AS runtime
+ARG VERSION=""
+ARG REVISION=""
+LABEL org.opencontainers.image.title="identity-provisioning-service" \
+      org.opencontainers.image.description="A gRPC service that provisions AWS IAM users" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 RUN install -d -o 65532 -g 65532 -m 0700 /var/lib/identity-service
 ENV PATH=/opt/identity-service/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \

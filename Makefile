@@ -150,7 +150,9 @@ image: ## build the server's container image with docker, podman or buildah; BUI
 		exit 1; \
 	fi; \
 	echo "Building $(IMAGE) with $$builder."; \
-	"$$builder" build -t "$(IMAGE)" --target $(or $(TARGET),server) $(pip_access) $(ARGS) .
+	while read -r name _ value; do [ "$$name" != version ] || version=$${value#\"}; done < proto/pyproject.toml; \
+	"$$builder" build -t "$(IMAGE)" --target $(or $(TARGET),server) --build-arg "VERSION=$${version%\"}" \
+		$(pip_access) $(ARGS) .
 
 clean: ## remove everything that was made: environments, builds, caches
 	@rm -rf .venv .venv-generate build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

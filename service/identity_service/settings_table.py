@@ -30,7 +30,7 @@ in short. Times are in seconds.
 None of them is a secret. The store's password stands in the file that `{PREFIX}STORE_PASSWORD_FILE`
 names, the TLS key in its own. Keys of AWS are boto3's to find: give the machine a role, or a file in
 `AWS_SHARED_CREDENTIALS_FILE`. A server with TLS does not start with `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` or
-`PGPASSWORD` set, and warns of `OTEL_EXPORTER_OTLP_HEADERS`, which has no file: let a collector nearby add what is secret.
+`PGPASSWORD` set, and warns of `OTEL_EXPORTER_OTLP_HEADERS`, which has no file: let a collector nearby add secrets.
 
 Metrics are scraped where `{PREFIX}METRICS_LISTEN_ADDRESS` says. Traces and metrics are sent by OTLP (gRPC)
 where OpenTelemetry's own variables say so, such as `OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317`;

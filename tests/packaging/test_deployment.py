@@ -78,6 +78,14 @@ def test_image_runs_as_nobody_and_knows_its_signals(dockerfile: str, container: 
     assert 'VOLUME ["/var/lib/identity-service"]' in last
 
 
+def test_image_says_what_it_is(dockerfile: str) -> None:
+    """Both images carry OCI's labels for their name, and for the version and revision that the build is told."""
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', _stages(dockerfile)["runtime"]))
+    assert labels["title"] == "identity-provisioning-service"
+    assert (labels["version"], labels["revision"]) == ("${VERSION}", "${REVISION}")
+    assert labels["description"]
+
+
 def test_last_stage_is_the_server_without_an_account(dockerfile: str) -> None:
     """What is built by default is the shared stage with the server alone; the account comes with the target `demo`."""
     stages = _stages(dockerfile)

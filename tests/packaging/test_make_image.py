@@ -35,10 +35,13 @@ def programs(tmp_path: Path) -> Path:
 def test_first_builder_that_works_is_taken(
     builders: Mapping[str, int], chosen: str, programs: Path, root: Path
 ) -> None:
-    """A client without an engine is passed over, and the server is built without anything of pip's."""
+    """A client without an engine is passed over; the server is built with its version, and nothing of pip's."""
     code, said = _make_image(root, programs, builders)
     assert code == 0
-    assert f"{chosen} build -t identity-provisioning-service:dev --target server .\n" in said
+    (version,) = re.findall(r'(?m)^version = "(.+)"$', (root / "proto" / "pyproject.toml").read_text())
+    assert (
+        f"{chosen} build -t identity-provisioning-service:dev --target server --build-arg VERSION={version} .\n" in said
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,7 +65,8 @@ def test_named_builder_target_and_image_are_taken(programs: Path, root: Path) ->
     named = ("BUILDER=podman", "IMAGE=registry.example/identity:1.2.3", "TARGET=demo", "ARGS=--pull")
     code, said = _make_image(root, programs, {"docker": WORKS, "podman": WORKS}, *named)
     assert code == 0
-    assert "podman build -t registry.example/identity:1.2.3 --target demo --pull .\n" in said
+    assert "podman build -t registry.example/identity:1.2.3 --target demo " in said
+    assert " --pull .\n" in said
 
 
 def test_way_to_packages_is_handed_on(programs: Path, root: Path) -> None:

@@ -25,7 +25,7 @@ MUTATIONS = "identity_service_mutation_duration_seconds_count"
 PROVISIONS = "identity_service_mutation_duration_seconds_bucket"
 QUEUE, QUEUE_AGE = "identity_service_queue_size", "identity_service_queue_age_seconds"
 WANTED, AVAILABLE = "kube_deployment_spec_replicas", "kube_deployment_status_replicas_available"
-MIGRATION = "identity-service-migrate-0-1-0"
+MIGRATION = "identity-service-migrate-7-8-9"
 FIRST_EVER = "_x175 1x5"
 """A series that begins with one, five minutes ago, and never grows."""
 
