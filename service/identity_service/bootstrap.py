@@ -284,7 +284,7 @@ def _build(
     authorizer = FileAuthorizer(settings.authorization_dir)
     tls = None if insecure else TlsWatch(settings)
     # What operations carry out takes no room from callers.
-    work = OwnedWork(settings.maximum_mutations + settings.bulk_concurrency)
+    work = OwnedWork(settings.maximum_mutations + settings.bulk_concurrency * len(accounts.ids))
     settling = Settling(settings.settle_seconds, timedelta(seconds=settings.signature_validity_seconds))
     sealer = AgeSealer()
     telemetry = OpenTelemetry(watchers.tracing.get_tracer(NAME), watchers.meter)
@@ -299,6 +299,7 @@ def _build(
         authorizer=authorizer,
         work=work,
         concurrency=settings.bulk_concurrency,
+        account_ids=accounts.ids,
         lease_seconds=settings.lease_seconds,
         telemetry=telemetry,
     )

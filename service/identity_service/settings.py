@@ -191,7 +191,7 @@ class Settings(StoreSettings):
     maximum_watchers: Count = 50
     """How many callers may watch operations at a time, beside all other calls."""
     bulk_concurrency: Count = 16
-    """How many users of operations one replica makes at a time."""
+    """How many users of operations one replica makes at a time in an account."""
     default_deadline: Seconds = 60
     """The deadline of a call that brings none."""
     drain_seconds: Seconds = 25

@@ -52,6 +52,9 @@ def user(name: str, credentials: Credentials | None = None, groups: tuple[str, .
     return UserChange(name, NewUser(), credentials or Credentials(), Permissions(group_names=groups))
 
 
+OTHER_ACCOUNT = "999999999999"
+
+
 def asked(**parts: Any) -> OperationRequest:
     """Ask for something under a new request_id."""
     return OperationRequest("", str(uuid4()), **parts)
@@ -88,6 +91,34 @@ class ScriptedMutations:
         if isinstance(end, BaseException):
             raise end
         return end
+
+
+class OtherAccount:
+    """An account like another one, but for its id."""
+
+    account_id = OTHER_ACCOUNT
+
+    def __init__(self, account: IamAccount) -> None:
+        self._account = account
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._account, name)
+
+
+class TwoAccounts:
+    """Two configured accounts."""
+
+    def __init__(self, account: IamAccount) -> None:
+        self._accounts = {account.account_id: account, OTHER_ACCOUNT: cast(IamAccount, OtherAccount(account))}
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Their ids."""
+        return tuple(self._accounts)
+
+    def get(self, account_id: str) -> IamAccount:
+        """Return one by its id."""
+        return self._accounts[account_id]
 
 
 class FakeTraffic:
@@ -132,6 +163,7 @@ class Bulk:
             "authorizer": self.world.authorizer,
             "work": self.work,
             "concurrency": 4,
+            "account_ids": (self.world.iam.account_id,),
             "lease_seconds": LEASE_SECONDS,
             "monotonic": self.world.clock.monotonic,
         }
@@ -156,9 +188,16 @@ class Bulk:
             await runner.step()
             await runner.finish()
 
-    async def look(self, operation_id: str) -> Operation:
+    async def started_in(self, account_id: str, *users: UserChange) -> str:
+        """Start an operation in one of several accounts."""
+        draft = await self.service.create(BOT, OperationRequest(account_id, str(uuid4())), ())
+        await self.service.append(BOT, OperationRequest(account_id, str(uuid4())), draft.operation_id, 0, users)
+        await self.service.start(BOT, OperationRequest(account_id, str(uuid4())), draft.operation_id, "")
+        return draft.operation_id
+
+    async def look(self, operation_id: str, account_id: str = "") -> Operation:
         """Look at an operation."""
-        return await self.service.get(BOT, "", operation_id)
+        return await self.service.get(BOT, account_id, operation_id)
 
     async def results(self, operation_id: str) -> tuple[UserResult, ...]:
         """Return what became of all users."""
@@ -359,6 +398,45 @@ async def test_no_more_users_run_than_allowed(bulk: Bulk) -> None:
     gate.set()
     await bulk.carry_out(runner)
     assert under_way == 9
+
+
+async def test_a_slow_account_leaves_the_others_their_places(bulk: Bulk) -> None:
+    """While all users that run in one account are stuck, an operation in another is carried out to its end."""
+    gate, stuck = asyncio.Event(), 0
+
+    class StuckElsewhere(ScriptedMutations):
+        async def run(self, caller: Caller, mutation: Mutation, **parts: Any) -> Plan | Outcome:
+            nonlocal stuck
+            if mutation.account_id == OTHER_ACCOUNT:
+                stuck += 1
+                await gate.wait()
+            return Outcome()
+
+    accounts = TwoAccounts(bulk.world.iam)
+    bulk.service = bulk.serve(accounts=accounts)
+    slow = await bulk.started_in(OTHER_ACCOUNT, *(user(f"user-{number}") for number in range(9)))
+    quick = await bulk.started_in(bulk.world.iam.account_id, *(user(f"user-{number}") for number in range(9)))
+    runner = bulk.runner(StuckElsewhere(), accounts=accounts, account_ids=accounts.ids)
+    async with asyncio.timeout(30):
+        while (await bulk.look(quick, bulk.world.iam.account_id)).state is not OperationState.DONE:
+            await runner.step()
+            await asyncio.sleep(0)
+    assert stuck == 4
+    assert (await bulk.look(slow, OTHER_ACCOUNT)).progress == Progress(total=9, running=4)
+    gate.set()
+    await bulk.carry_out(runner)
+    assert (await bulk.look(slow, OTHER_ACCOUNT)).progress.made == 9
+
+
+async def test_an_account_that_a_server_does_not_know_is_left_to_others(bulk: Bulk) -> None:
+    """While an account is rolled out, a server that has not heard of it fails none of its users."""
+    accounts = TwoAccounts(bulk.world.iam)
+    bulk.service = bulk.serve(accounts=accounts)
+    operation_id = await bulk.started_in(OTHER_ACCOUNT, user("ann"))
+    await bulk.carry_out(bulk.runner(ScriptedMutations()))
+    assert (await bulk.look(operation_id, OTHER_ACCOUNT)).progress == Progress(total=1)
+    await bulk.carry_out(bulk.runner(ScriptedMutations(), accounts=accounts, account_ids=accounts.ids))
+    assert (await bulk.look(operation_id, OTHER_ACCOUNT)).state is OperationState.DONE
 
 
 async def test_the_loop_does_not_wait_while_there_is_work(bulk: Bulk) -> None:

@@ -1,5 +1,6 @@
 """Operations on SQL, in the same database as the ledger."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -92,10 +93,10 @@ class SqlOperationStore:
             "operation_results", lambda unit: _results(unit, operation_id, size, after, failed_only)
         )
 
-    async def claim(self, limit: int, lease_seconds: float) -> tuple[UserClaim, ...]:
-        """Claim users that wait, or whose lease has run out, from all operations that are active."""
+    async def claim(self, room: int | Mapping[str, int], lease_seconds: float) -> tuple[UserClaim, ...]:
+        """Claim users that wait, or whose lease has run out: so many, or so many in each of these accounts."""
         lease = timedelta(seconds=lease_seconds)
-        return await self._units.run("claim_users", lambda unit: operations_claims.claim(unit, limit, lease))
+        return await self._units.run("claim_users", lambda unit: operations_claims.claim(unit, room, lease))
 
     async def renew(self, claims: tuple[UserClaim, ...], lease_seconds: float) -> None:
         """Hold claims for longer."""

@@ -6,7 +6,7 @@ takes the operations in any order: what is locked is being started, cancelled or
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -32,8 +32,8 @@ While a newer release is rolled out, there are replicas that can.
 _log = structlog.stdlib.get_logger(__name__)
 
 
-def claim(unit: Unit, limit: int, lease: timedelta) -> tuple[UserClaim, ...]:
-    """Claim users from all active operations, about as many from each.
+def claim(unit: Unit, room: int | Mapping[str, int], lease: timedelta) -> tuple[UserClaim, ...]:
+    """Claim users from all active operations, about as many from each: so many in all, or in each of these accounts.
 
     Where there are more operations than room, chance decides: the oldest first would keep all others waiting.
     """
@@ -43,13 +43,25 @@ def claim(unit: Unit, limit: int, lease: timedelta) -> tuple[UserClaim, ...]:
         .order_by(sa.func.random())
         .with_for_update(read=True, skip_locked=True)
     )
+    if isinstance(room, int):
+        return tuple(_share_out(unit, unit.connection.execute(query).mappings().all(), room, lease))
+    of_accounts: dict[str, list[Row]] = {account_id: [] for account_id in room}
+    for operation in unit.connection.execute(query.where(operations.c.account_id.in_(room))).mappings():
+        of_accounts[operation["account_id"]].append(operation)
+    return tuple(
+        claimed
+        for account_id, active in of_accounts.items()
+        for claimed in _share_out(unit, active, room[account_id], lease)
+    )
+
+
+def _share_out(unit: Unit, active: Sequence[Row], limit: int, lease: timedelta) -> list[UserClaim]:
     claims: list[UserClaim] = []
-    active: Sequence[Row] = unit.connection.execute(query).mappings().all()
     for position, operation in enumerate(active):
         others = len(active) - position
         share = -(-(limit - len(claims)) // others)
         claims += _claim_of(unit, operation, share, lease)
-    return tuple(claims)
+    return claims
 
 
 def _claim_of(unit: Unit, operation: Row, limit: int, lease: timedelta) -> Iterable[UserClaim]:

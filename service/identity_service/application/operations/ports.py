@@ -1,5 +1,6 @@
 """What operations need of the store, and what stands in it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -203,8 +204,11 @@ class OperationStore(Protocol):
         `failed_only` leaves out who was made; until the operation has ended, also who may still be made.
         """
 
-    async def claim(self, limit: int, lease_seconds: float) -> tuple[UserClaim, ...]:
-        """Claim users that wait, or whose lease has run out, from all operations that are active."""
+    async def claim(self, room: int | Mapping[str, int], lease_seconds: float) -> tuple[UserClaim, ...]:
+        """Claim users that wait, or whose lease has run out: so many, or so many in each of these accounts.
+
+        They are of all active operations; those of accounts that are not named are left to others.
+        """
 
     async def renew(self, claims: tuple[UserClaim, ...], lease_seconds: float) -> None:
         """Hold claims for longer."""

@@ -3,7 +3,8 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Protocol, cast
 
@@ -47,6 +48,8 @@ class RunsMutations(Protocol):
 class OperationRunner:
     """Claims users of operations, as many as it carries out at a time, and provisions each as a request of its own.
 
+    It claims those of its own accounts: a server that has not heard of an account yet leaves it to those that have.
+
     A user's request has an id that follows from the operation's. So whoever carries the user out once more, after a
     crash or beside a process that was only slow, meets the same request in the ledger.
     """
@@ -60,6 +63,7 @@ class OperationRunner:
         authorizer: Authorizer,
         work: OwnedWork,
         concurrency: int,
+        account_ids: Collection[str],
         lease_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
         telemetry: Telemetry = UNWATCHED,
@@ -69,7 +73,9 @@ class OperationRunner:
         self._accounts = accounts
         self._authorizer = authorizer
         self._work = work
+        # In each account: one that is slow or refuses would else hold all places in the end.
         self._concurrency = concurrency
+        self._account_ids = tuple(account_ids)
         # For how long a user is claimed. It need not be exact: what guards the account is its request's own lease.
         self._lease_seconds = lease_seconds
         self._monotonic = monotonic
@@ -100,16 +106,22 @@ class OperationRunner:
     async def step(self) -> None:
         """Claim what there is, as far as there is room, start to work on it, and end what has nobody left."""
         await self._keep()
-        room = self._concurrency - len(self._running)
-        if room * CLAIMS_PER_FILLING < self._concurrency:
+        room = self._room_by_account()
+        if not room:
             return
         claims = await self._store.claim(room, self._lease_seconds)
         for claim in claims:
             task = asyncio.create_task(self._run(claim))
             self._running[task] = claim
             task.add_done_callback(self._ended)
-        if len(claims) < room:
+        if len(claims) < sum(room.values()):
             await self._store.settle()
+
+    def _room_by_account(self) -> dict[str, int]:
+        """Tell for how many more users there is room, in the accounts where it is worth a claim."""
+        running = Counter(claim.account_id for claim in self._running.values())
+        room = {account_id: self._concurrency - running[account_id] for account_id in self._account_ids}
+        return {each: free for each, free in room.items() if free * CLAIMS_PER_FILLING >= self._concurrency}
 
     async def finish(self) -> None:
         """Wait for what was started."""

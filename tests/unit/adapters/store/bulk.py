@@ -63,16 +63,16 @@ def batch(operation_id: str, number: int, *changes: UserChange, request_id: str 
     return Batch(operation_id, request_id or next(UUIDS), number, digest_of(changes), changes)
 
 
-async def draft_of(store: SqlOperationStore, *names: str) -> Operation:
+async def draft_of(store: SqlOperationStore, *names: str, account_id: str = ACCOUNT) -> Operation:
     """Make a draft with users."""
-    operation = await store.create(new())
+    operation = await store.create(replace(new(), account_id=account_id))
     await store.append(batch(operation.operation_id, 0, *map(user, names)))
     return operation
 
 
-async def running(store: SqlOperationStore, *names: str) -> str:
+async def running(store: SqlOperationStore, *names: str, account_id: str = ACCOUNT) -> str:
     """Let an operation run; return its id."""
-    operation = await draft_of(store, *names)
+    operation = await draft_of(store, *names, account_id=account_id)
     await store.start(Start(operation.operation_id, next(UUIDS), plan_only=False), empty_account())
     return operation.operation_id
 

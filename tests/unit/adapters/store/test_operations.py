@@ -269,6 +269,21 @@ async def test_operations_get_about_the_same_share(store: SqlOperationStore) -> 
     assert sorted(names(await store.claim(2, LEASE))) == ["ann", "small"]
 
 
+async def test_each_account_has_room_of_its_own(store: SqlOperationStore) -> None:
+    """So many are claimed in each account that is named, and none in one that is not."""
+    await running(store, "ann", "bo", "cy", account_id="111111111111")
+    await running(store, "di", "ed", account_id="222222222222")
+    await running(store, "flo", account_id="333333333333")
+    claims = await store.claim({"111111111111": 2, "222222222222": 5, "444444444444": 5}, LEASE)
+    assert [(claim.account_id, claim.change.user_name) for claim in claims] == [
+        ("111111111111", "ann"),
+        ("111111111111", "bo"),
+        ("222222222222", "di"),
+        ("222222222222", "ed"),
+    ]
+    assert await store.claim({}, LEASE) == ()
+
+
 async def test_a_claim_that_runs_out_goes_to_the_next(world: World, store: SqlOperationStore) -> None:
     """A user is claimed again after its lease and not before, and then its first claim can write nothing."""
     operation_id = await running(store, "ann")
