@@ -283,8 +283,9 @@ def _build(
 ) -> Running:
     authorizer = FileAuthorizer(settings.authorization_dir)
     tls = None if insecure else TlsWatch(settings)
-    # What operations carry out takes no room from callers.
-    work = OwnedWork(settings.maximum_mutations + settings.bulk_concurrency * len(accounts.ids))
+    # What operations carry out takes no room from callers. Of several accounts, no one may take all that there is.
+    most_of_one = _share(settings.maximum_mutations) if len(accounts.ids) > 1 else None
+    work = OwnedWork(settings.maximum_mutations + settings.bulk_concurrency * len(accounts.ids), most_of_one)
     settling = Settling(settings.settle_seconds, timedelta(seconds=settings.signature_validity_seconds))
     sealer = AgeSealer()
     telemetry = OpenTelemetry(watchers.tracing.get_tracer(NAME), watchers.meter)
@@ -343,6 +344,11 @@ def _build(
     )
     addresses = BoundAddresses(address, health.address, watchers.metrics.address)
     return Running(server, health, work, worker, authorizer, runner, addresses, tls, readiness)
+
+
+def _share(places: int) -> int:
+    """Tell how many places one of several accounts may take: a quarter is left to the others."""
+    return max(places - places // 4, 1)
 
 
 def _identify_peers(tls: TlsWatch | None, authorizer: FileAuthorizer) -> IdentifiesPeers:

@@ -1,6 +1,7 @@
 """Work that the server owns: it goes on when nobody waits for it any more, and is drained at shutdown."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Set
 from typing import Any, TypeVar
 
@@ -17,10 +18,12 @@ CANCELLATION_SECONDS = 1.0
 
 
 class OwnedWork:
-    """Runs mutations as tasks of its own, `maximum` of them at a time."""
+    """Runs mutations as tasks of its own, `maximum` of them at a time, and `maximum_each` in one account."""
 
-    def __init__(self, maximum: int) -> None:
+    def __init__(self, maximum: int, maximum_each: int | None = None) -> None:
         self._maximum = maximum
+        self._maximum_each = maximum if maximum_each is None else maximum_each
+        self._of_accounts: Counter[str] = Counter()
         self._draining = False
         self._stopping = False
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -31,14 +34,18 @@ class OwnedWork:
         """How many tasks are not finished."""
         return len(self._tasks)
 
-    async def run(self, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def run(self, start: Callable[[], Coroutine[Any, Any, T]], account_id: str = "") -> T:
         """Start work and wait for it. Who waits may be cancelled; the work is not.
 
-        Raises IdentityError SHUTTING_DOWN while the server drains, and OVERLOADED if there is too much work already.
+        Work of an account counts against what one account may have. Raises IdentityError SHUTTING_DOWN while the server
+        drains, and OVERLOADED if there is too much work already.
         """
-        self._check_admission()
+        self._check_admission(account_id)
         task = asyncio.create_task(start())
         self._tasks.add(task)
+        if account_id:
+            self._of_accounts[account_id] += 1
+            task.add_done_callback(lambda _: self._leave(account_id))
         task.add_done_callback(self._finished)
         try:
             return await asyncio.shield(task)
@@ -78,9 +85,21 @@ class OwnedWork:
             return tasks
         return (await asyncio.wait(tuple(tasks), timeout=seconds))[1]
 
-    def _check_admission(self) -> None:
+    def _leave(self, account_id: str) -> None:
+        self._of_accounts[account_id] -= 1
+        # What is empty is dropped: ids come from callers, also those of accounts that are not there.
+        self._of_accounts += Counter()
+
+    def _check_admission(self, account_id: str) -> None:
         if self._draining:
             raise _shutting_down("the server is shutting down")
+        if self._of_accounts[account_id] >= self._maximum_each:
+            raise IdentityError(
+                Reason.OVERLOADED,
+                "the server has as many mutations as it takes for one account",
+                metadata={"account_id": account_id},
+                retry_after=RETRY_AFTER_SECONDS,
+            )
         if len(self._tasks) >= self._maximum:
             raise IdentityError(
                 Reason.OVERLOADED, "the server has as many mutations as it takes", retry_after=RETRY_AFTER_SECONDS

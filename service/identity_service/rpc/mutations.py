@@ -27,4 +27,4 @@ class Mutations:
     async def run(self, mutation: Mutation) -> Plan | Outcome:
         """Run a mutation of the current caller and wait for what comes of it."""
         caller = current_caller()
-        return await self._work.run(lambda: self._service.run(caller, mutation))
+        return await self._work.run(lambda: self._service.run(caller, mutation), mutation.account_id)

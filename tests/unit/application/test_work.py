@@ -47,6 +47,22 @@ async def test_a_cancelled_waiter_does_not_cancel_the_work() -> None:
     assert done.is_set()
 
 
+async def test_one_account_cannot_take_all_places() -> None:
+    """Work of an account whose share is taken is refused with its id, that of another is done; places come back."""
+    work = OwnedWork(maximum=4, maximum_each=2)
+    go = asyncio.Event()
+    stuck = [asyncio.create_task(work.run(go.wait, "one")) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(IdentityError) as refused:
+        await work.run(lambda: answer("too much"), "one")
+    assert (refused.value.reason, refused.value.metadata) == (Reason.OVERLOADED, {"account_id": "one"})
+    assert await work.run(lambda: answer("other"), "two") == "other"
+    assert await work.run(lambda: answer("nobody's"), "") == "nobody's"
+    go.set()
+    await asyncio.gather(*stuck)
+    assert await work.run(lambda: answer("again"), "one") == "again"
+
+
 async def test_the_limit_counts_abandoned_work() -> None:
     """Work whose waiter is gone holds its place until it ends."""
     work = OwnedWork(maximum=1)
