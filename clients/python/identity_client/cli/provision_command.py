@@ -96,7 +96,7 @@ def provision(
         ),
     ] = None,
     show_secrets: Annotated[
-        bool, typer.Option("--show-secrets", help="Show the credentials in the terminal, as they are made.")
+        bool, typer.Option("--show-secrets", help="Show the credentials in the terminal.")
     ] = False,
     reissue_secrets: ReissueSecrets = False,
     approved: Annotated[
