@@ -58,6 +58,7 @@ def add_audit_parser(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     export_.add_argument("--caller", metavar="ID", help="of this caller")
     export_.add_argument("--team", metavar="NAME", help="of this team")
     export_.add_argument("--user", metavar="NAME", help="about this IAM user")
+    export_.add_argument("--account", metavar="ID", help="in this AWS account")
 
 
 def _time(text: str) -> datetime:
@@ -116,7 +117,7 @@ def _heads(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    selection = Selection(options.since, options.until, options.caller, options.team, options.user)
+    selection = Selection(options.since, options.until, options.caller, options.team, options.user, options.account)
     with _audit_log() as connection:
         for line in export(connection, selection):
             print(orjson.dumps(line).decode())

@@ -291,12 +291,14 @@ def test_identityctl_names_the_account(world: World, client: IdentityClient) -> 
 
 
 def test_the_audit_log_tells_the_accounts_apart(world: World, client: IdentityClient) -> None:
-    """Each line of the export names its account, and the chains are whole."""
+    """Each line of the export names its account, and one account's lines can be had alone."""
     for account_id in (OWN, MEMBER):
         client.create_user("member-audited", account_id=account_id)
     exported = world.run("audit", "export", "--user", "member-audited")
     lines = [json.loads(line) for line in exported.stdout.splitlines()]
     assert {line["account_id"] for line in lines if line["event"] == "outcome"} == {OWN, MEMBER}
+    of_one = world.run("audit", "export", "--user", "member-audited", "--account", MEMBER)
+    assert {json.loads(line)["account_id"] for line in of_one.stdout.splitlines()} == {MEMBER}
 
 
 def test_a_sweep_goes_through_all_accounts(world: World, client: IdentityClient) -> None:

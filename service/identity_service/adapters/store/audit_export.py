@@ -29,6 +29,7 @@ class Selection:
     caller_id: str | None = None
     team: str | None = None
     user_name: str | None = None
+    account_id: str | None = None
 
     def conditions(self) -> Iterator[sa.ColumnElement[bool]]:
         """Yield the conditions on STORED."""
@@ -41,6 +42,8 @@ class Selection:
             yield STORED.c.caller_id == self.caller_id
         if self.team is not None:
             yield STORED.c.team == self.team
+        if self.account_id is not None:
+            yield STORED.c.account_id == self.account_id
         if self.user_name is not None:
             # IAM's names differ in more than their case.
             yield sa.func.lower(STORED.c.target) == str(target.user(self.user_name)).lower()
