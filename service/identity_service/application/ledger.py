@@ -9,6 +9,7 @@ from typing import Protocol
 from identity_service.application.lease import Lease
 from identity_service.domain.entities import UserSnapshot
 from identity_service.domain.errors import ANSWER_LOST, IdentityError, Reason
+from identity_service.domain.holdings import PastRequest
 from identity_service.domain.minting import Mint, MintKind
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.plan import Plan
@@ -233,8 +234,17 @@ class Ledger(Protocol):
     async def claim_second_look(self) -> Claim | None:
         """Claim a request that has ended and whose second look is due, if no other request works on its target."""
 
-    async def end_second_look(self, lease: Lease, unattributed: tuple[str, ...]) -> None:
-        """Write down that the second look is over, and what it found and could not tell whose it is."""
+    async def done_since(self, lease: Lease) -> tuple[PastRequest, ...]:
+        """Return what is done of the requests for a lease's target that ended since its own began, in that order.
+
+        The lease's own request is one of them if it is done.
+        """
+
+    async def made_key_ids(self, account_id: str, target: Target) -> frozenset[str]:
+        """Return the access keys that requests have made for a target, those that are gone included."""
+
+    async def end_second_look(self, lease: Lease, unattributed: tuple[str, ...], missing: tuple[str, ...] = ()) -> None:
+        """Write down that the second look is over, what it found and could not tell whose it is, and what is gone."""
 
     async def leave_undone(self, lease: Lease) -> None:
         """Release lock and lease of a request claimed as undone; its second look is put off, since it may run again."""

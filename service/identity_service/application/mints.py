@@ -1,6 +1,6 @@
 """Mints a request's credentials, each written down before IAM is asked for it; finds and deletes lost ones."""
 
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -15,6 +15,7 @@ from identity_service.application.ledger import Claim, Ledger
 from identity_service.application.ports import Answer, IamAccount, MintedAccessKey, MintedMfaDevice, Receipt
 from identity_service.application.settling import Settling
 from identity_service.domain import tags
+from identity_service.domain.entities import LoginProfileRecord
 from identity_service.domain.errors import IamError, IamErrorKind, IdentityError
 from identity_service.domain.minting import (
     AttributedKeys,
@@ -77,6 +78,10 @@ class Mints:
         """The mints of which something may be there."""
         return tuple(mint for mint in self._mints.values() if mint.state is not MintState.VOID)
 
+    def may_be_late(self, kind: MintKind) -> bool:
+        """Tell whether a credential of a kind may be there that no answer has told of."""
+        return any(mint.kind is kind for mint in self.unanswered)
+
     def still_there(self, outcome: Outcome) -> Outcome:
         """Return an outcome without the credentials that were revoked since: its secrets may be issued again."""
         issued = outcome.credentials
@@ -92,6 +97,10 @@ class Mints:
             mfa_device=device if device and device.serial_number in left else None,
         )
         return replace(outcome, credentials=issued)
+
+    def know(self, key_ids: Collection[str]) -> None:
+        """Learn of keys that are known to be some request's: none of them is taken for a lost one."""
+        self._others |= frozenset(key_ids)
 
     # Minting.
 
@@ -207,7 +216,7 @@ class Mints:
             return AttributedKeys()
         await self._delete_made_keys(step, keep)
         found = await self._delete_lost_keys(step, all_unknown)
-        if any(mint.kind is MintKind.ACCESS_KEY for mint in self.unanswered):
+        if self.may_be_late(MintKind.ACCESS_KEY):
             await self._settling.wait()
             again = await self._delete_lost_keys(step, all_unknown)
             found = AttributedKeys(found.ours + again.ours, again.unattributed)
@@ -221,7 +230,7 @@ class Mints:
 
     async def find_lost_keys(self, step: UserStep) -> AttributedKeys:
         """Find the keys of a user that nobody has recorded, while a call of this request has no answer."""
-        if not any(mint.kind is MintKind.ACCESS_KEY for mint in self.unanswered):
+        if not self.may_be_late(MintKind.ACCESS_KEY):
             # Every key that this request has asked for is known: another one is somebody else's.
             return AttributedKeys()
         mints = tuple(self._mints.values())
@@ -257,18 +266,31 @@ class Mints:
 
         `keep_made` asks about the mints without an answer alone.
         """
-        mints = [mint for mint in self._left(MintKind.CONSOLE_PASSWORD) if not (keep_made and _is_made(mint))]
         profile = await self._account.get_login_profile(step.user_name)
         if profile is None:
             return None
-        landing, validity = timedelta(seconds=self._settling.seconds), self._settling.validity
-        origin = attribute_password(profile.created_at, mints, self._other_passwords, landing, validity)
+        mints = [mint for mint in self._left(MintKind.CONSOLE_PASSWORD) if not (keep_made and _is_made(mint))]
+        origin = self._origin_of(profile, mints)
         if origin is PasswordOrigin.OURS:
             await self._take_back(_password_deletion(step))
             # The one whose answer came, or the first that can have set it: the later ones may land longer.
-            setters = [mint for mint in mints if could_have_made(mint, profile.created_at, landing)]
+            setters = [mint for mint in mints if could_have_made(mint, profile.created_at, self._landing)]
             await self._void(tuple(sorted(setters, key=lambda mint: not _is_made(mint))[:1]))
         return origin
+
+    async def origin_of_lost_password(self, step: UserStep) -> PasswordOrigin | None:
+        """Tell whose the password of a user may be, by the mints without an answer; None if there is none."""
+        profile = await none_if_gone(self._account.get_login_profile(step.user_name))
+        lost = [mint for mint in self.unanswered if mint.kind is MintKind.CONSOLE_PASSWORD]
+        return self._origin_of(profile, lost) if profile else None
+
+    def _origin_of(self, profile: LoginProfileRecord, mints: Iterable[Mint]) -> PasswordOrigin:
+        validity = self._settling.validity
+        return attribute_password(profile.created_at, mints, self._other_passwords, self._landing, validity)
+
+    @property
+    def _landing(self) -> timedelta:
+        return timedelta(seconds=self._settling.seconds)
 
     async def _clear_device(self, step: CreateVirtualMfaDevice) -> None:
         mints = self._left(MintKind.MFA_DEVICE)

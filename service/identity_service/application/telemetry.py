@@ -10,6 +10,10 @@ from identity_service.domain.errors import IdentityError
 
 DONE = "OK"
 FAULT = "FAULT"
+UNATTRIBUTED = "unattributed"
+"""What may be a late call's, or somebody else's: it was left."""
+MISSING = "missing"
+"""What a request gave and a late deletion has probably taken away."""
 
 
 class Telemetry(Protocol):
@@ -33,6 +37,9 @@ class Telemetry(Protocol):
     def lease_lost(self) -> None:
         """Count an attempt that may not go on, since its lease has run out or is somebody else's."""
 
+    def second_look_found(self, finding: str, number: int) -> None:
+        """Count what second looks report to an operator: `finding` is UNATTRIBUTED or MISSING."""
+
 
 class Unwatched:
     """A `Telemetry` that tells nobody."""
@@ -55,6 +62,9 @@ class Unwatched:
         """Count nothing."""
 
     def lease_lost(self) -> None:
+        """Count nothing."""
+
+    def second_look_found(self, finding: str, number: int) -> None:
         """Count nothing."""
 
 

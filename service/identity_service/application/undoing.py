@@ -64,7 +64,8 @@ class Undo:
     async def run_again(self) -> Undone:
         """Undo what can have been made by calls that were carried out late, where tags or mints tell that it is ours.
 
-        Grants to a user who was there before are left: nothing tells a late one from one that was wanted meanwhile.
+        Grants to a user who was there before are left, and reported by the second look: nothing tells a late one from
+        one that an administrator has given meanwhile.
         """
         marked = (CreateUser, CreatePolicy, *MINTING_STEPS)
         return await self._undo_all([step for step in self._plan.steps if isinstance(step, marked)])

@@ -133,5 +133,5 @@ class Worker:
         return generated_secrets(plan, await account.get_password_policy() if sets_password(plan) else DEFAULT_POLICY)
 
     async def _look_again(self, account: IamAccount, claim: Claim) -> None:
-        await look_again(account, self._ledger, claim, self._settling)
+        await look_again(account, self._ledger, claim, self._settling, self._telemetry)
         self._log.info("took a second look", row_id=claim.intent.row_id)

@@ -29,10 +29,17 @@ class OpenTelemetry:
         self._lost = meter.create_counter(
             "identity_service.leases.lost", "{lease}", "Attempts that had to stop since their lease was gone."
         )
+        self._found = meter.create_counter(
+            "identity_service.second_look.findings",
+            "{finding}",
+            "What second looks reported: of unknown origin (unattributed), or taken by a late deletion (missing).",
+        )
         # So that the first one is an increase and not the beginning of a series.
         self._lost.add(0)
         for direction in ("running", "undoing"):
             self._takeovers.add(0, {"direction": direction})
+        for finding in ("unattributed", "missing"):
+            self._found.add(0, {"finding": finding})
 
     @contextmanager
     def span(self, name: str, link: str = "") -> Iterator[None]:
@@ -71,3 +78,7 @@ class OpenTelemetry:
     def lease_lost(self) -> None:
         """Count an attempt that may not go on."""
         self._lost.add(1)
+
+    def second_look_found(self, finding: str, number: int) -> None:
+        """Count what a second look reports."""
+        self._found.add(number, {"finding": finding})

@@ -21,8 +21,10 @@ from identity_service.application.ledger import (
     UnfinishedRequest,
 )
 from identity_service.domain.errors import IdentityError, Reason
+from identity_service.domain.holdings import PastRequest
 from identity_service.domain.minting import Mint, MintKind, MintState
 from identity_service.domain.outcome import Outcome
+from identity_service.domain.target import Target
 
 T = TypeVar("T")
 LEASE_SECONDS = 30.0
@@ -83,6 +85,7 @@ class FakeLedger:
         self.denials: list[Denial] = []
         self.events: list[tuple[str, str]] = []
         self.unattributed: dict[str, tuple[str, ...]] = {}
+        self.missing: dict[str, tuple[str, ...]] = {}
 
     # Looking.
 
@@ -302,7 +305,33 @@ class FakeLedger:
 
         return await self._unit("claim_second_look", claim)
 
-    async def end_second_look(self, lease: Lease, unattributed: tuple[str, ...]) -> None:
+    async def done_since(self, lease: Lease) -> tuple[PastRequest, ...]:
+        """Return what is done for the target since the lease's own request began."""
+
+        def look() -> tuple[PastRequest, ...]:
+            row = self._fenced(lease)
+            done = [
+                other
+                for other in self._rows.values()
+                if other.state is RequestState.DONE
+                and other.target == row.target
+                and other.updated_at >= row.created_at
+            ]
+            return tuple(map(_past, sorted(done, key=lambda other: (other.updated_at, other.created_at))))
+
+        return await self._unit("done_since", look)
+
+    async def made_key_ids(self, account_id: str, target: Target) -> frozenset[str]:
+        """Return the access keys that requests have made for a target."""
+
+        def look() -> frozenset[str]:
+            rows = [row for row in self._rows.values() if row.target == (account_id, target.key)]
+            mints = [mint for row in rows for mint in row.mints.values() if mint.kind is MintKind.ACCESS_KEY]
+            return frozenset(mint.credential_id for mint in mints if mint.credential_id)
+
+        return await self._unit("made_key_ids", look)
+
+    async def end_second_look(self, lease: Lease, unattributed: tuple[str, ...], missing: tuple[str, ...] = ()) -> None:
         """Write down that a second look is over."""
 
         def end() -> None:
@@ -310,6 +339,7 @@ class FakeLedger:
             row.recheck_at = row.lease_expires_at = None
             self._unlock(lease)
             self.unattributed[lease.row_id] = unattributed
+            self.missing[lease.row_id] = missing
             self.events.append(("second-look", lease.row_id))
 
         await self._unit("end_second_look", end)
@@ -527,6 +557,12 @@ class FakeLedger:
 def _stored(intent: Intent) -> Intent:
     """Return what carrying out needs: the plan without figures, warnings and problems."""
     return replace(intent, plan=replace(intent.plan, warnings=(), quota_uses=(), problems=()))
+
+
+def _past(row: _Row) -> PastRequest:
+    plan, user = row.intent.plan, row.outcome.user if row.outcome else None
+    user_id = plan.user_id or (user.user_id if user else "")
+    return PastRequest(row.intent.row_id, plan, user_id, row.created_at, row.updated_at)
 
 
 def _in_progress() -> IdentityError:

@@ -1,5 +1,6 @@
 """What the application tells of its work: how mutations end, who took what over, and from which trace."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from uuid import uuid4
@@ -7,11 +8,11 @@ from uuid import uuid4
 import pytest
 
 from identity_service.application.priority import in_bulk
-from identity_service.application.telemetry import measured
+from identity_service.application.telemetry import MISSING, UNATTRIBUTED, measured
 from identity_service.domain.errors import IamError, IamErrorKind, IdentityError, Reason
-from identity_service.domain.request import NewUser, Permissions, UserChange
+from identity_service.domain.request import ConsolePassword, Credentials, NewUser, Permissions, UserChange
 from tests.unit.application.disturbances import Death, Killed
-from tests.unit.application.worlds import World
+from tests.unit.application.worlds import LOST, OWNED, THROTTLED, World
 
 FIRST = "00-11111111111111111111111111111111-2222222222222222-01"
 ANA = UserChange("ana", NewUser(), permissions=Permissions(("Developers",)))
@@ -26,6 +27,7 @@ class Recorder:
         self.links: list[str] = []
         self.taken: list[str] = []
         self.lost = 0
+        self.found: Counter[str] = Counter()
 
     @contextmanager
     def span(self, name: str, link: str = "") -> Iterator[None]:
@@ -53,6 +55,10 @@ class Recorder:
     def lease_lost(self) -> None:
         """Count."""
         self.lost += 1
+
+    def second_look_found(self, finding: str, number: int) -> None:
+        """Count."""
+        self.found[finding] += number
 
 
 @pytest.fixture
@@ -142,3 +148,20 @@ async def test_a_lost_lease_is_counted(world: World, recorder: Recorder) -> None
     world.iam.create_user = slowly  # type: ignore[method-assign,assignment] # the pause happens in the middle of a call
     await world.refused(ANA)
     assert recorder.lost == 1
+
+
+async def test_what_second_looks_report_is_counted(world: World, recorder: Recorder) -> None:
+    """An alert can fire on what an operator has to look at: what is of unknown origin, and what is gone."""
+    world.iam.inject("iam:AddUserToGroup", THROTTLED)
+    await world.refused(ANA)
+    await world.do(UserChange("ana", NewUser()))
+    await world.iam.delete_user("ana")
+    await world.look_again()
+    assert recorder.found == {MISSING: 1}
+    world.iam.add_user("bo", tags=OWNED)
+    world.iam.inject("iam:CreateLoginProfile", LOST)
+    await world.refused(UserChange("bo", credentials=Credentials(console_password=ConsolePassword())))
+    world.clock.advance(300)
+    world.iam.add_login_profile("bo")
+    await world.look_again()
+    assert recorder.found == {MISSING: 1, UNATTRIBUTED: 1}

@@ -92,8 +92,17 @@ def test_counts_begin_at_zero() -> None:
     before = sums(reader)
     telemetry.took_over("undoing")
     telemetry.lease_lost()
-    assert before == {"identity_service.takeovers": [0, 0], "identity_service.leases.lost": [0]}
-    assert sums(reader) == {"identity_service.takeovers": [0, 1], "identity_service.leases.lost": [1]}
+    telemetry.second_look_found("missing", 2)
+    assert before == {
+        "identity_service.takeovers": [0, 0],
+        "identity_service.leases.lost": [0],
+        "identity_service.second_look.findings": [0, 0],
+    }
+    assert sums(reader) == {
+        "identity_service.takeovers": [0, 1],
+        "identity_service.leases.lost": [1],
+        "identity_service.second_look.findings": [0, 2],
+    }
 
 
 def sums(reader: InMemoryMetricReader) -> dict[str, list[float]]:

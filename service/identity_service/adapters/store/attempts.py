@@ -6,13 +6,14 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from identity_service.adapters.store import audit, rows
+from identity_service.adapters.store import audit, claims, rows
 from identity_service.adapters.store.claims import Terms
 from identity_service.adapters.store.rows import Row
 from identity_service.adapters.store.schema import AuditEventName, locks, mints, requests
 from identity_service.adapters.store.units import Unit
 from identity_service.application.lease import Lease, LeaseLostError
 from identity_service.application.ledger import UNFINISHED, Failure, RequestState
+from identity_service.domain.holdings import PastRequest
 from identity_service.domain.minting import Mint, MintKind, MintState
 
 IS_UNFINISHED = requests.c.state.in_(UNFINISHED)
@@ -81,13 +82,30 @@ def leave_undone(unit: Unit, lease: Lease, terms: Terms) -> None:
     _unlock(unit, lease)
 
 
-def end_second_look(unit: Unit, lease: Lease, unattributed: tuple[str, ...]) -> None:
+def done_since(unit: Unit, lease: Lease) -> tuple[PastRequest, ...]:
+    """Return what is done of the requests for a lease's target that ended since its own began, in that order."""
+    row = _held(unit, lease)
+    query = (
+        sa.select(requests)
+        .where(
+            requests.c.account_id == row["account_id"],
+            requests.c.target_key == row["target_key"],
+            requests.c.state == RequestState.DONE,
+            requests.c.updated_at >= row["created_at"],
+        )
+        .order_by(requests.c.updated_at, requests.c.created_at)
+    )
+    return tuple(map(rows.past_request, claims.readable(unit.connection.execute(query).mappings().all())))
+
+
+def end_second_look(unit: Unit, lease: Lease, unattributed: tuple[str, ...], missing: tuple[str, ...] = ()) -> None:
     """Write down that a second look is over, and let the target go."""
     row = _held(unit, lease, HAS_ENDED)
     # Not `updated_at`: secrets may be issued again for some time after the request's own end.
     _change(unit, lease, {"recheck_at": None, "lease_expires_at": None})
     _unlock(unit, lease)
-    details: audit.Details = {"unattributed": list(unattributed)} if unattributed else {}
+    found = {"unattributed": list(unattributed), "missing": list(missing)}
+    details: audit.Details = {name: things for name, things in found.items() if things}
     audit.append(unit, AuditEventName.SECOND_LOOK, row, details)
 
 

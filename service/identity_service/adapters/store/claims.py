@@ -117,7 +117,7 @@ class Claims:
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        return tuple(self._take_over(unit, row) for row in _readable(unit.connection.execute(query).mappings().all()))
+        return tuple(self._take_over(unit, row) for row in readable(unit.connection.execute(query).mappings().all()))
 
     def _take_over(self, unit: Unit, row: Row) -> Claim:
         values = {"recheck_at": self._terms.second_look_at(unit, row), "updated_at": unit.now}
@@ -168,7 +168,7 @@ class Claims:
             .limit(SECOND_LOOK_CANDIDATES)
             .with_for_update(skip_locked=True, of=requests)
         )
-        for row in _readable(unit.connection.execute(query).mappings().all()):
+        for row in readable(unit.connection.execute(query).mappings().all()):
             if _lock_target(unit, row):
                 return self._claim_ended(unit, row)
         return None
@@ -217,8 +217,8 @@ def _find_locked(unit: Unit, key: RequestKey) -> Row | None:
     return unit.connection.execute(sa.select(requests).where(of_key(key)).with_for_update()).mappings().one_or_none()
 
 
-def _readable(found: Iterable[Row]) -> Iterator[Row]:
-    """Leave out what this release cannot read: one such row must not keep the others from being worked on."""
+def readable(found: Iterable[Row]) -> Iterator[Row]:
+    """Leave out what this release cannot read: one such row must not keep others from being worked on, or looked at."""
     for row in found:
         try:
             rows.ledger_row(row, abandoned=False)

@@ -29,8 +29,10 @@ from identity_service.application.ledger import (
     RequestState,
     UnfinishedRequest,
 )
+from identity_service.domain.holdings import PastRequest
 from identity_service.domain.minting import Mint, MintKind
 from identity_service.domain.outcome import Outcome
+from identity_service.domain.target import Target
 
 T = TypeVar("T")
 
@@ -179,9 +181,25 @@ class SqlLedger:
         rest = timedelta(seconds=rest_seconds)
         await self._fenced("release", lease, lambda unit: attempts.release(unit, lease, rest))
 
-    async def end_second_look(self, lease: Lease, unattributed: tuple[str, ...]) -> None:
-        """Write down that the second look is over, and what it found and could not tell whose it is."""
-        await self._fenced("end_second_look", lease, lambda unit: attempts.end_second_look(unit, lease, unattributed))
+    async def done_since(self, lease: Lease) -> tuple[PastRequest, ...]:
+        """Return what is done of the requests for a lease's target that ended since its own began."""
+        return await self._fenced("done_since", lease, lambda unit: attempts.done_since(unit, lease))
+
+    async def made_key_ids(self, account_id: str, target: Target) -> frozenset[str]:
+        """Return the access keys that requests have made for a target."""
+
+        def look(unit: Unit) -> frozenset[str]:
+            return rows.made_key_ids(unit.connection, account_id, target.key)
+
+        return await self.units.run("made_key_ids", look)
+
+    async def end_second_look(self, lease: Lease, unattributed: tuple[str, ...], missing: tuple[str, ...] = ()) -> None:
+        """Write down that the second look is over, what it found and could not tell whose it is, and what is gone."""
+
+        def end(unit: Unit) -> None:
+            attempts.end_second_look(unit, lease, unattributed, missing)
+
+        await self._fenced("end_second_look", lease, end)
         self.heartbeat.drop(lease)
 
     async def leave_undone(self, lease: Lease) -> None:

@@ -9,6 +9,7 @@ from identity_service.adapters.store import codec
 from identity_service.adapters.store.schema import mints
 from identity_service.application.lease import Lease
 from identity_service.application.ledger import UNFINISHED, Failure, Intent, LedgerRow, RequestKey, RequestState
+from identity_service.domain.holdings import PastRequest
 from identity_service.domain.minting import Mint, MintKind, MintState
 from identity_service.domain.outcome import Outcome
 
@@ -77,6 +78,13 @@ def ledger_row(row: Row, *, abandoned: bool) -> LedgerRow:
     )
 
 
+def past_request(row: Row) -> PastRequest:
+    """Read what a request has given and taken that is done. Raises StoredValueError."""
+    plan, outcome = codec.decode_plan(row["plan"]), outcome_of(row)
+    made = outcome.user.user_id if outcome and outcome.user else ""
+    return PastRequest(row["row_id"], plan, plan.user_id or made, row["created_at"], row["updated_at"])
+
+
 def is_unfinished(row: Row) -> bool:
     """Tell whether a request has not ended."""
     return row["state"] in UNFINISHED
@@ -123,21 +131,30 @@ def _mints(connection: sa.Connection, query: sa.Select[Any]) -> tuple[Mint, ...]
 
 def other_key_ids(connection: sa.Connection, row: Row) -> frozenset[str]:
     """Return the access keys that other requests have made for the same target, those that are gone included."""
-    query = sa.select(mints.c.credential_id).where(_of_others(row, MintKind.ACCESS_KEY), mints.c.credential_id != "")
+    return made_key_ids(connection, row["account_id"], row["target_key"], but_of=row["row_id"])
+
+
+def made_key_ids(
+    connection: sa.Connection, account_id: str, target_key: str, but_of: str | None = None
+) -> frozenset[str]:
+    """Return the access keys that requests have made for a target, but for one request's."""
+    query = sa.select(mints.c.credential_id).where(
+        mints.c.account_id == account_id,
+        mints.c.target_key == target_key,
+        mints.c.kind == MintKind.ACCESS_KEY,
+        mints.c.credential_id != "",
+        mints.c.row_id.is_distinct_from(but_of),
+    )
     return frozenset(connection.execute(query).scalars())
 
 
 def other_passwords(connection: sa.Connection, row: Row) -> tuple[Mint, ...]:
     """Return the answered mints of console passwords by other requests for the same target, oldest first."""
-    is_made = mints.c.state == MintState.MADE
-    query = sa.select(mints).where(_of_others(row, MintKind.CONSOLE_PASSWORD), is_made).order_by(mints.c.begun_at)
-    return _mints(connection, query)
-
-
-def _of_others(row: Row, kind: MintKind) -> sa.ColumnElement[bool]:
-    return sa.and_(
+    of_others = sa.and_(
         mints.c.account_id == row["account_id"],
         mints.c.target_key == row["target_key"],
         mints.c.row_id != row["row_id"],
-        mints.c.kind == kind,
+        mints.c.kind == MintKind.CONSOLE_PASSWORD,
+        mints.c.state == MintState.MADE,
     )
+    return _mints(connection, sa.select(mints).where(of_others).order_by(mints.c.begun_at))

@@ -7,6 +7,8 @@ import pytest
 from identity_service.adapters.store import SqlLedger
 from identity_service.adapters.store import ledger as ledger_module
 from identity_service.application.ledger import Claim, Failure, Intent, RequestKey, RequestState
+from identity_service.domain.entities import UserRecord
+from identity_service.domain.minting import MintKind
 from identity_service.domain.outcome import Outcome
 from tests.unit.adapters.store.expected import (
     PERMANENT,
@@ -79,14 +81,26 @@ async def test_a_second_look_leaves_the_state(ledger: SqlLedger, world: World, m
     assert await ledger.claim_second_look() is None
 
 
-@pytest.mark.parametrize(("found", "details"), [((), {}), (("AKIAONE",), {"unattributed": ["AKIAONE"]})])
+@pytest.mark.parametrize(
+    ("found", "gone", "details"),
+    [
+        ((), (), {}),
+        (("AKIAONE",), (), {"unattributed": ["AKIAONE"]}),
+        ((), ("user ann",), {"missing": ["user ann"]}),
+    ],
+)
 async def test_a_second_look_is_audited(
-    ledger: SqlLedger, world: World, make_intent: MakeIntent, found: tuple[str, ...], details: dict[str, object]
+    ledger: SqlLedger,
+    world: World,
+    make_intent: MakeIntent,
+    found: tuple[str, ...],
+    gone: tuple[str, ...],
+    details: dict[str, object],
 ) -> None:
-    """The log tells that somebody looked, and by id what nobody can attribute."""
+    """The log tells that somebody looked, by id what nobody can attribute, and what a late deletion has taken."""
     await fail_to_be_seen_again(ledger, make_intent())
     world.advance(SECOND_LOOK_SECONDS)
-    await ledger.end_second_look((await look_again(ledger)).lease, found)
+    await ledger.end_second_look((await look_again(ledger)).lease, found, gone)
     event = (await ledger.read_audit())[-1]
     assert (event.event, event.row_id, event.details) == ("second-look", "row-1", details)
 
@@ -381,3 +395,50 @@ async def test_leaving_puts_the_second_look_off(ledger: SqlLedger, world: World,
     look = await ledger.claim_second_look()
     assert look is not None
     assert not look.interrupted
+
+
+async def test_a_look_knows_what_was_done_since(ledger: SqlLedger, world: World, make_intent: MakeIntent) -> None:
+    """It compares the account with the requests for its target that ended well since its own began, itself included."""
+    await ledger.succeed((await ledger.begin(make_intent("before", request_id="before"))).lease, OUTCOME)
+    world.advance(1)
+    own = make_intent("own", request_id="own")
+    first = await ledger.begin(own)
+    world.advance(LEASE_SECONDS)
+    taken = await ledger.take_over(own.key)
+    assert taken is not None
+    assert first.lease.epoch < taken.lease.epoch
+    await ledger.succeed(taken.lease, OUTCOME)
+    world.advance(1)
+    await ledger.fail((await ledger.begin(make_intent("failed", request_id="failed"))).lease, PERMANENT)
+    await ledger.succeed((await ledger.begin(make_intent("bob", request_id="bob", user_name="Bob"))).lease, OUTCOME)
+    made = Outcome(user=UserRecord("ANN", "AIDAANN", "arn:aws:iam::123456789012:user/ANN", "/", world.clock()))
+    await ledger.succeed((await ledger.begin(make_intent("later", request_id="later", user_name="ANN"))).lease, made)
+    world.advance(SECOND_LOOK_SECONDS)
+    past = await ledger.done_since((await look_again(ledger)).lease)
+    assert [(request.row_id, request.user_id) for request in past] == [("own", ""), ("later", "AIDAANN")]
+    assert past[0].plan == stored(own).plan
+    assert past[0].begun_at < past[0].ended_at < past[1].begun_at <= past[1].ended_at
+
+
+async def test_an_unreadable_row_does_not_blind_a_look(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """What another release has written is left out: the look must come to an end."""
+    await fail_to_be_seen_again(ledger, make_intent("own", request_id="own"))
+    await ledger.succeed((await ledger.begin(make_intent("later", request_id="later"))).lease, OUTCOME)
+    world.execute("UPDATE requests SET plan = '{}' WHERE row_id = 'later'")
+    world.advance(SECOND_LOOK_SECONDS)
+    assert await ledger.done_since((await look_again(ledger)).lease) == ()
+
+
+async def test_keys_of_a_target_are_told(ledger: SqlLedger, make_intent: MakeIntent) -> None:
+    """All that requests have made for a name, in any letter case, and nobody else's."""
+    for row_id, user_name in {"row-1": "Ann", "row-2": "ANN", "row-3": "Bob"}.items():
+        claim = await ledger.begin(make_intent(row_id, request_id=row_id, user_name=user_name))
+        for key_id in (f"AKIA-{row_id}", ""):
+            mint = await ledger.begin_mint(claim.lease, MintKind.ACCESS_KEY)
+            if key_id:
+                await ledger.record_mint(claim.lease, mint, key_id)
+        await ledger.succeed(claim.lease, OUTCOME)
+    plan = make_intent().plan
+    assert await ledger.made_key_ids(plan.account_id, plan.target) == {"AKIA-row-1", "AKIA-row-2"}

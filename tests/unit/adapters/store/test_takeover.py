@@ -88,6 +88,8 @@ FENCED: dict[str, Fenced] = {
     "succeed": lambda ledger, claim: ledger.succeed(claim.lease, Outcome()),
     "fail": lambda ledger, claim: ledger.fail(claim.lease, PERMANENT),
     "release": lambda ledger, claim: ledger.release(claim.lease),
+    "leave_undone": lambda ledger, claim: ledger.leave_undone(claim.lease),
+    "done_since": lambda ledger, claim: ledger.done_since(claim.lease),
     "end_second_look": lambda ledger, claim: ledger.end_second_look(claim.lease, ()),
 }
 
