@@ -67,7 +67,7 @@ def without_reconciliation() -> None:
 def without_settling() -> None:
     """Let nothing be waited for, and no second look be taken."""
 
-    async def look_away(account: Any, ledger: Any, claim: Any, settling: Any) -> None:
+    async def look_away(account: Any, ledger: Any, claim: Any, settling: Any, telemetry: Any = None) -> None:
         await ledger.end_second_look(claim.lease, ())
 
     Settling.wait = _nothing_awaited  # type: ignore[method-assign] # that is the sabotage
