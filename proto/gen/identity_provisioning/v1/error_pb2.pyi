@@ -39,7 +39,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_NOT_OWNER: _ErrorReason.ValueType  # 7
     """The user does not carry the owner tag of the caller's team. PERMISSION_DENIED."""
     ERROR_REASON_ACCOUNT_NOT_FOUND: _ErrorReason.ValueType  # 8
-    """The account id names no configured account, or several are configured and none is named. NOT_FOUND."""
+    """The account id names no configured account. Where several are configured and none is named, it is INVALID_FIELD;
+    where the caller is let into neither, CALLER_NOT_ALLOWED for a configured one and for any other alike. NOT_FOUND.
+    """
     ERROR_REASON_USER_NOT_FOUND: _ErrorReason.ValueType  # 9
     """There is no such user. NOT_FOUND."""
     ERROR_REASON_GROUP_NOT_FOUND: _ErrorReason.ValueType  # 10
@@ -137,7 +139,9 @@ ERROR_REASON_CALLER_NOT_ALLOWED: ErrorReason.ValueType  # 6
 ERROR_REASON_NOT_OWNER: ErrorReason.ValueType  # 7
 """The user does not carry the owner tag of the caller's team. PERMISSION_DENIED."""
 ERROR_REASON_ACCOUNT_NOT_FOUND: ErrorReason.ValueType  # 8
-"""The account id names no configured account, or several are configured and none is named. NOT_FOUND."""
+"""The account id names no configured account. Where several are configured and none is named, it is INVALID_FIELD;
+where the caller is let into neither, CALLER_NOT_ALLOWED for a configured one and for any other alike. NOT_FOUND.
+"""
 ERROR_REASON_USER_NOT_FOUND: ErrorReason.ValueType  # 9
 """There is no such user. NOT_FOUND."""
 ERROR_REASON_GROUP_NOT_FOUND: ErrorReason.ValueType  # 10
