@@ -2,20 +2,10 @@
 
 import subprocess
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import grpc
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
-    TraceServiceServicer,
-    add_TraceServiceServicer_to_server,
-)
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -23,35 +13,12 @@ from embedded_aws import Fault
 from embedded_aws.faults import AnswerError
 from identity_client import ConsolePassword, IdentityClient, IdentityServiceError
 from tests.integration.conftest import Account, document, start_server, wait_until_ready
+from tests.support.trace_collector import Collector, attributes, run_collector
 
 CUSTOM = 'Canary-"7&kept/secret'
 REFUSED = "Canary-refused-9"
 PROVISION = "identity_provisioning.v1.UserService/ProvisionUser"
 INLINE = document({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})
-
-
-class Collector(TraceServiceServicer):
-    """Keeps what it is sent."""
-
-    def __init__(self) -> None:
-        self.received: list[ExportTraceServiceRequest] = []
-
-    def Export(  # noqa: N802 - the contract of OTLP names it
-        self, request: ExportTraceServiceRequest, context: grpc.ServicerContext
-    ) -> ExportTraceServiceResponse:
-        """Take some spans."""
-        self.received.append(request)
-        return ExportTraceServiceResponse()
-
-    def spans(self) -> list[Span]:
-        """List the spans of all requests."""
-        return [
-            span
-            for request in self.received
-            for resource in request.resource_spans
-            for scope in resource.scope_spans
-            for span in scope.spans
-        ]
 
 
 @dataclass
@@ -89,13 +56,8 @@ class TracedServer:
 @pytest.fixture
 def collector_address() -> Iterator[tuple[Collector, str]]:
     """Run a collector on a free port."""
-    collector = Collector()
-    server = grpc.server(ThreadPoolExecutor(1))
-    add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call] # generated without types
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield collector, f"http://127.0.0.1:{port}"
-    server.stop(None).wait()
+    with run_collector() as running:
+        yield running
 
 
 @pytest.fixture
@@ -110,11 +72,6 @@ def traced(account: Account, collector_address: tuple[Collector, str], tmp_path:
     finally:
         process.kill()
         process.wait()
-
-
-def attributes(span: Span) -> dict[str, str]:
-    """Read the attributes that are text."""
-    return {each.key: each.value.string_value for each in span.attributes}
 
 
 def test_a_call_is_one_trace_down_to_iam(traced: TracedServer, account: Account) -> None:
