@@ -20,16 +20,25 @@ PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.
 
 @dataclass
 class Holding:
-    """What a client has in its hands in the end: an answer, or the error that it gave up with."""
+    """What a client has in its hands in the end: an answer, or the error that it gave up with.
+
+    `left_out` is who was told not to have been made since the operation was cancelled.
+    """
 
     wish: Wish
     granted: bool = False
+    left_out: bool = False
     reason: str = ""
     trouble: str = ""
     credentials: IssuedCredentials = field(default_factory=IssuedCredentials, repr=False)
     secrets: list[str] = field(default_factory=list, repr=False)
     calls: int = 0
     seconds: float = 0.0
+
+    @property
+    def is_final(self) -> bool:
+        """Whether there is nothing more to ask."""
+        return self.granted or self.left_out or bool(self.reason)
 
     def take(self, issued: IssuedCredentials, identity: GeneratedIdentity) -> None:
         """Keep what was granted, opened where it is sealed."""
@@ -81,14 +90,11 @@ class Caller:
             await self._call(self._habits.first_target, self._timing.attempt, None)
         elif self._habits.dies_after is not None:
             await self._call(self._target, deadline - time.monotonic(), self._habits.dies_after)
-        while not self._is_final() and time.monotonic() < deadline:
+        while not self._holding.is_final and time.monotonic() < deadline:
             await self._call(self._target, deadline - time.monotonic(), None)
-            await asyncio.sleep(0 if self._is_final() else WAIT_BETWEEN_CALLS)
+            await asyncio.sleep(0 if self._holding.is_final else WAIT_BETWEEN_CALLS)
         self._holding.seconds = time.monotonic() - begun
         return self._holding
-
-    def _is_final(self) -> bool:
-        return self._holding.granted or bool(self._holding.reason)
 
     async def _call(self, target: str, seconds: float, dies_after: float | None) -> None:
         self._holding.calls += 1

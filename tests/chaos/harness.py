@@ -64,6 +64,7 @@ class Total:
         total.duplicate_keys += verdict.duplicate_keys
         total.lost_secrets += verdict.lost_secrets
         total.plaintext_hits += verdict.plaintext_hits
+        total.left_out += verdict.left_out
         total.complaints += verdict.complaints
 
     @property
@@ -207,6 +208,7 @@ class Harness:
         self._total.add(verdict)
         self._failed = self._failed or not verdict.is_clean
         state = "ok" if verdict.is_clean else "FAILED"
+        more += f" ({verdict.left_out} were left out by a cancellation)" if verdict.left_out else ""
         self._say(f"{self._total.runs}: {name}: {verdict.users_ok} of {verdict.users_asked} {state}{more}")
         for complaint in verdict.complaints:
             self._say(f"    {complaint}")

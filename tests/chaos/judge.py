@@ -26,7 +26,10 @@ OWN_TAGS = "identity-provisioning:"
 
 @dataclass
 class Verdict:
-    """What a run came to, with a complaint for everything that is not as it should be."""
+    """What a run came to, with a complaint for everything that is not as it should be.
+
+    `left_out` are users whom a cancellation was in time for.
+    """
 
     users_asked: int = 0
     users_ok: int = 0
@@ -34,6 +37,7 @@ class Verdict:
     duplicate_keys: int = 0
     lost_secrets: int = 0
     plaintext_hits: int = 0
+    left_out: int = 0
     complaints: list[str] = field(default_factory=list)
 
     def complain(self, about: str) -> None:
@@ -49,7 +53,7 @@ class Verdict:
 
 def judge(account: Account, prepared: Prepared, holdings: Sequence[Holding]) -> Verdict:
     """Look at the account and at what the clients hold."""
-    verdict = Verdict(users_asked=len(holdings))
+    verdict = Verdict(users_asked=len(holdings), left_out=sum(holding.left_out for holding in holdings))
     dump = account.aws.dump()
     users = {user["name"]: user for user in dump["users"]}
     for holding in holdings:
@@ -81,9 +85,10 @@ class _Found:
     def differences(self, verdict: Verdict) -> list[str]:
         """Say what is not as asked, and count keys and secrets."""
         wrong = self._answer_differs()
-        expected = self.wish.expected
+        expected = self._expected()
         if expected is None:
-            return wrong + (["the user is there"] if self.user is not None else [])
+            wrong += ["the user is there"] if self.user is not None else []
+            return wrong + (["the MFA device is there"] if self._device() is not None else [])
         if self.user is None:
             if self.holding.granted and expected.has_secrets:
                 verdict.lost_secrets += 1
@@ -94,8 +99,15 @@ class _Found:
         verdict.lost_secrets += len(lost)
         return wrong + lost
 
+    def _expected(self) -> Expected | None:
+        """Tell how the user has to look: of whom a cancellation has left out, nothing may be there that was not."""
+        is_new = self.wish.kind not in THERE_BEFORE
+        return None if self.holding.left_out and is_new else self.wish.expected
+
     def _answer_differs(self) -> list[str]:
         wish, holding = self.wish, self.holding
+        if holding.left_out:
+            return []
         if wish.refusal:
             told = "granted" if holding.granted else holding.reason or holding.trouble
             return [] if holding.reason == wish.refusal else [f"not refused with {wish.refusal} but: {told}"]

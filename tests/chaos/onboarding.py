@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from random import Random
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from google.rpc.status_pb2 import Status
 
 from identity_client import AsyncIdentityClient, IdentityServiceError, user_spec
 from identity_client.sealing import GeneratedIdentity
-from identity_provisioning.v1.operation_pb2 import OperationResult
+from identity_provisioning.v1.operation_pb2 import Operation, OperationResult
 from identity_provisioning.v1.user_pb2 import UserSpec
 from tests.chaos.clients import PASSING, WAIT_BETWEEN_CALLS, Holding
 from tests.chaos.timing import Timing
@@ -20,18 +21,48 @@ from tests.chaos.wishes import Wish
 BATCH = 8
 
 
+@dataclass(frozen=True)
+class Course:
+    """How an onboarding goes: `reviews` lets all be planned first and starts just these plans; the rest are seconds.
+
+    Without `seals` nobody gets credentials. `cancels_after` is when the operation is cancelled after its start,
+    `dies_after` when the client's process dies and another one begins anew in its place.
+    """
+
+    reviews: bool = False
+    seals: bool = True
+    cancels_after: float | None = None
+    dies_after: float | None = None
+
+    @classmethod
+    def draw(cls, chance: Random) -> "Course":
+        """Half are reviewed, half die once, one in three is cancelled, one in four makes no credentials."""
+        return cls(
+            dies_after=chance.uniform(0.05, 6.0) if chance.random() < 0.5 else None,
+            reviews=chance.random() < 0.5,
+            cancels_after=chance.uniform(0.0, 4.0) if chance.random() < 0.34 else None,
+            seals=chance.random() < 0.75,
+        )
+
+
 class Onboarding:
-    """One client with many wishes. It may die once, and begins anew then, with the same request ids."""
+    """One client with many wishes. It begins anew where it was cut, with the same request ids."""
 
     def __init__(
-        self, wishes: Sequence[Wish], target: str, timing: Timing, identity: GeneratedIdentity, chance: Random
+        self,
+        wishes: Sequence[Wish],
+        target: str,
+        timing: Timing,
+        identity: GeneratedIdentity,
+        chance: Random,
+        course: Course,
     ) -> None:
         self._wishes = wishes
         self._target = target
         self._timing = timing
         self._identity = identity
-        self._dies_after = chance.uniform(0.05, 6.0) if chance.random() < 0.5 else None
-        self._request_ids = [str(UUID(int=chance.getrandbits(128), version=4)) for _ in range(2 + len(wishes))]
+        self._course = course
+        self._request_ids = [str(UUID(int=chance.getrandbits(128), version=4)) for _ in range(4 + len(wishes))]
         self._holdings = [Holding(wish) for wish in wishes]
         self._reason = ""
 
@@ -39,7 +70,7 @@ class Onboarding:
         """Work until every user has an outcome, or patience ends."""
         begun = time.monotonic()
         deadline = begun + self._timing.patience
-        dies_after = self._dies_after
+        dies_after = self._course.dies_after
         while not self._is_final() and time.monotonic() < deadline:
             await self._live(dies_after or deadline - time.monotonic())
             dies_after = None
@@ -49,7 +80,7 @@ class Onboarding:
         return self._holdings
 
     def _is_final(self) -> bool:
-        return bool(self._reason) or all(holding.granted or holding.reason for holding in self._holdings)
+        return bool(self._reason) or all(holding.is_final for holding in self._holdings)
 
     async def _live(self, seconds: float) -> None:
         client = AsyncIdentityClient(self._target, insecure=True, attempt_timeout=self._timing.attempt)
@@ -69,16 +100,38 @@ class Onboarding:
             await client.close()
 
     async def _work(self, client: AsyncIdentityClient) -> None:
-        create, start, *append = self._request_ids
-        made = await client.create_operation(recipients=[self._identity.recipient], request_id=create)
+        create, plan, start, cancel, *append = self._request_ids
+        recipients = [self._identity.recipient] if self._course.seals else []
+        made = await client.create_operation(recipients=recipients, request_id=create)
         operation_id = made.operation.operation_id
         for number, batch in enumerate(_batches(self._wishes)):
             await client.append_users(operation_id, number, batch, request_id=append[number])
-        await client.start_operation(operation_id, request_id=start)
-        async for _ in client.follow_operation(operation_id, patience=self._timing.patience):
-            pass
+        digest = await self._review(client, operation_id, plan) if self._course.reviews else ""
+        await client.start_operation(operation_id, expected_plan_digest=digest, request_id=start)
+        if self._course.cancels_after is not None:
+            await asyncio.sleep(self._course.cancels_after)
+            await client.cancel_operation(operation_id, request_id=cancel)
+        ended = await self._follow(client, operation_id)
         async for result in client.iterate_operation_results(operation_id):
             self._take(self._holdings[result.index], result)
+        if ended.state == Operation.STATE_CANCELLED:
+            async for result in client.iterate_operation_results(operation_id, failed_only=True):
+                holding = self._holdings[result.index]
+                holding.left_out = holding.reason != holding.wish.refusal or not holding.reason
+
+    async def _review(self, client: AsyncIdentityClient, operation_id: str, request_id: str) -> str:
+        """Let all users be planned, and return what identifies their plans."""
+        started = await client.start_operation(operation_id, validate_only=True, request_id=request_id)
+        operation = started.operation
+        if operation.state == Operation.STATE_PLANNING:
+            operation = await self._follow(client, operation_id)
+        return operation.plan_digest
+
+    async def _follow(self, client: AsyncIdentityClient, operation_id: str) -> Operation:
+        operation = Operation()
+        async for told in client.follow_operation(operation_id, patience=self._timing.patience):
+            operation = told
+        return operation
 
     def _take(self, holding: Holding, result: OperationResult) -> None:
         if result.HasField("made"):

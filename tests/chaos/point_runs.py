@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from tests.chaos.clients import Habits
+from tests.chaos.clients import Habits, Holding
 from tests.chaos.fleet import Server
 from tests.chaos.judge import Verdict
+from tests.chaos.onboarding import Course, Onboarding
 from tests.chaos.points import ACTIONS, ARMED, Armed
 from tests.chaos.wishes import Kind, Wish, make
 from tests.chaos.world import World, chance_of
@@ -32,12 +33,16 @@ READS = ("iam:Get", "iam:List")
 
 @dataclass(frozen=True)
 class Story:
-    """What is asked, and what has happened to another server before: `first` is where that one has died."""
+    """What is asked, and what has happened to another server before: `first` is where that one has died.
+
+    More than one of `users` are asked for in one operation, sealed, which all servers work on and are armed for.
+    """
 
     name: str
     kind: Kind
     sealed: bool = False
     first: Armed | None = None
+    users: int = 1
 
 
 STORIES: Sequence[Story] = (
@@ -123,19 +128,20 @@ async def run_point(world: World, seed: int, case: Case) -> PointRun:
 
 async def _run(world: World, case: Case, chance: Random) -> PointRun:
     story = case.story
-    recipients = (world.identity.recipient,) if story.sealed else ()
-    wish = make(story.kind, chance, f"p{chance.getrandbits(32):08x}", recipients)
-    prepared = await asyncio.to_thread(world.account.prepare, (wish,))
+    is_sealed = story.sealed or story.users > 1
+    recipients = (world.identity.recipient,) if is_sealed else ()
+    wishes = [make(story.kind, chance, f"p{chance.getrandbits(32):08x}", recipients) for _ in range(story.users)]
+    prepared = await asyncio.to_thread(world.account.prepare, wishes)
     # What somebody else has just made, a service may rightly not find yet.
     await asyncio.sleep(world.timing.settle)
-    world.account.lose_boundaries((wish,))
+    world.account.lose_boundaries(wishes)
     if case.late_call:
-        world.account.delay(case.late_call, wish.user_name, LATE_LEASES * world.timing.lease)
+        world.account.delay(case.late_call, wishes[0].user_name, LATE_LEASES * world.timing.lease)
     await _arm(world, case)
-    blow = _Blow(world, case, wish, chance)
+    blow = _Blow(world, case, wishes, chance)
     falling = asyncio.create_task(blow.fall() if case.armed else asyncio.sleep(0))
     try:
-        holdings = await world.ask((wish,), (Habits(first_target=f"ipv4:{world.fleet.servers[0].address}"),))
+        holdings = await _ask(world, wishes, chance)
         # The blow may still fall, in the second look.
         await world.wait_until_over(unless=lambda: blow.has_fallen)
         if blow.has_fallen:
@@ -145,14 +151,20 @@ async def _run(world: World, case: Case, chance: Random) -> PointRun:
     return PointRun(await world.end(prepared, holdings), blow.has_fallen)
 
 
+async def _ask(world: World, wishes: Sequence[Wish], chance: Random) -> Sequence[Holding]:
+    if len(wishes) > 1:
+        return await Onboarding(wishes, world.fleet.target, world.timing, world.identity, chance, Course()).run()
+    return await world.ask(wishes, (Habits(first_target=f"ipv4:{world.fleet.servers[0].address}"),))
+
+
 class _Blow:
     """What happens at the point: the server has done it to itself, and is found dead or paused."""
 
-    def __init__(self, world: World, case: Case, wish: Wish, chance: Random) -> None:
+    def __init__(self, world: World, case: Case, wishes: Sequence[Wish], chance: Random) -> None:
         self._world = world
-        self._target = _server_of(world, case.story)
+        self._targets = _servers_of(world, case.story)
         self._leases = case.leases or chance.uniform(1.2, 2.4)
-        self._wish = wish
+        self._wishes = wishes
         self._chance = chance
         self._faults = case.faults
         self.has_fallen = False
@@ -162,16 +174,24 @@ class _Blow:
 
         What is paused is resumed once its lease has ended.
         """
-        deaths = self._target.deaths
-        while self._target.deaths == deaths and not self._target.is_paused:  # noqa: ASYNC110 - a process tells nobody
+        deaths = {target.name: target.deaths for target in self._targets}
+        while not any(  # noqa: ASYNC110 - a process tells nobody
+            target.is_paused or target.deaths > deaths[target.name] for target in self._targets
+        ):
             await asyncio.sleep(LOOK_EVERY)
         self.has_fallen = True
         if self._faults:
-            await asyncio.to_thread(self._world.account.misbehave, self._chance, (self._wish,))
-        if self._target.is_paused:
-            self._world.pauses += 1
-            await asyncio.sleep(self._leases * self._world.timing.lease)
-            self._target.resume()
+            await asyncio.to_thread(self._world.account.misbehave, self._chance, self._wishes)
+        for target in self._targets:
+            if target.is_paused:
+                self._world.pauses += 1
+                await asyncio.sleep(self._leases * self._world.timing.lease)
+                target.resume()
+
+
+def _servers_of(world: World, story: Story) -> Sequence[Server]:
+    """The servers that a story is about: of an operation, any may work on any user."""
+    return world.fleet.servers if story.users > 1 else (_server_of(world, story),)
 
 
 def _server_of(world: World, story: Story) -> Server:
@@ -180,12 +200,12 @@ def _server_of(world: World, story: Story) -> Server:
 
 
 async def _arm(world: World, case: Case) -> None:
-    servers, target = world.fleet.servers, _server_of(world, case.story)
+    servers = world.fleet.servers
     for server in servers:
         # Where one has to die first, another one has to be asked in its place.
         server.restart_after = world.timing.attempt if case.story.first else 0.0
         await server.arm(None)
     if case.story.first:
         await servers[0].arm(case.story.first)
-    if case.armed:
+    for target in _servers_of(world, case.story) if case.armed else ():
         await target.arm(case.armed)

@@ -9,6 +9,7 @@ from tests.chaos.timing import Timing
 from tests.chaos.wishes import Kind
 
 _KEY = Story("key", Kind.KEY)
+_OPERATION = Story("operation", Kind.ROBOT, users=4)
 UNHURRIED = Timing(lease=3.0, connect_timeout=0.3, read_timeout=0.7, signature_validity=12.0)
 """So that also on a crowded machine, what was signed before a long pause is taken after it, and answered in time."""
 
@@ -20,6 +21,8 @@ CASES: Mapping[str, Sequence[Case]] = {
     "reconciliation": (Case(_KEY, Armed("store:record_mint:after", 1, "kill"), faults=False),),
     # A call arrives long after its sender has given up on it, and has been told to ask again.
     "settle": (Case(_KEY, None, late_call="CreateAccessKey"),),
+    # A user of an operation is made, and nobody has written down that it was.
+    "request-id": (Case(_OPERATION, Armed("store:record_user:before", 1, "kill"), faults=False),),
 }
 
 

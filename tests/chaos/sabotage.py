@@ -3,6 +3,7 @@
 Each patches the server's own process; nothing in production code knows of it.
 """
 
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from identity_service.adapters.store import attempts
 from identity_service.adapters.store.schema import requests
 from identity_service.application import attempt, worker
 from identity_service.application.lease import Lease
+from identity_service.application.operations import runner
 from identity_service.application.settling import Settling
 from identity_service.domain import tags
 
@@ -74,9 +76,19 @@ def without_settling() -> None:
     worker.look_again = look_away  # type: ignore[attr-defined] # the name under which the worker has imported it
 
 
+def with_fresh_request_ids() -> None:
+    """Let each attempt at a user of an operation be a request of its own, that knows nothing of the one before."""
+
+    def fresh(operation_id: str, index: int) -> str:
+        return str(uuid.uuid4())
+
+    runner.request_id_of = fresh
+
+
 SABOTAGES: Mapping[str, Callable[[], None]] = {
     "fence": without_fence,
     "row-tag": without_row_tag,
     "reconciliation": without_reconciliation,
     "settle": without_settling,
+    "request-id": with_fresh_request_ids,
 }

@@ -4,7 +4,7 @@ import enum
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -156,6 +156,14 @@ def make(kind: Kind, chance: Random, user_name: str, recipients: Sequence[str] =
     return Wish(kind, user_name, request_id, sealed, expected, arguments)
 
 
+def without_credentials(wish: Wish) -> Wish:
+    """Ask for the same user without anything secret, as an operation without recipients has to."""
+    arguments = {name: value for name, value in wish.arguments.items() if name not in _CREDENTIALS}
+    expected = wish.expected and replace(wish.expected, access_key=False, password=False, mfa_device=False)
+    return replace(wish, sealed=False, expected=expected, arguments=arguments)
+
+
+_CREDENTIALS = frozenset({"access_key", "console_password", "mfa_device", "recipients"})
 Made = tuple[dict[str, Any], Expected | None]
 
 

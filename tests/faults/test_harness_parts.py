@@ -2,16 +2,23 @@
 
 import base64
 import signal
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from embedded_aws import EmbeddedAws
+from tests.chaos.account import Account
+from tests.chaos.clients import Holding
 from tests.chaos.harness import Total
-from tests.chaos.judge import Verdict
+from tests.chaos.judge import Verdict, judge
 from tests.chaos.leaks import Files, count_hits
 from tests.chaos.points import Armed, Points
+from tests.chaos.timing import Timing
+from tests.chaos.wishes import ACCOUNT_ID, Kind, make
+from tests.chaos.world import chance_of
 
 SECRET = 'wJalr/XUtn+"FEMI\\K7MDENG'
 
@@ -80,3 +87,36 @@ def test_one_wrong_figure_is_enough(verdict: Verdict) -> None:
     assert total.is_clean
     total.add(verdict)
     assert not total.is_clean
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[Account]:
+    """An account as a world has one."""
+    with EmbeddedAws(account_id=ACCOUNT_ID) as aws:
+        yield Account(aws, Timing())
+
+
+@pytest.mark.parametrize("kind", [Kind.PERSON, Kind.TAKEN])
+def test_whoever_is_left_out_may_be_as_before(account: Account, kind: Kind) -> None:
+    """Whom a cancellation was in time for is in order where nothing has changed."""
+    wish = make(kind, chance_of(1, "judge"), "ann")
+    verdict = judge(account, account.prepare([wish]), [Holding(wish, left_out=True)])
+    assert verdict.is_clean, verdict.complaints
+    assert verdict.left_out == 1
+
+
+def test_whoever_is_left_out_must_not_be_there(account: Account) -> None:
+    """A user, and a device that is left of one, are noticed where a client was told that nobody was made."""
+    wishes = [make(Kind.PERSON, chance_of(1, "judge"), name) for name in ("ann", "bo", "cy")]
+    prepared = account.prepare(wishes)
+    account.iam.create_user(UserName="ann")
+    account.iam.create_virtual_mfa_device(VirtualMFADeviceName="bo")
+    verdict = judge(account, prepared, [Holding(wish, left_out=True) for wish in wishes])
+    assert verdict.complaints == ["person ann: the user is there", "person bo: the MFA device is there"]
+    assert (verdict.users_asked, verdict.users_ok) == (3, 1)
+
+
+def test_whoever_is_neither_made_nor_left_out_is_missed(account: Account) -> None:
+    """A cancelled operation that does not tell of somebody is noticed."""
+    wish = make(Kind.ROBOT, chance_of(1, "judge"), "ann")
+    assert not judge(account, account.prepare([wish]), [Holding(wish)]).is_clean
