@@ -199,6 +199,7 @@ def test_rule_finds_its_breach(
     ("name", "value"),
     [
         ("PGSERVICEFILE", "/etc/identity-service/store/pg_service.conf"),
+        ("PGPASSFILE", "/etc/identity-service/store/pgpass"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.monitoring.svc:4317"),
         ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment=production"),
         ("AWS_SHARED_CREDENTIALS_FILE", "/etc/identity-service/aws/credentials"),

@@ -22,7 +22,7 @@ SECRET_VALUE = re.compile(
     re.IGNORECASE,
 )
 KNOWN_OF_OTHERS = re.compile(
-    "PGSERVICEFILE"  # libpq's file, in which the password stands
+    "PG(PASS|SERVICE)FILE"  # libpq's files, in which the password stands
     "|OTEL_[A-Z_]+"  # OpenTelemetry's; those that hold secrets are found by their names
     "|AWS_(DEFAULT_)?REGION|AWS_(CA_BUNDLE|CONFIG_FILE|PROFILE|SHARED_CREDENTIALS_FILE|STS_REGIONAL_ENDPOINTS)"
     "|AWS_USE_(DUALSTACK|FIPS)_ENDPOINT|AWS_EC2_METADATA_DISABLED"
