@@ -61,6 +61,16 @@ def refusal(question: Callable[[], object]) -> IdentityError:
     return caught.value
 
 
+def test_a_team_is_let_into_its_accounts_alone(write: WriteFolder) -> None:
+    """An account that is named for a team, or `"*"`, lets it in; no policy that permits everything does."""
+    authorizer = FileAuthorizer(write(PERMIT))
+    assert authorizer.may_use(PEOPLE, ACCOUNT)
+    assert authorizer.may_use(PEOPLE, OTHER_ACCOUNT)
+    assert authorizer.may_use(CI, ACCOUNT)
+    assert not authorizer.may_use(CI, OTHER_ACCOUNT)
+    assert not authorizer.may_use(Caller(BOT, "no such team"), ACCOUNT)
+
+
 def proposal(*steps: Step, before: UserRecord | None = None, copied: UserRecord | None = None) -> Proposal:
     """Propose steps for ana."""
     return Proposal(
