@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped] # ships no types
+from grpc_health.v1 import health, health_pb2  # type: ignore[import-untyped] # ships no types
 from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped] # ships no types
 
+from identity_service.rpc.interceptors.last_barrier import LastBarrier
+from identity_service.rpc.interceptors.one_message import OneMessage
 from identity_service.rpc.services import SERVICE_NAMES, Services
 from identity_service.settings import MAXIMUM_MESSAGE_BYTES, split_address
 from identity_service.tls import TlsFiles
@@ -17,8 +19,13 @@ dependency."""
 READINESS = "readiness"
 """It may be sent calls; see readiness.py. "" and the name of each service mean the same."""
 OVERALL_HEALTH = ""
+MOST_HEALTH_CALLS = 500
+HEALTH_READ_SECONDS = 1.0
+"""A probe's request is a few bytes, which come in one piece."""
 OPTIONS = (
     ("grpc.max_receive_message_length", MAXIMUM_MESSAGE_BYTES),
+    # One connection cannot have all the calls that a server takes; more wait in the client.
+    ("grpc.max_concurrent_streams", 100),
     # Two servers on one port would share its calls silently.
     ("grpc.so_reuseport", 0),
     # A connection whose other end is gone is noticed; a client may ask as often, not more often.
@@ -47,12 +54,26 @@ class BoundAddresses:
 
 
 class HealthServer:
-    """The health service on a port of its own: probes carry no certificate and come from outside loopback."""
+    """The health service on a port of its own: probes carry no certificate and come from outside loopback.
 
-    def __init__(self, address: str) -> None:
-        self._server = grpc.aio.server(options=OPTIONS)
+    Whoever reaches the port may ask, so no call lasts: a request has to arrive at once, and Watch, which stays for as
+    long as its client likes, is not served. Probes ask with Check.
+    """
+
+    def __init__(self, address: str, read_seconds: float = HEALTH_READ_SECONDS) -> None:
+        self._server = grpc.aio.server(
+            interceptors=(LastBarrier(), OneMessage(read_seconds)),
+            options=OPTIONS,
+            maximum_concurrent_rpcs=MOST_HEALTH_CALLS,
+        )
         self._servicer = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, self._server)
+        check = grpc.unary_unary_rpc_method_handler(
+            self._servicer.Check,
+            health_pb2.HealthCheckRequest.FromString,
+            health_pb2.HealthCheckResponse.SerializeToString,
+        )
+        handler = grpc.method_handlers_generic_handler(health.SERVICE_NAME, {"Check": check})
+        self._server.add_generic_rpc_handlers((handler,))
         self._is_draining = False
         self.address = bind(self._server, address, None)
 
@@ -75,7 +96,7 @@ class HealthServer:
         await self.set_ready(False)
 
     async def stop(self) -> None:
-        """Stop at once; watchers are cut off."""
+        """Stop at once."""
         await self._server.stop(None)
 
 

@@ -263,6 +263,7 @@ async def running_server(
     default_deadline: float = 30,
     maximum_mutations: int = 10,
     maximum_concurrent_rpcs: int = 50,
+    read_seconds: float = LONG,
 ) -> AsyncIterator[RunningServer]:
     """Run a server on a free port; its channel speaks in clear."""
     application = FakeApplication()
@@ -280,6 +281,7 @@ async def running_server(
         default_deadline=default_deadline,
         streams=STREAMS,
         accounts=AccountChoice((ONLY_ACCOUNT_ID,), FakeAuthorizer()),
+        read_seconds=read_seconds,
     )
     server = build_server(services, interceptors, maximum_concurrent_rpcs)
     address = bind(server, "127.0.0.1:0", server_credentials)

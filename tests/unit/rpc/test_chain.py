@@ -27,6 +27,7 @@ def test_the_order_of_the_chain() -> None:
         "FaultBarrier",
         "Deadline",
         "Authentication",
+        "OneMessage",
         "WellFormedness",
     ]
     assert sum(isinstance(interceptor, AroundInterceptor) for interceptor in chain) == 4
@@ -36,6 +37,7 @@ def test_connections_are_bounded() -> None:
     """Requests are small, connections end before long, and a port is never shared in silence."""
     options = dict(OPTIONS)
     assert options["grpc.max_receive_message_length"] == 65536
+    assert options["grpc.max_concurrent_streams"] == 100
     assert options["grpc.so_reuseport"] == 0
     assert 0 < options["grpc.max_connection_age_ms"] <= 3_600_000
     assert {"grpc.max_connection_age_grace_ms", "grpc.keepalive_time_ms", "grpc.keepalive_timeout_ms"} <= set(options)

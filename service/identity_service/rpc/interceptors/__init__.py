@@ -1,6 +1,6 @@
 """What every RPC passes on its way in and out, outermost first.
 
-The last barrier, log and trace, fault barrier, deadline, authentication, well-formedness.
+The last barrier, log and trace, fault barrier, deadline, authentication, the reading of the request, well-formedness.
 """
 
 from collections.abc import Collection, Sequence
@@ -16,6 +16,7 @@ from identity_service.rpc.interceptors.authentication import Authentication, Ide
 from identity_service.rpc.interceptors.deadline import Deadline
 from identity_service.rpc.interceptors.fault_barrier import FaultBarrier
 from identity_service.rpc.interceptors.last_barrier import LastBarrier
+from identity_service.rpc.interceptors.one_message import READ_SECONDS, OneMessage
 from identity_service.rpc.interceptors.request_log import RequestLog
 from identity_service.rpc.interceptors.well_formedness import WellFormedness
 from identity_service.rpc.validation import RequestValidator
@@ -30,10 +31,11 @@ def interceptor_chain(
     streams: Collection[str] = (),
     accounts: AccountChoice | None = None,
     meter: Meter | None = None,
+    read_seconds: float = READ_SECONDS,
 ) -> Sequence[grpc.aio.ServerInterceptor]:
     """Build the chain of the server; `accounts` knows those that requests may name.
 
-    `streams` are the methods that answer with a stream.
+    `streams` are the methods that answer with a stream. A request has to have arrived within `read_seconds`.
     """
     return (
         LastBarrier(),
@@ -41,5 +43,6 @@ def interceptor_chain(
         FaultBarrier(),
         Deadline(default_deadline, streams),
         Authentication(authorizer, identify_peer),
+        OneMessage(read_seconds),
         WellFormedness(RequestValidator(), accounts),
     )

@@ -28,7 +28,8 @@ class LastBarrier(grpc.aio.ServerInterceptor):
             handler = await continuation(handler_call_details)
             return None if handler is None else replace_behaviour(handler, _one, _many)
         except Exception:  # noqa: BLE001 - this is the last barrier
-            return grpc.unary_unary_rpc_method_handler(_refuse)
+            # Of a stream of requests none is waited for.
+            return grpc.stream_unary_rpc_method_handler(_refuse)
 
 
 @asynccontextmanager
@@ -62,5 +63,5 @@ def _many(inner: Behaviour) -> Behaviour:
     return behaviour
 
 
-async def _refuse(request: bytes, context: Context) -> Never:
+async def _refuse(requests: AsyncIterator[bytes], context: Context) -> Never:
     await context.abort(grpc.StatusCode.INTERNAL, FAULT)
