@@ -113,7 +113,8 @@ def _check_store_url(url: SecretStr) -> SecretStr:
 _HOST_AND_PORT = r"([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?"
 Address = Annotated[str, AfterValidator(_check_address), WithJsonSchema({"format": "HOST:PORT"})]
 Endpoint = Annotated[str, AfterValidator(_check_endpoint), WithJsonSchema({"format": "URL"})]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
+Seconds = Annotated[float, Field(gt=0, le=3600, json_schema_extra={"unit": "seconds"})]
+Days = Annotated[float, Field(gt=0, le=3650, json_schema_extra={"unit": "days"})]
 Count = Annotated[int, Field(ge=1, le=10_000)]
 
 
@@ -179,8 +180,8 @@ class Settings(StoreSettings):
     """After how long without a sign of life another replica takes a request over."""
     retry_window_seconds: Seconds = 900
     """For how long a caller may come back for secrets that were lost on the way."""
-    retention_days: Annotated[float, Field(gt=0, le=3650)] = 30
-    """How long requests are remembered after they ended; the audit log is never removed. In days."""
+    retention_days: Days = 30
+    """How long requests are remembered after they ended; the audit log is never removed."""
     worker_poll_seconds: Seconds = 1
     """How often a replica looks for work that others have left."""
 

@@ -25,7 +25,7 @@ _PAGE_HEAD = f"""<!-- Made by `make settings` from service/identity_service/sett
 
 Settings are environment variables. A wrong one stops the start with its name, the problem and an example, all of them
 at once; an empty one counts as not set, and an unknown one is left alone. `identity-service --help` prints this list
-in short. Times are in seconds.
+in short. Times are in seconds, but for the one that is in days.
 
 None of them is a secret. The store's password stands in the file that `{PREFIX}STORE_PASSWORD_FILE`
 names, the TLS key in its own. Keys of AWS are boto3's to find: give the machine a role, or a file in
@@ -82,7 +82,7 @@ def _type(schema: Mapping[str, Any]) -> str:
     if "format" in schema:
         return KINDS.get(schema["format"], schema["format"])
     if schema["type"] == "number":
-        return f"seconds, at most {schema['maximum']:g}"
+        return f"{schema['unit']}, at most {schema['maximum']:g}"
     if schema["type"] == "integer":
         return f"{schema['minimum']} to {schema['maximum']}"
     return "text"

@@ -30,6 +30,7 @@ def test_every_setting_has_a_row(name: str) -> None:
         ("AWS_PARTITION", "aws|aws-cn|aws-us-gov", "none", "aws"),
         ("AWS_ENDPOINT_URL", "URL", "none", "http://127.0.0.1:5000"),
         ("SETTLE_SECONDS", "seconds, at most 3600", "15", "15"),
+        ("RETENTION_DAYS", "days, at most 3650", "30", "30"),
         ("AWS_THREADS", "1 to 10000", "32", "32"),
         ("LOG_FILE", "path", "none", "/var/log/identity-service.log"),
     ],
