@@ -74,7 +74,8 @@ def test_a_group_that_grants_too_much_is_named(stubs: Stubs, account: Account, c
     asked = PermissionSpec(copy_from_user_name="model") if copied else PermissionSpec(group_names=["Ops"])
     found = provision(stubs, permissions=asked)
     field = "permissions.copy_from_user_name" if copied else "permissions.group_names[0]"
-    assert of_kind(found, "WILDCARD") == [("inline policy all of group Ops allows every action", f"user.{field}")]
+    words = "inline policy all of group Ops: statement 1 allows every action on every resource"
+    assert of_kind(found, "WILDCARD") == [(words, f"user.{field}")]
     managed, inline = of_kind(found, "ESCALATION")
     assert managed == (
         f"with policy {account.policy_arn('Minting')} of group Ops a user can gain more rights: iam:CreateAccessKey",

@@ -59,7 +59,8 @@ class UserFacts(AccountFacts):
     `groups` also holds the groups that are copied, and where a forced reset depends on them those that the user is in.
     `managed_documents` holds, by ARN, the documents of the managed policies that are given, directly or by groups;
     where a forced reset depends on them, also those of the policies that the user has. `boundary_document` is the
-    document of the boundary that will be in force, and is read only where a forced reset depends on it.
+    document of the boundary that will be in force, and is read only where rights are given or a forced reset depends on
+    it.
     `virtual_mfa_devices` holds the account's virtual devices by serial number, the one that is named with its tags.
     """
 

@@ -27,6 +27,7 @@ class WarningKind(enum.Enum):
     ESCALATION = enum.auto()
     ABANDONED_MFA_DEVICE = enum.auto()
     REMAINS = enum.auto()
+    VOID = enum.auto()
 
 
 class Severity(enum.Enum):

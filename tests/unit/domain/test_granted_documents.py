@@ -124,7 +124,8 @@ def test_a_group_that_grants_everything_is_named(
 ) -> None:
     """Inline or managed, named or copied: the warning says which policy of which group it is about."""
     made = warnings(new(permissions=permissions), copied=MODEL, group=group, managed=ADMIN)
-    assert found(made, WarningKind.WILDCARD) == [(f"{name} allows every action", field)]
+    words = f"{name}: statement 1 allows every action on every resource"
+    assert found(made, WarningKind.WILDCARD) == [(words, field)]
     ((message, at),) = found(made, WarningKind.ESCALATION)
     assert message.startswith(f"with {name} a user can gain more rights: iam:AddUserToGroup, ")
     assert at == field

@@ -258,8 +258,8 @@ class PlanWarning(_message.Message):
         KIND_BOTH_CREDENTIALS: PlanWarning._Kind.ValueType  # 4
         """Both an access key and a console password were asked for."""
         KIND_WILDCARD: PlanWarning._Kind.ValueType  # 5
-        """A document of the request allows every action or every resource, or another policy that is given, directly or by
-        a group, allows everything.
+        """A statement of a document of the request allows every action, or is about every resource; or one of another policy
+        that is given, directly or by a group, allows every action, or all but a few, on every resource.
         """
         KIND_NO_PERMISSIONS: PlanWarning._Kind.ValueType  # 6
         """The user gets credentials, but no permissions that this plan knows of."""
@@ -268,11 +268,13 @@ class PlanWarning(_message.Message):
         KIND_QUOTA_NEARLY_USED: PlanWarning._Kind.ValueType  # 8
         """A quota is nearly used up."""
         KIND_ESCALATION: PlanWarning._Kind.ValueType  # 10
-        """A document allows actions with which a user can gain more rights."""
+        """A document allows actions with which a user can gain more rights, within the boundary where it has one."""
         KIND_ABANDONED_MFA_DEVICE: PlanWarning._Kind.ValueType  # 11
         """A virtual MFA device that nobody enabled is in the way and is replaced."""
         KIND_REMAINS: PlanWarning._Kind.ValueType  # 12
         """Something that the caller may not expect stays as it is."""
+        KIND_VOID: PlanWarning._Kind.ValueType  # 13
+        """The boundary does not allow what a policy or self-management is for."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """Kinds of warnings."""
@@ -288,8 +290,8 @@ class PlanWarning(_message.Message):
     KIND_BOTH_CREDENTIALS: PlanWarning.Kind.ValueType  # 4
     """Both an access key and a console password were asked for."""
     KIND_WILDCARD: PlanWarning.Kind.ValueType  # 5
-    """A document of the request allows every action or every resource, or another policy that is given, directly or by
-    a group, allows everything.
+    """A statement of a document of the request allows every action, or is about every resource; or one of another policy
+    that is given, directly or by a group, allows every action, or all but a few, on every resource.
     """
     KIND_NO_PERMISSIONS: PlanWarning.Kind.ValueType  # 6
     """The user gets credentials, but no permissions that this plan knows of."""
@@ -298,11 +300,13 @@ class PlanWarning(_message.Message):
     KIND_QUOTA_NEARLY_USED: PlanWarning.Kind.ValueType  # 8
     """A quota is nearly used up."""
     KIND_ESCALATION: PlanWarning.Kind.ValueType  # 10
-    """A document allows actions with which a user can gain more rights."""
+    """A document allows actions with which a user can gain more rights, within the boundary where it has one."""
     KIND_ABANDONED_MFA_DEVICE: PlanWarning.Kind.ValueType  # 11
     """A virtual MFA device that nobody enabled is in the way and is replaced."""
     KIND_REMAINS: PlanWarning.Kind.ValueType  # 12
     """Something that the caller may not expect stays as it is."""
+    KIND_VOID: PlanWarning.Kind.ValueType  # 13
+    """The boundary does not allow what a policy or self-management is for."""
 
     class _Severity:
         ValueType = _typing.NewType("ValueType", _builtins.int)

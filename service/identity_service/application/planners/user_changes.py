@@ -21,7 +21,7 @@ from identity_service.domain.entities import UserSnapshot, VirtualMfaDeviceRecor
 from identity_service.domain.facts import UserFacts
 from identity_service.domain.planning.first_sign_in import awaits_reset, makes_reset
 from identity_service.domain.planning.user_change import plan_change
-from identity_service.domain.request import NewPolicy, UserChange
+from identity_service.domain.request import NewPolicy, Permissions, UserChange
 from identity_service.domain.sign_in import sign_in_url
 
 
@@ -116,8 +116,9 @@ async def _with_further_groups(account: IamAccount, change: UserChange, facts: U
 
 
 async def _with_documents(account: IamAccount, change: UserChange, facts: UserFacts) -> UserFacts:
-    """Read the documents of what is given, and all those that a forced password reset could run into."""
-    boundary = _boundary_in_force(change, facts) if _may_deadlock(change, facts) else None
+    """Read the documents of what is given, and of its boundary, and all that a forced password reset could run into."""
+    is_judged = _gives_rights(change) or _may_deadlock(change, facts)
+    boundary = _boundary_in_force(change, facts) if is_judged else None
     held = _attached(_before(change, facts)) if makes_reset(change) else ()
     wanted = (*_given(change, facts), *held, *([boundary] if boundary else []))
     known = (fact.policy for fact in facts.policies.values() if fact.policy)
@@ -128,6 +129,12 @@ async def _with_documents(account: IamAccount, change: UserChange, facts: UserFa
         managed_documents=documents,
         boundary_document=made.document if made else documents.get(boundary or ""),
     )
+
+
+def _gives_rights(change: UserChange) -> bool:
+    """Tell whether a change gives what a boundary may void; a boundary alone does so to a user who is there."""
+    asked = replace(change.permissions, boundary=None) if change.new_user else change.permissions
+    return asked != Permissions()
 
 
 def _may_deadlock(change: UserChange, facts: UserFacts) -> bool:

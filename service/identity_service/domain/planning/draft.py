@@ -13,6 +13,9 @@ POLICIES, ENTITIES, BOUND, GRANT, MINT = 1, 2, 3, 4, 5
 """Phases: policies before who is bounded by them, boundaries before grants, credentials last, so that nobody can sign
 in before permissions and boundary are there."""
 
+At = str
+"""The path of the request's field that something comes from."""
+
 NEARLY_USED = 0.9
 
 DEFAULT_LIMITS = {

@@ -6,11 +6,13 @@ not be looked for: the account's password policy or IAMUserChangePassword gives 
 
 from collections.abc import Iterable
 
-from identity_service.domain import policy_documents
+from identity_service.domain import policy_rights
 from identity_service.domain.entities import UserSnapshot
 from identity_service.domain.plan import WarningKind
-from identity_service.domain.planning.granted_documents import NamedDocument, given_documents, held_documents
-from identity_service.domain.planning.permissions import At, Grants
+from identity_service.domain.planning.draft import At
+from identity_service.domain.planning.granted_documents import given_documents, held_documents, sets_boundary
+from identity_service.domain.planning.permissions import Grants
+from identity_service.domain.planning.rights import NamedDocument
 from identity_service.domain.planning.user_draft import UserDraft
 from identity_service.domain.request import UserChange
 
@@ -38,21 +40,16 @@ def warn_of_deadlocks(draft: UserDraft, grants: Grants) -> None:
         _warn_of_boundary(draft, at)
         _warn_of_denials(draft, (*given_documents(draft, grants), *held_documents(draft, grants, at)))
     elif awaits_reset(draft.before):
-        if _sets_boundary(draft):
+        if sets_boundary(draft):
             _warn_of_boundary(draft, fields.permissions)
         _warn_of_denials(draft, given_documents(draft, grants))
-
-
-def _sets_boundary(draft: UserDraft) -> bool:
-    permissions, copied = draft.change.permissions, draft.user_facts.copied
-    return bool(permissions.boundary or permissions.new_boundary or (copied and copied.user.boundary_arn))
 
 
 def _warn_of_boundary(draft: UserDraft, at: At) -> None:
     boundary = draft.user_facts.boundary_document
     if boundary is None:
         return
-    if not policy_documents.may_allow(boundary, CHANGE_PASSWORD, draft.user_arn):
+    if not policy_rights.may_allow(boundary, CHANGE_PASSWORD, draft.user_arn):
         message = f"{MUST_RESET} the boundary does not allow {CHANGE_PASSWORD}"
         draft.warn(WarningKind.RESET_DEADLOCK, message, at)
     _warn_of_need_for_mfa(draft, NamedDocument("the boundary", boundary, at))
@@ -60,13 +57,13 @@ def _warn_of_boundary(draft: UserDraft, at: At) -> None:
 
 def _warn_of_denials(draft: UserDraft, documents: Iterable[NamedDocument]) -> None:
     for found in documents:
-        if policy_documents.denies(found.document, CHANGE_PASSWORD, draft.user_arn):
+        if policy_rights.denies(found.document, CHANGE_PASSWORD, draft.user_arn):
             message = f"{MUST_RESET} {found.name} denies {CHANGE_PASSWORD}"
             draft.warn(WarningKind.RESET_DEADLOCK, message, found.at)
         _warn_of_need_for_mfa(draft, found)
 
 
 def _warn_of_need_for_mfa(draft: UserDraft, found: NamedDocument) -> None:
-    if policy_documents.denies_without_mfa(found.document, CHANGE_PASSWORD):
+    if policy_rights.denies_without_mfa(found.document, CHANGE_PASSWORD):
         message = f"{MUST_RESET} {found.name} denies {CHANGE_PASSWORD} without MFA"
         draft.warn(WarningKind.MFA_DEADLOCK, message, found.at)

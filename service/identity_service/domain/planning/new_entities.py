@@ -54,22 +54,9 @@ def _arn_of(draft: Draft, policy: NewPolicy) -> str:
 
 
 def check_document(draft: Draft, document: str, what: str, at: str) -> None:
-    """Add a problem for everything that IAM refuses in a document, a warning for what it grants too widely."""
-    violations = policy_documents.violations(document)
-    for violation in violations:
+    """Add a problem for everything that IAM refuses in a document."""
+    for violation in policy_documents.violations(document):
         draft.stop(Reason.MALFORMED_POLICY_DOCUMENT, f"{what}: {violation}", at)
-    if violations:
-        return
-    if policy_documents.allows_every_action_or_resource(document):
-        draft.warn(WarningKind.WILDCARD, f"{what} allows every action or every resource", at)
-    warn_of_escalation(draft, document, what, at)
-
-
-def warn_of_escalation(draft: Draft, document: str, what: str, at: str) -> None:
-    """Add a warning if a document allows what its holder can use to gain more rights."""
-    escalations = policy_documents.escalating_actions(document)
-    if escalations:
-        draft.warn(WarningKind.ESCALATION, f"with {what} a user can gain more rights: {', '.join(escalations)}", at)
 
 
 def plan_new_groups(draft: Draft, groups: Sequence[tuple[NewGroup, str]]) -> None:

@@ -12,7 +12,7 @@ from identity_service.domain.entities import GroupRecord, UserSnapshot
 from identity_service.domain.errors import Reason, Resource
 from identity_service.domain.names import group_arn, name_key
 from identity_service.domain.plan import WarningKind
-from identity_service.domain.planning.draft import GRANT
+from identity_service.domain.planning.draft import GRANT, At
 from identity_service.domain.planning.new_entities import NAME_TWICE, check_document
 from identity_service.domain.planning.self_management import (
     INLINE_POLICY_NAME,
@@ -23,9 +23,6 @@ from identity_service.domain.planning.self_management import (
 from identity_service.domain.planning.user_draft import UserDraft
 from identity_service.domain.request import SelfManagement
 from identity_service.domain.steps import AddUserToGroup, AttachUserPolicy, PutUserPolicy
-
-At = str
-"""The path of the request's field that something comes from."""
 
 
 @dataclass

@@ -8,6 +8,7 @@ from identity_service.domain.facts import AccountFacts
 from identity_service.domain.plan import Plan
 from identity_service.domain.planning.draft import Draft
 from identity_service.domain.planning.new_entities import plan_new_policies
+from identity_service.domain.planning.rights import NamedDocument, warn_of_escalation, warn_of_width
 from identity_service.domain.request import PolicyCreation, PolicyDeletion
 from identity_service.domain.steps import DeletePolicy, DeletePolicyVersion
 
@@ -16,6 +17,11 @@ def plan_policy_creation(creation: PolicyCreation, facts: AccountFacts, row_id: 
     """Plan a managed policy."""
     draft = Draft(facts, creation.target)
     plan_new_policies(draft, [(creation.policy, "policy")], row_id, team)
+    name, document = creation.policy.policy_name, creation.policy.document
+    made = NamedDocument(f"managed policy {name}", document, "policy.document", is_written_here=True)
+    if not draft.problems:
+        warn_of_width(draft, made)
+        warn_of_escalation(draft, made)
     return draft.finish()
 
 

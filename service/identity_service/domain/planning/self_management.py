@@ -21,6 +21,18 @@ CREDENTIALS = [
     "iam:*ServiceSpecificCredential*",
     "iam:*SigningCertificate*",
 ]
+PURPOSES = {
+    SelfManagement.PASSWORD: ("iam:ChangePassword",),
+    SelfManagement.CREDENTIALS: (
+        "iam:ChangePassword",
+        "iam:CreateAccessKey",
+        "iam:DeleteAccessKey",
+        "iam:EnableMFADevice",
+        "iam:UpdateAccessKey",
+    ),
+}
+PURPOSES[SelfManagement.CREDENTIALS_WITH_MFA] = PURPOSES[SelfManagement.CREDENTIALS]
+"""What each level is for, all on the own user: a boundary that does not allow it makes the level useless."""
 MFA_SET_UP = ["iam:EnableMFADevice", "iam:ListMFADevices", "iam:ResyncMFADevice"]
 MFA_TAKE_OFF = ["iam:DeactivateMFADevice"]
 WITH_MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
