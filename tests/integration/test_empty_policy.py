@@ -1,7 +1,6 @@
 """A caller without a right, at every RPC of the contract: refused, and nothing is asked of AWS."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 

@@ -511,6 +511,25 @@ async def test_only_its_team_sees_an_operation(bulk: Bulk) -> None:
     assert [each.operation_id for each in (await bulk.service.list(BOT, "", 0, "")).items] == [operation_id]
 
 
+async def test_an_operation_is_found_in_its_account_alone(bulk: Bulk) -> None:
+    """Whoever asks in another account, where they may have other rights, does not find it, whatever they ask."""
+    accounts = TwoAccounts(bulk.world.iam)
+    bulk.service = bulk.serve(accounts=accounts)
+    own = bulk.world.iam.account_id
+    draft = (await bulk.service.create(BOT, OperationRequest(own, str(uuid4())), ())).operation_id
+    elsewhere = OperationRequest(OTHER_ACCOUNT, str(uuid4()))
+    for attempt in (
+        bulk.service.get(BOT, OTHER_ACCOUNT, draft),
+        bulk.service.append(BOT, elsewhere, draft, 0, (user("bo"),)),
+        bulk.service.start(BOT, elsewhere, draft, ""),
+        bulk.service.cancel(BOT, elsewhere, draft),
+        bulk.service.results(BOT, OTHER_ACCOUNT, draft, 0, "", failed_only=False),
+        anext(bulk.service.watch(BOT, OTHER_ACCOUNT, draft)),
+    ):
+        assert (await refusal(attempt)).reason is Reason.OPERATION_NOT_FOUND
+    assert (await bulk.look(draft, own)).state is OperationState.DRAFT
+
+
 @pytest.mark.parametrize(
     ("action", "ask"),
     [
