@@ -42,6 +42,12 @@ SPAN = "carry out"
 REST_SECONDS = 15.0
 """How long a request rests that could not be ended, until somebody tries again."""
 
+MOST_TAKEOVERS = {RequestState.RUNNING: 10, RequestState.UNDOING: 20}
+"""At which takeover a request is given up that meets a fault of ours: each attempt mints anew, and would for ever.
+
+For an undo it is later, since it may have begun when its request was given up.
+"""
+
 
 @dataclass(frozen=True)
 class Attempts:
@@ -137,7 +143,28 @@ class _Attempt:
         self._undo = Undo(account, claim, self._journal, self._mints, attempts.settling, self._late_deletions)
 
     async def run(self) -> Outcome:
-        """Go on in the stored direction."""
+        """Go on in the stored direction; a fault that comes at each of many takeovers ends the request."""
+        try:
+            return await self._go_on()
+        except (IdentityError, LeaseLostError):
+            raise
+        except Exception:
+            if self._claim.takeovers < MOST_TAKEOVERS[self._claim.state]:
+                raise
+            log = structlog.get_logger()
+            log.exception("request given up", row_id=self._intent.row_id, takeovers=self._claim.takeovers)
+            raise await self._give_up_for_good() from None
+
+    async def _give_up_for_good(self) -> IdentityError:
+        """End what no attempt can carry out: undo it, or where it is the undo that fails, say that it has failed."""
+        if self._claim.state is RequestState.UNDOING and self._claim.failure:
+            remaining = ("what an undo has left that failed for an unexpected reason",)
+            error = undo_incomplete(with_remaining(self._claim.failure.error, remaining))
+            await self._fail(error, retryable=False)
+            return error
+        return await self._give_up(IdentityError(Reason.INTERNAL, "every attempt failed for an unexpected reason"))
+
+    async def _go_on(self) -> Outcome:
         if self._claim.state is RequestState.UNDOING and self._claim.failure:
             raise await self._end_undone(self._claim.failure.error)
         await self._require_unused()

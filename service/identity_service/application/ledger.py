@@ -95,7 +95,8 @@ class Claim:
     all attempts so far, oldest first. `other_key_ids` are the access keys that other requests have made for the same
     target, `other_passwords` their mints of console passwords that were answered. `outcome` is what an earlier attempt
     came to, where its secrets are issued again. `interrupted` tells that an attempt before this one has died at looking
-    for late calls of a request that has ended.
+    for late calls of a request that has ended. `takeovers` counts how often the request was taken over, this time
+    included, since it was begun or opened again.
     """
 
     intent: Intent
@@ -108,6 +109,7 @@ class Claim:
     outcome: Outcome | None = None
     failure: Failure | None = None
     interrupted: bool = False
+    takeovers: int = 0
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ class OwnedWork:
         self._stopping = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._abandoned: set[asyncio.Task[Any]] = set()
+        self._beside: set[asyncio.Task[Any]] = set()
 
     @property
     def running(self) -> int:
@@ -42,10 +43,24 @@ class OwnedWork:
         """
         self._check_admission(account_id)
         task = asyncio.create_task(start())
-        self._tasks.add(task)
         if account_id:
             self._of_accounts[account_id] += 1
             task.add_done_callback(lambda _: self._leave(account_id))
+        return await self._wait_for(task)
+
+    async def run_beside(self, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Start work whose number its starter bounds, and wait for it: it takes no place from callers and needs none.
+
+        Raises IdentityError SHUTTING_DOWN while the server drains.
+        """
+        self._check_draining()
+        task = asyncio.create_task(start())
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+        return await self._wait_for(task)
+
+    async def _wait_for(self, task: asyncio.Task[T]) -> T:
+        self._tasks.add(task)
         task.add_done_callback(self._finished)
         try:
             return await asyncio.shield(task)
@@ -90,9 +105,12 @@ class OwnedWork:
         # What is empty is dropped: ids come from callers, also those of accounts that are not there.
         self._of_accounts += Counter()
 
-    def _check_admission(self, account_id: str) -> None:
+    def _check_draining(self) -> None:
         if self._draining:
             raise _shutting_down("the server is shutting down")
+
+    def _check_admission(self, account_id: str) -> None:
+        self._check_draining()
         if self._of_accounts[account_id] >= self._maximum_each:
             raise IdentityError(
                 Reason.OVERLOADED,
@@ -100,7 +118,7 @@ class OwnedWork:
                 metadata={"account_id": account_id},
                 retry_after=RETRY_AFTER_SECONDS,
             )
-        if len(self._tasks) >= self._maximum:
+        if len(self._tasks) - len(self._beside) >= self._maximum:
             raise IdentityError(
                 Reason.OVERLOADED, "the server has as many mutations as it takes", retry_after=RETRY_AFTER_SECONDS
             )

@@ -391,7 +391,14 @@ class FakeLedger:
         self._schedule_second_look(row)
         row.updated_at = self._now()
         self.events.append(("takeover", row.intent.row_id))
-        return self._take(row)
+        return replace(self._take(row), takeovers=self._takeovers_of(row.intent.row_id))
+
+    def _takeovers_of(self, row_id: str) -> int:
+        count = 0
+        for event, of_row in self.events:
+            if of_row == row_id:
+                count = {"takeover": count + 1, "intent": 0, "reissue": 0}.get(event, count)
+        return count
 
     def _take_ended(self, row: _Row) -> Claim:
         interrupted = row.lease_expires_at is not None

@@ -133,3 +133,23 @@ async def test_the_exception_of_abandoned_work_is_not_left_unread() -> None:
     del waiter
     await asyncio.sleep(0)
     assert complaints == []
+
+
+async def test_work_beside_needs_no_place_and_takes_none() -> None:
+    """Where callers hold every place, it runs; while it runs, callers have every place; and it is drained."""
+    work = OwnedWork(maximum=1)
+    go = asyncio.Event()
+    beside = [asyncio.create_task(work.run_beside(go.wait)) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert await work.run(lambda: answer("a caller's")) == "a caller's"
+    caller = asyncio.create_task(work.run(go.wait))
+    await asyncio.sleep(0)
+    assert await work.run_beside(lambda: answer("the worker's")) == "the worker's"
+    draining = asyncio.create_task(work.drain(LONG))
+    await asyncio.sleep(0)
+    with pytest.raises(IdentityError) as refused:
+        await work.run_beside(lambda: answer("too late"))
+    assert refused.value.reason is Reason.SHUTTING_DOWN
+    go.set()
+    await asyncio.gather(caller, *beside)
+    assert await draining == 0

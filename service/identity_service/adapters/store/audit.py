@@ -107,6 +107,17 @@ def append(unit: Unit, event: AuditEventName, row: Row, details: Details) -> Non
     _append(unit, event=event, details=details, **{name: row[name] for name in about})
 
 
+def takeovers_of(connection: sa.Connection, row_id: str) -> int:
+    """Count how often a request was taken over since it was begun last, or opened again."""
+    of_row = audit_log.c.row_id == row_id
+    beginnings = (AuditEventName.INTENT, AuditEventName.REISSUE)
+    begun = sa.select(sa.func.max(audit_log.c.id)).where(of_row, audit_log.c.event.in_(beginnings)).scalar_subquery()
+    query = sa.select(sa.func.count()).where(
+        of_row, audit_log.c.event == AuditEventName.TAKEOVER, audit_log.c.id > sa.func.coalesce(begun, 0)
+    )
+    return int(connection.execute(query).scalar_one())
+
+
 def append_denial(unit: Unit, denial: Denial) -> None:
     """Write that a request was refused; in no chain, so that who is refused makes nobody else's line wait."""
     _insert(

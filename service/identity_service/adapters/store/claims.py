@@ -123,7 +123,7 @@ class Claims:
         values = {"recheck_at": self._terms.second_look_at(unit, row), "updated_at": unit.now}
         taken = self._take(unit, row, values)
         audit.append(unit, AuditEventName.TAKEOVER, taken, {"direction": row["state"]})
-        return self._claim(unit, taken)
+        return replace(self._claim(unit, taken), takeovers=audit.takeovers_of(unit.connection, row["row_id"]))
 
     def reopen(self, unit: Unit, key: RequestKey) -> Claim | None:
         """Claim a request that is done, to issue its secrets again. Raises IdentityError IN_PROGRESS."""

@@ -10,7 +10,7 @@ from identity_service.application.lease import LeaseLostError
 from identity_service.application.ledger import Claim, Intent, RequestKey, RequestState
 from identity_service.domain.minting import MintKind, MintState
 from identity_service.domain.outcome import Outcome
-from tests.unit.adapters.store.expected import PERMANENT, assert_lost, failure_fields, row_of, stored
+from tests.unit.adapters.store.expected import PERMANENT, RETRYABLE, assert_lost, failure_fields, row_of, stored
 from tests.unit.adapters.store.worlds import LEASE_SECONDS, RETRY_WINDOW_SECONDS, SECOND_LOOK_SECONDS, World
 
 MakeIntent = Callable[..., Intent]
@@ -218,3 +218,23 @@ async def test_a_lease_counts_from_before_the_database_was_asked(sqlite_world: W
     ledger = await sqlite_world.open(clock=slow_clock)
     claim = await ledger.begin(make_intent())
     assert claim.lease.remaining() == LEASE_SECONDS - 20
+
+
+async def test_takeovers_are_counted(ledger: SqlLedger, world: World, make_intent: MakeIntent) -> None:
+    """From one on, since the request was begun last or opened again; those of other requests count for themselves."""
+    intent, other = make_intent(), make_intent("row-2", request_id="request-2", user_name="Bob")
+    first, _ = await ledger.begin(intent), await ledger.begin(other)
+    assert first.takeovers == 0
+    for number in (1, 2, 3):
+        world.advance(LEASE_SECONDS)
+        claim = await take_over(ledger, intent.key)
+        assert claim.takeovers == number
+    await ledger.fail(claim.lease, RETRYABLE)
+    assert (await ledger.begin(intent)).takeovers == 0
+    world.advance(LEASE_SECONDS)
+    taken = {claim.lease.row_id: claim for claim in await ledger.take_over_abandoned(2)}
+    assert [taken[row_id].takeovers for row_id in ("row-1", "row-2")] == [1, 1]
+    await ledger.succeed(taken["row-1"].lease, Outcome())
+    assert (await ledger.reopen(intent.key)) is not None
+    world.advance(LEASE_SECONDS)
+    assert (await take_over(ledger, intent.key)).takeovers == 1
