@@ -20,7 +20,11 @@ TRIED = re.compile(
     r"test_((a_bad_certificate|no_certificate|clear_text|tls_1_2)\w*_gets_nowhere"
     r"|(an_authority_that_is_taken_away|a_certificate_that_expires)_is_refused)"
 )
-ESCALATION = ("tests/security/test_role_policy.py", "tests/security/test_service_guards.py")
+ESCALATION = (
+    "tests/security/test_role_policy.py",
+    "tests/security/test_denials.py",
+    "tests/security/test_service_guards.py",
+)
 TABLES = {
     "test_the_roles_own_policy_refuses": ("tests.security.paths", "PATHS"),
     "test_the_service_refuses": ("tests.security.test_service_guards", "ATTACKS"),
