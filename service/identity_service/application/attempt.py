@@ -35,6 +35,7 @@ from identity_service.domain.entities import UserRecord
 from identity_service.domain.errors import IamError, IdentityError, Reason
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.plan import Plan
+from identity_service.domain.steps import CreateLoginProfile
 
 T = TypeVar("T")
 SPAN = "carry out"
@@ -174,6 +175,7 @@ class _Attempt:
         try:
             await self._clear_earlier_mints()
             await self._execute(self._secrets)
+            await self._require_password()
         except StepFailedError as failure:
             raise await self._give_up(self._explained(failure)) from None
         outcome = await describe_outcome(self._account, self._intent, self._journal, self._secrets)
@@ -250,6 +252,23 @@ class _Attempt:
         )
         await executor.run(self._intent.plan if self._claim.outcome is None else only_mints(self._intent.plan))
         await self._late_deletions.wait()
+
+    async def _require_password(self) -> None:
+        """Refuse to end well without the console password: a deletion of an attempt before may have taken it just now.
+
+        Absence is believed at the second sight only. Raises StepFailedError.
+        """
+        steps = [step for step in self._intent.plan.steps if isinstance(step, CreateLoginProfile)]
+        if not (steps and self._journal.resumed):
+            return
+        try:
+            if await self._account.get_login_profile(steps[0].user_name) is None:
+                await self._settling.wait()
+                if await self._account.get_login_profile(steps[0].user_name) is None:
+                    lost = IdentityError(Reason.CONFLICT, "the console password was deleted again meanwhile")
+                    raise StepFailedError(steps[0], lost)
+        except IamError as error:
+            raise StepFailedError(steps[0], error) from None
 
     async def _clear_earlier_mints(self) -> None:
         """Delete what earlier attempts have minted: nobody has its secrets, or they shall be issued again.

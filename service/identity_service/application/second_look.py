@@ -156,9 +156,10 @@ class _SecondLook:
 
     async def compare(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Compare what the user has with what was given; return late grants, and what is gone, in words."""
-        if self._plan.target.kind is not TargetKind.USER:
-            return (), ()
         name = self._plan.target.name
+        if self._plan.target.kind is not TargetKind.USER or not (self._past or self._claim.intent.snapshot):
+            # Of a user who was not there, with whom nothing was done since, nothing is expected.
+            return (), ()
         user = await read_user(self._account, name)
         late = tuple(thing.of(name) for thing in self._late_grants(user))
         return late, tuple(thing.of(name) for thing in missing(self._past, self._plan, user))

@@ -98,8 +98,8 @@ class Worker:
     async def _run(self, claim: Claim, carry_out: CarriesOut) -> None:
         try:
             account = self._accounts.get(claim.intent.plan.account_id)
-            # As work that the server owns, it is drained at shutdown. Its places are its own: what has died holds locks,
-            # for which callers who fill the server may be waiting.
+            # As work that the server owns, it is drained at shutdown. Its places are its own: what has died holds
+            # a lock that callers who fill the server may be waiting for.
             await self._work.run_beside(lambda: carry_out(account, claim))
         except LeaseLostError:
             self._log.warning("an abandoned request was taken over once more", row_id=claim.intent.row_id)

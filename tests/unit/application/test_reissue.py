@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from identity_service.application.ports import Receipt
+from identity_service.domain.entities import LoginProfileRecord
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.outcome import IssuedCredentials, Outcome
 from identity_service.domain.request import (
@@ -447,3 +448,44 @@ class DeathAfterMint:
         self._dead = self._dead or moment == Moment("store", "record_mint", "after")
         if self._dead:
             raise Killed
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_password_that_a_late_deletion_has_taken_is_not_handed_out(world: World, times: int) -> None:
+    """A deletion of an attempt before lands right after the new password was set: the caller is told to ask again."""
+    request_id = str(uuid4())
+    await world.do(BODY, request_id=request_id)
+    create = world.iam.create_login_profile
+
+    async def creating(*args: Any) -> Receipt:
+        receipt = await create(*args)
+        await world.iam.delete_login_profile("ana")
+        return receipt
+
+    world.iam.create_login_profile = creating  # type: ignore[method-assign,assignment]  # a late deletion follows it
+    for _ in range(times):
+        error = await world.refused(BODY, request_id=request_id, reissue_secrets=True)
+        assert (error.reason, error.metadata["failed_step"]) == (Reason.CONFLICT, "iam:CreateLoginProfile")
+    world.iam.create_login_profile = create  # type: ignore[method-assign]  # nothing is on its way any more
+    world.assert_secrets_work(await world.do(BODY, request_id=request_id, reissue_secrets=True))
+
+
+async def test_a_password_that_is_not_seen_yet_is_not_taken_for_deleted(world: World) -> None:
+    """IAM's replica lags behind the call that has just set it: absence is believed at the second sight only."""
+    request_id = str(uuid4())
+    await world.do(BODY, request_id=request_id)
+    real = world.iam.get_login_profile
+
+    async def lagging(user_name: str) -> LoginProfileRecord | None:
+        return await real(user_name) if world.waits else None
+
+    create = world.iam.create_login_profile
+
+    async def creating(*args: Any) -> Receipt:
+        receipt = await create(*args)
+        world.waits.clear()
+        world.iam.get_login_profile = lagging  # type: ignore[method-assign]  # it has not arrived there
+        return receipt
+
+    world.iam.create_login_profile = creating  # type: ignore[method-assign,assignment]  # from then on reads lag
+    world.assert_secrets_work(await world.do(BODY, request_id=request_id, reissue_secrets=True))
