@@ -75,6 +75,6 @@ def test_the_help_says_what_the_file_does(run: Command, command: tuple[str, ...]
 
 
 def test_the_help_says_in_which_order_the_lines_come(run: Command) -> None:
-    """The lines come as the users are made, and the help does not promise the file's order."""
+    """Of named users they come as these are made, in no order; of a file's at the end, in that of the file."""
     shown = re.sub(r"[\s│]+", " ", run("provision", "--help").stdout)
-    assert "as soon as a user is made, so in no set order" in shown
+    assert "as soon as a user is made, in no set order; of the users of a file at the end, in its order" in shown
