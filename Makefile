@@ -6,7 +6,7 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: venv demo test test-system security soak chaos rolling bench lint k8s-check generate settings requirements \
-	release dist image clean help FORCE
+	dashboard-picture release dist image clean help FORCE
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -97,6 +97,15 @@ generate: .venv-generate/made-in ## make the contract's code again, after a chan
 settings: .venv/made-in ## make docs/settings.md again, after a change of the settings
 	@$(RUN) identity_service.settings_table > docs/settings.md
 
+build/picture/made-in: tests/requirements-picture.txt .venv-generate/made-in $(call stale,build/picture)
+	@rm -rf build/picture && .venv-generate/bin/python -m venv build/picture && \
+	build/picture/bin/python -m pip install -q -q --require-hashes -r tests/requirements-picture.txt && \
+	pwd -P > $@
+
+dashboard-picture: .venv/made-in build/picture/made-in ## draw docs/images/dashboard.png again, in 6 minutes; ARGS=--seconds=60
+	@$(RUN) tests.system.dashboard_figures build/dashboard-figures.json $(ARGS)
+	@build/picture/bin/python tests/system/draw_dashboard.py build/dashboard-figures.json docs/images/dashboard.png
+
 release: .venv-generate/made-in ## record the contract as the one that later changes may not break
 	@$(GENERATE) --release
 
@@ -107,6 +116,7 @@ uv_compile = "$(CURDIR)/.venv-generate/bin/uv" pip compile --quiet --universal -
 requirements: .venv-generate/made-in ## make the hashed requirement files from their .in; ARGS=--upgrade for new versions
 	@cd proto && $(uv_compile) requirements.in -o requirements.txt
 	@cd tests && $(uv_compile) requirements.in -o requirements.txt
+	@cd tests && $(uv_compile) requirements-picture.in -o requirements-picture.txt
 	@cd service && $(uv_compile) -c ../tests/requirements.txt requirements.in -o requirements.txt
 	@cd service && $(uv_compile) -c ../tests/requirements.txt requirements-build.in -o requirements-build.txt
 	@cd service && $(uv_compile) -c ../tests/requirements.txt requirements-embedded.in -o requirements-embedded.txt
@@ -161,5 +171,5 @@ clean: ## remove everything that was made: environments, builds, caches
 help: ## list these targets
 	@echo "make TARGET [PYTHON=python3] [ARGS=...]"
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do \
-		printf '  %-13s %s\n' "$$target" "$$text"; \
+		printf '  %-17s %s\n' "$$target" "$$text"; \
 	done

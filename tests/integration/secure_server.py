@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ class SecureServer:
         self.pki = pki
         self.tls = TlsFolder(folder / "tls")
         self.address = ""
+        self.process: subprocess.Popen[bytes] | None = None
         self.restore()
 
     def files(self, server: Presented | None = None, bundle: bytes | None = None) -> dict[str, bytes]:
@@ -94,6 +96,7 @@ def secure_server(
     variables = {f"IDENTITY_SERVICE_{VARIABLES[name]}": str(folder / "tls" / name) for name in VARIABLES}
     variables["IDENTITY_SERVICE_AUTHORIZATION_DIR"] = str(authorization)
     process, ready = start_server(account, folder, {**os.environ, **variables, **(more or {})}, options=())
+    server.process = process
     try:
         server.address = wait_until_ready(process, ready)
         yield server

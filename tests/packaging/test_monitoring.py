@@ -77,6 +77,24 @@ def test_panels_have_titles_units_and_places_of_their_own() -> None:
     assert json.loads(DASHBOARD.read_text())["uid"] == "identity-service"
 
 
+def test_graphs_are_of_the_deployment_that_is_chosen() -> None:
+    """Whatever a graph reads is of the namespace and the job that are chosen at its top."""
+    variables = {each["name"] for each in json.loads(DASHBOARD.read_text())["templating"]["list"]}
+    assert variables == {"datasource", "namespace", "job"}
+    for panel in panels():
+        for expression in (target["expr"] for target in panel["targets"]):
+            for name in metrics_in(expression):
+                selected = expression.count(f'{name}{{job="$job", namespace="$namespace"')
+                assert selected == len(re.findall(rf"\b{name}\b", expression)) > 0, panel["title"]
+
+
+def test_the_runbook_names_graphs_that_are_there(root: Path) -> None:
+    """A graph that an alert's section sends its reader to bears that title on the dashboard."""
+    named = set(re.findall(r'(?<![=~])"([A-Z][^"]+)"', " ".join(runbook(root).split())))
+    assert named <= {panel["title"] for panel in panels()}
+    assert len(named) > 4
+
+
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [

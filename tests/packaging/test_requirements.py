@@ -16,8 +16,11 @@ HASHED = (
     "service/requirements-build.txt",
     "service/requirements-embedded.txt",
     "service/requirements.txt",
+    "tests/requirements-picture.txt",
     "tests/requirements.txt",
 )
+NOT_SHIPPED = ("proto/requirements.txt", "tests/requirements-picture.txt")
+"""Of environments of their own, whose programs make files that are looked at."""
 
 
 def test_server_list_is_that_of_server_and_contract(root: Path) -> None:
@@ -58,7 +61,7 @@ def test_every_pin_is_exact_and_hashed(name: str, root: Path) -> None:
     assert not re.search(r"://|--(extra-)?index|--find-links|--trusted-host", text)
 
 
-@pytest.mark.parametrize("name", [name for name in HASHED if name != "proto/requirements.txt"])
+@pytest.mark.parametrize("name", [name for name in HASHED if name not in NOT_SHIPPED])
 def test_what_is_tested_is_what_is_shipped(name: str, root: Path) -> None:
     """What client, server and image are installed with is of the version that the tests run with."""
     tested = _pins(root / "tests" / "requirements.txt")

@@ -24,12 +24,16 @@ OTHERS = ("up", "kube_")
 """How metrics begin that are not the server's own, but Prometheus's and kube-state-metrics'."""
 
 
+NAMESPACE = "identity-service"
+
+
 @dataclass(frozen=True)
 class Query:
-    """A query of a panel, with the panel's title."""
+    """A query of a panel, with the panel's title and the name that its lines get."""
 
     title: str
     expression: str
+    legend: str
 
 
 def rule_groups() -> list[dict[str, Any]]:
@@ -44,15 +48,26 @@ def alerts() -> list[dict[str, Any]]:
 
 
 def panels() -> list[dict[str, Any]]:
-    """Return the dashboard's panels."""
+    """Return the dashboard's panels, without the headlines between them."""
+    return [each for each in everything() if each["type"] != "row"]
+
+
+def everything() -> list[dict[str, Any]]:
+    """Return the dashboard's panels and headlines."""
     found: list[dict[str, Any]] = json.loads(DASHBOARD.read_text())["panels"]
     return found
 
 
+def fill_in(expression: str, interval: str) -> str:
+    """Put into a query what Grafana puts in: the interval, and what is chosen at the top of the dashboard."""
+    filled = expression.replace("$__rate_interval", interval)
+    return filled.replace("$namespace", NAMESPACE).replace("$job", JOB)
+
+
 def dashboard_queries(interval: str = "1m") -> list[Query]:
-    """Return the queries of all panels; Grafana fills the interval in."""
+    """Return the queries of all panels, filled in."""
     return [
-        Query(panel["title"], target["expr"].replace("$__rate_interval", interval))
+        Query(panel["title"], fill_in(target["expr"], interval), target["legendFormat"])
         for panel in panels()
         for target in panel["targets"]
     ]

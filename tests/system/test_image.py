@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -98,6 +99,14 @@ def test_image_says_how_it_is_run(server: Image) -> None:
     assert server.configuration["StopSignal"] == "SIGTERM"
     assert set(server.configuration["Volumes"]) == {STATE}
     assert server.command() == ["identity-service"]
+
+
+def test_image_says_what_it_is(server: Image, root: Path) -> None:
+    """What `make image` builds bears the name and the version of the release as labels of OCI."""
+    (version,) = re.findall(r'(?m)^version = "(.+)"$', (root / "proto" / "pyproject.toml").read_text())
+    labels = server.configuration["Labels"]
+    assert labels["org.opencontainers.image.title"] == "identity-provisioning-service"
+    assert labels["org.opencontainers.image.version"] == version
 
 
 def test_server_serves_as_nobody_from_a_read_only_root(server: Image, configuration: Path) -> None:
