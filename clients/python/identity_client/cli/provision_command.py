@@ -95,9 +95,7 @@ def provision(
             f"{', '.join(f'${name}' for name in PLACEHOLDERS)}.",
         ),
     ] = None,
-    show_secrets: Annotated[
-        bool, typer.Option("--show-secrets", help="Show the credentials in the terminal.")
-    ] = False,
+    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Show the credentials in the terminal.")] = False,
     reissue_secrets: ReissueSecrets = False,
     approved: Annotated[
         str, typer.Option("--approved", help="Go on only if the plans have this digest, which `plan` showed.")
