@@ -116,7 +116,9 @@ class IssuedCredentials(_message.Message):
     sealed_secrets: _builtins.str
     """All secrets of this answer as armored age text, if recipients were named; the secret fields are empty then."""
     secrets_withheld: _builtins.bool
-    """True if secrets exist that this answer does not show, because an earlier answer did."""
+    """True if secrets exist that this answer does not show, because an earlier answer did. Where no credential is named
+    beside it, all were revoked, since issuing them again has failed: a call with reissue_secrets makes new ones.
+    """
     @_builtins.property
     def access_key(self) -> Global___IssuedAccessKey:
         """The access key, if one was asked for."""
