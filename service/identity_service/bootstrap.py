@@ -284,8 +284,11 @@ def _build(
     authorizer = FileAuthorizer(settings.authorization_dir)
     tls = None if insecure else TlsWatch(settings)
     # What operations carry out takes no room from callers. Of several accounts, no one may take all that there is.
-    most_of_one = _share(settings.maximum_mutations) if len(accounts.ids) > 1 else None
-    work = OwnedWork(settings.maximum_mutations + settings.bulk_concurrency * len(accounts.ids), most_of_one)
+    several = len(accounts.ids) > 1
+    work = OwnedWork(
+        settings.maximum_mutations + settings.bulk_concurrency * len(accounts.ids),
+        _share(settings.maximum_mutations) if several else None,
+    )
     settling = Settling(settings.settle_seconds, timedelta(seconds=settings.signature_validity_seconds))
     sealer = AgeSealer()
     telemetry = OpenTelemetry(watchers.tracing.get_tracer(NAME), watchers.meter)
@@ -330,6 +333,7 @@ def _build(
         default_deadline=settings.default_deadline,
         streams=STREAMS,
         accounts=AccountChoice(accounts.ids, authorizer),
+        most_of_one_account=_share(settings.maximum_concurrent_rpcs) if several else None,
     )
     # Watchers have a limit of their own, and room beside all other calls.
     maximum_rpcs = settings.maximum_concurrent_rpcs + settings.maximum_watchers

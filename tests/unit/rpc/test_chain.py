@@ -29,8 +29,9 @@ def test_the_order_of_the_chain() -> None:
         "Authentication",
         "OneMessage",
         "WellFormedness",
+        "AccountShare",
     ]
-    assert sum(isinstance(interceptor, AroundInterceptor) for interceptor in chain) == 4
+    assert sum(isinstance(interceptor, AroundInterceptor) for interceptor in chain) == 5
 
 
 def test_connections_are_bounded() -> None:

@@ -1,6 +1,7 @@
 """What every RPC passes on its way in and out, outermost first.
 
-The last barrier, log and trace, fault barrier, deadline, authentication, the reading of the request, well-formedness.
+The last barrier, log and trace, fault barrier, deadline, authentication, the reading of the request, well-formedness,
+the share of its account.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,6 +13,7 @@ from opentelemetry.trace import Tracer
 from identity_service.application.account_choice import AccountChoice
 from identity_service.application.ports import Authorizer
 from identity_service.observability.instruments import RpcInstruments
+from identity_service.rpc.interceptors.account_share import AccountShare
 from identity_service.rpc.interceptors.authentication import Authentication, IdentifiesPeers
 from identity_service.rpc.interceptors.deadline import Deadline
 from identity_service.rpc.interceptors.fault_barrier import FaultBarrier
@@ -32,10 +34,12 @@ def interceptor_chain(
     accounts: AccountChoice | None = None,
     meter: Meter | None = None,
     read_seconds: float = READ_SECONDS,
+    most_of_one_account: int | None = None,
 ) -> Sequence[grpc.aio.ServerInterceptor]:
     """Build the chain of the server; `accounts` knows those that requests may name.
 
     `streams` are the methods that answer with a stream. A request has to have arrived within `read_seconds`.
+    So many calls are under way for one account at most; None sets no limit of its own.
     """
     return (
         LastBarrier(),
@@ -45,4 +49,5 @@ def interceptor_chain(
         Authentication(authorizer, identify_peer),
         OneMessage(read_seconds),
         WellFormedness(RequestValidator(), accounts),
+        AccountShare(most_of_one_account, streams),
     )
