@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from embedded_aws.process import DEFAULT_ACCOUNT_ID, LOOPBACK
+from embedded_aws.process import DEFAULT_ACCOUNT_ID, DEFAULT_PARTITION, LOOPBACK, REGIONS
 
 if TYPE_CHECKING:
     from embedded_aws.account import Account
@@ -68,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ID",
         help=f"twelve digits, {DEFAULT_ACCOUNT_ID} by default; once more for each further account",
     )
+    parser.add_argument(
+        "--partition", choices=list(REGIONS), default=DEFAULT_PARTITION, help="the partition of the accounts"
+    )
     parser.add_argument("--alias", help="the alias of the first account")
     parser.add_argument("--seed", type=Path, metavar="FILE", help="YAML: what the first account holds at the start")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="YAML: how the accounts misbehave")
@@ -94,7 +97,9 @@ def _open(options: argparse.Namespace) -> Server:
     from embedded_aws.server import Server
     from embedded_aws.service import Service
 
-    accounts = Accounts(options.accounts or [DEFAULT_ACCOUNT_ID], access_control=options.access_control)
+    accounts = Accounts(
+        options.accounts or [DEFAULT_ACCOUNT_ID], partition=options.partition, access_control=options.access_control
+    )
     service = Service(accounts)
     if options.seed is not None:
         plant_seed(service, accounts.default, options.seed)
@@ -123,6 +128,7 @@ def _announce(server: Server, ready_file: Path | None) -> None:
 def _guide(server: Server, *, access_control: bool) -> str:
     """What is served and how to reach it. The secret stands in the ready line, not here."""
     accounts, url = list(server.service.accounts), server.endpoint_url
+    region = accounts[0].region
     checks = "signatures and permissions are checked" if access_control else "every key may do everything"
     return "\n".join(
         [
@@ -131,9 +137,9 @@ def _guide(server: Server, *, access_control: bool) -> str:
             "",
             "The AWS CLI, with the key of the line above:",
             f"  export AWS_ACCESS_KEY_ID={accounts[0].administrator.access_key_id} AWS_SECRET_ACCESS_KEY=...",
-            f"  aws --endpoint-url {url} --region us-east-1 iam list-users",
+            f"  aws --endpoint-url {url} --region {region} iam list-users",
             "boto3:",
-            f'  boto3.client("iam", endpoint_url="{url}", region_name="us-east-1",',
+            f'  boto3.client("iam", endpoint_url="{url}", region_name="{region}",',
             '               aws_access_key_id="...", aws_secret_access_key="...")',
             f"The control API (reset, dump, calls, inject, ...): POST JSON to {url}/_embedded/METHOD",
         ]

@@ -28,10 +28,9 @@ from embedded_aws.clock import Clock
 from embedded_aws.errors import no_such_entity
 from embedded_aws.history import History
 from embedded_aws.name_table import NameTable
+from embedded_aws.process import DEFAULT_PARTITION, REGIONS
 from embedded_aws.quotas import Quotas
 
-PARTITION = "aws"
-REGION = "us-east-1"
 SIGNATURE_VALIDITY = 900.0
 _T = TypeVar("_T")
 _ID_ALPHABET = string.ascii_uppercase + "234567"
@@ -109,9 +108,9 @@ class ServiceSpecificCredential:
 class AccountUser(User):
     """moto's user with what it lacks: AWS's form of id, the boundary, a login profile, service passwords."""
 
-    def __init__(self, account_id: str, name: str, path: str, create_date: datetime) -> None:
+    def __init__(self, account_id: str, region: str, name: str, path: str, create_date: datetime) -> None:
         """Make a user without permissions and credentials."""
-        super().__init__(account_id, REGION, name, path)
+        super().__init__(account_id, region, name, path)
         self.id = unique_id("AIDA")
         self.create_date = create_date
         self.permissions_boundary_arn: str | None = None
@@ -121,20 +120,27 @@ class AccountUser(User):
     @classmethod
     def create(cls, account: Account, name: str, path: str) -> AccountUser:
         """Make a user. Types see moto's users as abstract, CloudFormation being unfinished; `cls` is not."""
-        return cls(account.account_id, name, path, account.now())
+        return cls(account.account_id, account.region, name, path, account.now())
 
 
 class Account:
     """An AWS account as the rules and answers see it. Whoever reads or changes it holds `lock`."""
 
     def __init__(
-        self, account_id: str, *, access_control: bool = False, lock: RLock | None = None, clock: Clock | None = None
+        self,
+        account_id: str,
+        *,
+        partition: str = DEFAULT_PARTITION,
+        access_control: bool = False,
+        lock: RLock | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """Open moto's storage for this account and make the administrator's key.
 
         Accounts that know each other share lock and clock.
         """
         self.account_id = account_id
+        self.partition, self.region = partition, REGIONS[partition]
         self.lock = lock or RLock()
         self.clock = clock or Clock()
         self.history = History()
@@ -146,8 +152,8 @@ class Account:
         self.administrator = Credentials(unique_id("AKIA", 20), secrets.token_urlsafe(30))
         self.quotas = Quotas()
         self.password_policy: dict[str, Any] | None = None
-        self.iam: IAMBackend = iam_backends[account_id][PARTITION]
-        self.sts: STSBackend = sts_backends[account_id][PARTITION]
+        self.iam: IAMBackend = iam_backends[account_id][partition]
+        self.sts: STSBackend = sts_backends[account_id][partition]
         self.iam.users, self.iam.groups = NameTable(), NameTable()
         self._pristine = {name: copy.copy(value) for name, value in vars(self.iam).items()}
 
@@ -177,11 +183,11 @@ class Account:
     @property
     def root_arn(self) -> str:
         """The ARN of the account itself, which is also its administrator's."""
-        return f"arn:{PARTITION}:iam::{self.account_id}:root"
+        return f"arn:{self.partition}:iam::{self.account_id}:root"
 
     def arn(self, kind: str, path: str, name: str) -> str:
         """The ARN of a thing of this account."""
-        return f"arn:{PARTITION}:iam::{self.account_id}:{kind}{path}{name}"
+        return f"arn:{self.partition}:iam::{self.account_id}:{kind}{path}{name}"
 
     def users(self) -> list[AccountUser]:
         """Every user."""

@@ -7,15 +7,19 @@ from threading import RLock
 
 from embedded_aws.account import Account
 from embedded_aws.clock import Clock
+from embedded_aws.process import DEFAULT_PARTITION
 
 
 class Accounts:
     """The accounts. One lock orders the work in all of them, so that two can never wait for each other."""
 
-    def __init__(self, account_ids: Sequence[str], *, access_control: bool = False) -> None:
-        """Open these accounts; the first is the one that unknown keys are taken to mean."""
+    def __init__(
+        self, account_ids: Sequence[str], *, partition: str = DEFAULT_PARTITION, access_control: bool = False
+    ) -> None:
+        """Open these accounts of one partition; the first is the one that unknown keys are taken to mean."""
         self.lock = RLock()
         self.clock = Clock()
+        self._partition = partition
         self._access_control = access_control
         self._by_id: dict[str, Account] = {}
         for account_id in account_ids:
@@ -30,7 +34,11 @@ class Accounts:
         """Open one more account; one that is open stays as it is."""
         if account_id not in self._by_id:
             self._by_id[account_id] = Account(
-                account_id, access_control=self._access_control, lock=self.lock, clock=self.clock
+                account_id,
+                partition=self._partition,
+                access_control=self._access_control,
+                lock=self.lock,
+                clock=self.clock,
             )
         return self._by_id[account_id]
 

@@ -57,7 +57,7 @@ def _put_back(account: Account, kept: KeptRole) -> None:
     account.sessions[kept.access_key_id] = Session(
         credentials=Credentials(kept.access_key_id, kept.secret_access_key),
         token=kept.session_token,
-        arn=f"arn:aws:sts::{account.account_id}:assumed-role/{kept.name}/{_SESSION_NAME}",
+        arn=f"arn:{account.partition}:sts::{account.account_id}:assumed-role/{kept.name}/{_SESSION_NAME}",
         principal_id=f"{role.id}:{_SESSION_NAME}",
         issued=account.now(),
         expires=datetime.max,

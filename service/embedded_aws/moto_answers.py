@@ -17,7 +17,7 @@ from moto.core.utils import camelcase_to_underscores, get_service_model, method_
 from moto.iam.responses import IamResponse
 from moto.sts.responses import TokenResponse
 
-from embedded_aws.account import PARTITION, REGION, Account
+from embedded_aws.account import Account
 from embedded_aws.errors import AwsError
 from embedded_aws.query_protocol import Call
 
@@ -62,8 +62,8 @@ def _set_up(response: BaseResponse, account: Account, call: Call) -> None:
     response.params = {**paged, "MaxItems": _EVERYTHING}
     response.uri_match = {}
     response.current_account = account.account_id
-    response.partition = PARTITION
-    response.region = REGION
+    response.partition = account.partition
+    response.region = account.region
     response.access_key = call.access_key_id
     response.headers = dict(call.http.headers)
     response.querystring = {"Action": [call.operation]}

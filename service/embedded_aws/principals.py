@@ -15,7 +15,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 from moto.iam.models import AccessKey, AccessKeyLastUsed, AWSManagedPolicy, Group, ManagedPolicy, Role
 
-from embedded_aws.account import REGION, Account, AccountUser, Session
+from embedded_aws.account import Account, AccountUser, Session
 from embedded_aws.errors import AwsError
 from embedded_aws.query_protocol import Call
 
@@ -215,4 +215,4 @@ def _check_expiry(account: Account, principal: Principal) -> None:
 
 def _note_use(account: Account, call: Call) -> None:
     if (key := account.access_key(call.access_key_id)) is not None:
-        key.last_used = AccessKeyLastUsed(account.now(), call.service, call.region or REGION)
+        key.last_used = AccessKeyLastUsed(account.now(), call.service, call.region or account.region)

@@ -19,6 +19,9 @@ from embedded_aws.faults import Fault
 from embedded_aws.records import RecordedCall
 
 DEFAULT_ACCOUNT_ID = "123456789012"
+DEFAULT_PARTITION = "aws"
+# The partitions, and the region of each in which IAM is.
+REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 # Settings of the real AWS, or of moto, that happen to be around must not reach the child.
 _FOREIGN_SETTINGS = ("AWS_", "BOTO_", "MOTO_")
@@ -56,9 +59,10 @@ class EmbeddedAws:
         account_id: str = DEFAULT_ACCOUNT_ID,
         access_control: bool = False,
         more_accounts: Sequence[str] = (),
+        partition: str = DEFAULT_PARTITION,
         arguments: Sequence[str] = (),
     ) -> None:
-        """Describe the account, and those beside it; entering the context starts them.
+        """Describe the account, and those beside it, all of one partition; entering the context starts them.
 
         `arguments` go to the command as they are, such as `--seed FILE`.
         """
@@ -68,6 +72,7 @@ class EmbeddedAws:
         self.access_key_id = ""
         self.secret_access_key = ""
         self._access_control = access_control
+        self.partition = partition
         self._more_accounts = tuple(more_accounts)
         self._arguments = tuple(arguments)
         self._process: subprocess.Popen[str] | None = None
@@ -204,6 +209,7 @@ class EmbeddedAws:
         command = [sys.executable, "-m", "embedded_aws", "--port", "0", "--until-stdin-closes", "--quiet"]
         for account_id in (self.account_id, *self._more_accounts):
             command += ["--account", account_id]
+        command += ["--partition", self.partition]
         return [*command, *(["--access-control"] if self._access_control else []), *self._arguments]
 
     def _read_ready_line(self) -> None:

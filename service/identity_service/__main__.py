@@ -25,7 +25,7 @@ from identity_service.audit_command import AuditError, add_audit_parser, run_aud
 from identity_service.authz_command import add_authz_parser, run_authz
 from identity_service.bootstrap import serve, sweep
 from identity_service.domain.errors import IdentityError
-from identity_service.embedded import EmbeddedAccount, EmbeddedAwsError, embedded_account
+from identity_service.embedded import DEFAULT_PARTITION, EmbeddedAccount, EmbeddedAwsError, embedded_account
 from identity_service.iam_policy import PolicyOptionError
 from identity_service.iam_policy_command import add_iam_policy_command, print_iam_policy
 from identity_service.observability.logging import configure_logging, open_log_file
@@ -44,6 +44,7 @@ from identity_service.sweep_report import as_json, as_lines
 
 EPILOG = "Settings are environment variables; boto3 and OpenTelemetry read their own, AWS_... and OTEL_..., too:"
 INSECURE = "INSECURE: no TLS, everybody on this machine is the same caller; never use this for real users"
+PARTITION_VARIABLE = "IDENTITY_SERVICE_AWS_PARTITION"
 EXIT_CANNOT_START = 1
 EXIT_WRONG_SETTINGS = 2
 EXIT_FOUND = 3
@@ -229,7 +230,11 @@ async def _settings(options: argparse.Namespace) -> AsyncIterator[tuple[Settings
             refuse_secrets(os.environ)
         yield load_settings(overrides, insecure=options.insecure), None
         return
-    async with embedded_account(access_control=options.embedded_access_control, seed=options.embedded_seed) as account:
+    # The other settings can only be read once the account is there; a partition that none has ends it with a message.
+    partition = os.environ.get(PARTITION_VARIABLE) or DEFAULT_PARTITION
+    async with embedded_account(
+        partition=partition, access_control=options.embedded_access_control, seed=options.embedded_seed
+    ) as account:
         yield (
             load_settings({**overrides, **_place_of(account)}, insecure=options.insecure),
             ExplicitCredentials(account.access_key_id, account.secret_access_key),
@@ -241,8 +246,8 @@ def _place_of(account: EmbeddedAccount) -> dict[str, object]:
         "aws_account_id": account.account_id,
         "aws_accounts_file": None,
         "aws_endpoint_url": account.endpoint_url,
-        "aws_partition": "aws",
-        "aws_region": "us-east-1",
+        "aws_partition": account.partition,
+        "aws_region": "",
         "aws_role_arn": None,
     }
 

@@ -15,6 +15,7 @@ from identity_service.domain.secret import Secret
 EXTRA = "identity-provisioning-service[embedded]"
 FOREIGN_VARIABLES = ("AWS_", "BOTO_", "MOTO_")
 """Settings of the real AWS that happen to be around; they must not reach the child."""
+DEFAULT_PARTITION = "aws"
 START_SECONDS = 60.0
 STOP_SECONDS = 5.0
 
@@ -25,20 +26,23 @@ class EmbeddedAwsError(Exception):
 
 @dataclass(frozen=True)
 class EmbeddedAccount:
-    """Where the account is, and its administrator's key."""
+    """Where the account is, in which partition, and its administrator's key."""
 
     endpoint_url: str
     account_id: str
+    partition: str
     access_key_id: str
     secret_access_key: Secret
 
 
 @asynccontextmanager
-async def embedded_account(*, access_control: bool = False, seed: Path | None = None) -> AsyncIterator[EmbeddedAccount]:
+async def embedded_account(
+    *, partition: str = DEFAULT_PARTITION, access_control: bool = False, seed: Path | None = None
+) -> AsyncIterator[EmbeddedAccount]:
     """Run an account while the block lasts. It ends with this process, however that ends."""
     _require_installed()
     process = await asyncio.create_subprocess_exec(
-        *_command(access_control, seed),
+        *_command(partition, access_control, seed),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env={name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_VARIABLES)},
@@ -46,7 +50,7 @@ async def embedded_account(*, access_control: bool = False, seed: Path | None = 
         start_new_session=True,
     )
     try:
-        yield await _wait_until_ready(process)
+        yield await _wait_until_ready(process, partition)
     finally:
         await _stop(process)
 
@@ -56,13 +60,14 @@ def _require_installed() -> None:
         raise EmbeddedAwsError(f"--embedded-aws needs the extra: pip install '{EXTRA}'")
 
 
-def _command(access_control: bool, seed: Path | None) -> list[str]:
+def _command(partition: str, access_control: bool, seed: Path | None) -> list[str]:
     command = [sys.executable, "-m", "embedded_aws", "--port", "0", "--until-stdin-closes", "--quiet"]
+    command += ["--partition", partition]
     command += ["--access-control"] if access_control else []
     return [*command, "--seed", str(seed)] if seed else command
 
 
-async def _wait_until_ready(process: asyncio.subprocess.Process) -> EmbeddedAccount:
+async def _wait_until_ready(process: asyncio.subprocess.Process, partition: str) -> EmbeddedAccount:
     line = b""
     if process.stdout is not None:
         try:
@@ -75,6 +80,7 @@ async def _wait_until_ready(process: asyncio.subprocess.Process) -> EmbeddedAcco
     return EmbeddedAccount(
         endpoint_url=ready["endpoint_url"],
         account_id=ready["account_id"],
+        partition=partition,
         access_key_id=ready["access_key_id"],
         secret_access_key=Secret(ready["secret_access_key"]),
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from moto.iam.models import Group
 
-from embedded_aws.account import PARTITION, REGION, Account, AccountUser, unique_id
+from embedded_aws.account import Account, AccountUser, unique_id
 from embedded_aws.errors import already_exists, delete_conflict, limit_exceeded
 from embedded_aws.query_protocol import Call
 from embedded_aws.rulebook import Result, answers, rule
@@ -30,8 +30,8 @@ def account_has_room_for_a_group(account: Account, call: Call) -> None:
 @answers("CreateGroup")
 def create_group(account: Account, call: Call) -> Result:
     """An empty group."""
-    group = Group(account.account_id, REGION, call.params["GroupName"], call.params.get("Path", "/"))
-    group.partition, group.id, group.create_date = PARTITION, unique_id("AGPA"), account.now()
+    group = Group(account.account_id, account.region, call.params["GroupName"], call.params.get("Path", "/"))
+    group.partition, group.id, group.create_date = account.partition, unique_id("AGPA"), account.now()
     account.iam.groups[group.name] = group
     return {"Group": group_fields(group)}
 

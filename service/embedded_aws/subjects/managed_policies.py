@@ -7,7 +7,7 @@ from typing import Any
 
 from moto.iam.models import AWSManagedPolicy, Group, ManagedPolicy, PolicyVersion, Role
 
-from embedded_aws.account import REGION, Account, AccountUser, non_white_space, unique_id
+from embedded_aws.account import Account, AccountUser, non_white_space, unique_id
 from embedded_aws.errors import AwsError, already_exists, delete_conflict, limit_exceeded, no_such_entity
 from embedded_aws.query_protocol import Call
 from embedded_aws.rulebook import Result, answers, rule
@@ -80,7 +80,7 @@ def create_policy(account: Account, call: Call) -> Result:
     policy = ManagedPolicy(  # type: ignore[abstract] # moto's CloudFormation methods: not used
         call.params["PolicyName"],
         account_id=account.account_id,
-        region=REGION,
+        region=account.region,
         description=call.params.get("Description"),
         document=call.params["PolicyDocument"],
         path=call.params.get("Path"),

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import segno
 from moto.iam.models import MFADevice, VirtualMfaDevice
 
-from embedded_aws.account import REGION, Account, AccountUser
+from embedded_aws.account import Account, AccountUser
 from embedded_aws.errors import AwsError, already_exists, delete_conflict, limit_exceeded, no_such_entity
 from embedded_aws.query_protocol import Call
 from embedded_aws.rulebook import Result, answers, rule
@@ -24,7 +24,7 @@ _QR_SCALE = 4
 def create_virtual_mfa_device(account: Account, call: Call) -> Result:
     """The only answer that holds the seed."""
     name = call.params.get("Path", "/") + call.params["VirtualMFADeviceName"]
-    device = VirtualMfaDevice(account.account_id, region_name=REGION, device_name=name)
+    device = VirtualMfaDevice(account.account_id, region_name=account.region, device_name=name)
     if device.serial_number in account.iam.virtual_mfa_devices:
         raise already_exists("MFADevice entity at the same path and name already exists.")
     account.iam.virtual_mfa_devices[device.serial_number] = device

@@ -96,7 +96,7 @@ def assume_role(account: Account, call: Call) -> Result:
     session = _open(
         found.account,
         call,
-        arn=f"arn:aws:sts::{found.account.account_id}:assumed-role/{found.role.name}/{name}",
+        arn=f"arn:{found.account.partition}:sts::{found.account.account_id}:assumed-role/{found.role.name}/{name}",
         principal_id=f"{found.role.id}:{name}",
         role=found.role,
         policies=_session_policies(found.account, call),
@@ -128,7 +128,7 @@ def get_federation_token(account: Account, call: Call) -> Result:
     session = _open(
         account,
         call,
-        arn=f"arn:aws:sts::{account.account_id}:federated-user/{name}",
+        arn=f"arn:{account.partition}:sts::{account.account_id}:federated-user/{name}",
         principal_id=f"{account.account_id}:{name}",
         user=caller.user,
         federated=True,

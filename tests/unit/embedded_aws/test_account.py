@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import boto3
 import pytest
 
 from embedded_aws import EmbeddedAws
@@ -296,3 +297,37 @@ def test_a_service_linked_role_names_a_service(iam: Any, refused: Any) -> None:
     """What is no service of AWS's is refused."""
     with refused("InvalidInput", 400):
         iam.create_service_linked_role(AWSServiceName="mine")
+
+
+@pytest.mark.parametrize(("partition", "region"), [("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1")])
+def test_an_account_of_another_partition_names_everything_in_it(partition: str, region: str) -> None:
+    """Users, groups, policies, devices, roles, sessions and AWS's own policies bear the partition in their ARNs."""
+    own, aws = f"arn:{partition}:iam::123456789012:", f"arn:{partition}:iam::aws:policy/ReadOnlyAccess"
+    with EmbeddedAws(partition=partition, access_control=True) as account:
+        key = account.keep_role("r", [DOCUMENT.replace("s3:", "sts:")])
+        administrator = {
+            "region_name": region,
+            "endpoint_url": account.endpoint_url,
+            "aws_access_key_id": account.access_key_id,
+            "aws_secret_access_key": account.secret_access_key,
+        }
+        iam = boto3.client("iam", **administrator)
+        assert boto3.client("sts", **administrator).get_caller_identity()["Arn"] == f"{own}root"
+        acting = {
+            "aws_access_key_id": key.access_key_id,
+            "aws_secret_access_key": key.secret_access_key,
+            "aws_session_token": key.session_token,
+        }
+        session = boto3.client("sts", **{**administrator, **acting}).get_caller_identity()["Arn"]
+        assert session.startswith(f"arn:{partition}:sts::123456789012:assumed-role/r/")
+        assert iam.create_user(UserName="ada")["User"]["Arn"] == f"{own}user/ada"
+        assert iam.create_group(GroupName="g")["Group"]["Arn"] == f"{own}group/g"
+        assert iam.create_policy(PolicyName="p", PolicyDocument=DOCUMENT)["Policy"]["Arn"] == f"{own}policy/p"
+        device = iam.create_virtual_mfa_device(VirtualMFADeviceName="d")["VirtualMFADevice"]
+        assert device["SerialNumber"] == f"{own}mfa/d"
+        assert iam.get_role(RoleName="r")["Role"]["Arn"] == f"{own}role/r"
+        iam.attach_user_policy(UserName="ada", PolicyArn=aws)
+        with pytest.raises(iam.exceptions.NoSuchEntityException):
+            iam.attach_user_policy(UserName="ada", PolicyArn=READ_ONLY)
+        account.reset()
+        assert iam.create_user(UserName="ada")["User"]["Arn"] == f"{own}user/ada"
