@@ -305,7 +305,7 @@ def test_an_account_of_another_partition_names_everything_in_it(partition: str, 
     own, aws = f"arn:{partition}:iam::123456789012:", f"arn:{partition}:iam::aws:policy/ReadOnlyAccess"
     with EmbeddedAws(partition=partition, access_control=True) as account:
         key = account.keep_role("r", [DOCUMENT.replace("s3:", "sts:")])
-        administrator = {
+        administrator: dict[str, Any] = {
             "region_name": region,
             "endpoint_url": account.endpoint_url,
             "aws_access_key_id": account.access_key_id,
@@ -313,7 +313,7 @@ def test_an_account_of_another_partition_names_everything_in_it(partition: str, 
         }
         iam = boto3.client("iam", **administrator)
         assert boto3.client("sts", **administrator).get_caller_identity()["Arn"] == f"{own}root"
-        acting = {
+        acting: dict[str, Any] = {
             "aws_access_key_id": key.access_key_id,
             "aws_secret_access_key": key.secret_access_key,
             "aws_session_token": key.session_token,
