@@ -10,7 +10,7 @@ from identity_service.application.lease import Lease
 from identity_service.domain.entities import UserSnapshot
 from identity_service.domain.errors import ANSWER_LOST, IdentityError, Reason
 from identity_service.domain.holdings import PastRequest
-from identity_service.domain.minting import Mint, MintKind
+from identity_service.domain.minting import Mint, MintKind, OthersPassword
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.plan import Plan
 from identity_service.domain.target import Target
@@ -93,7 +93,7 @@ class Claim:
     `state` is the direction: RUNNING or UNDOING (then `failure` says why), or the final state that a second look at
     the request found it in. `begun_at` is when the request first began, by the database's clock. `mints` are those of
     all attempts so far, oldest first. `other_key_ids` are the access keys that other requests have made for the same
-    target, `other_passwords` their mints of console passwords that were answered. `outcome` is what an earlier attempt
+    target, `other_passwords` the console passwords that they have set. `outcome` is what an earlier attempt
     came to, where its secrets are issued again. `interrupted` tells that an attempt before this one has died at looking
     for late calls of a request that has ended. `takeovers` counts how often the request was taken over, this time
     included, since it was begun or opened again.
@@ -105,7 +105,7 @@ class Claim:
     begun_at: datetime
     mints: tuple[Mint, ...] = ()
     other_key_ids: frozenset[str] = frozenset()
-    other_passwords: tuple[Mint, ...] = ()
+    other_passwords: tuple[OthersPassword, ...] = ()
     outcome: Outcome | None = None
     failure: Failure | None = None
     interrupted: bool = False

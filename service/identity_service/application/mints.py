@@ -270,7 +270,7 @@ class Mints:
         if profile is None:
             return None
         mints = [mint for mint in self._left(MintKind.CONSOLE_PASSWORD) if not (keep_made and _is_made(mint))]
-        origin = self._origin_of(profile, mints)
+        origin = await self._origin_of(profile, step.user_name, mints)
         if origin is PasswordOrigin.OURS:
             await self._take_back(_password_deletion(step))
             # The one whose answer came, or the first that can have set it: the later ones may land longer.
@@ -282,11 +282,17 @@ class Mints:
         """Tell whose the password of a user may be, by the mints without an answer; None if there is none."""
         profile = await none_if_gone(self._account.get_login_profile(step.user_name))
         lost = [mint for mint in self.unanswered if mint.kind is MintKind.CONSOLE_PASSWORD]
-        return self._origin_of(profile, lost) if profile else None
+        return await self._origin_of(profile, step.user_name, lost) if profile else None
 
-    def _origin_of(self, profile: LoginProfileRecord, mints: Iterable[Mint]) -> PasswordOrigin:
-        validity = self._settling.validity
-        return attribute_password(profile.created_at, mints, self._other_passwords, self._landing, validity)
+    async def _origin_of(self, profile: LoginProfileRecord, user_name: str, mints: Iterable[Mint]) -> PasswordOrigin:
+        created_at = profile.created_at
+        others = [other for other in self._other_passwords if could_have_made(other.mint, created_at, self._landing)]
+        if others:
+            # Seldom: only then it is asked whether it is the same user, and not one that had the name before.
+            user = await self._account.get_user(user_name)
+            others = [other for other in others if user is None or other.user_id in ("", user.user_id)]
+        of_others = [other.mint for other in others]
+        return attribute_password(created_at, mints, of_others, self._landing, self._settling.validity)
 
     @property
     def _landing(self) -> timedelta:

@@ -43,6 +43,14 @@ class Mint:
 
 
 @dataclass(frozen=True)
+class OthersPassword:
+    """An answered mint of a console password by another request; `user_id` is its user's, empty if it is not known."""
+
+    mint: Mint
+    user_id: str = ""
+
+
+@dataclass(frozen=True)
 class AttributedKeys:
     """The access keys of a user that nobody has recorded: those that are a request's, and those that may not be."""
 

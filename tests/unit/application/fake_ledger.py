@@ -22,7 +22,7 @@ from identity_service.application.ledger import (
 )
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.holdings import PastRequest
-from identity_service.domain.minting import Mint, MintKind, MintState
+from identity_service.domain.minting import Mint, MintKind, MintState, OthersPassword
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.target import Target
 
@@ -418,16 +418,24 @@ class FakeLedger:
             other_key_ids=frozenset(
                 mint.credential_id for mint in self._others(row, MintKind.ACCESS_KEY) if mint.credential_id
             ),
-            other_passwords=tuple(
-                mint for mint in self._others(row, MintKind.CONSOLE_PASSWORD) if mint.state is MintState.MADE
-            ),
+            other_passwords=self._other_passwords(row),
             outcome=row.outcome,
             failure=row.failure,
         )
 
     def _others(self, row: _Row, kind: MintKind) -> list[Mint]:
-        others = (other for other in self._rows.values() if other is not row and other.target == row.target)
-        return [mint for other in others for mint in other.mints.values() if mint.kind is kind]
+        return [mint for other in self._others_of(row) for mint in other.mints.values() if mint.kind is kind]
+
+    def _other_passwords(self, row: _Row) -> tuple[OthersPassword, ...]:
+        return tuple(
+            OthersPassword(mint, _user_id(other))
+            for other in self._others_of(row)
+            for mint in other.mints.values()
+            if (mint.kind, mint.state) == (MintKind.CONSOLE_PASSWORD, MintState.MADE)
+        )
+
+    def _others_of(self, row: _Row) -> list[_Row]:
+        return [other for other in self._rows.values() if other is not row and other.target == row.target]
 
     def _end(self, row: _Row, lease: Lease, state: RequestState) -> None:
         row.state, row.lease_expires_at, row.updated_at = state, None, self._now()
@@ -567,9 +575,12 @@ def _stored(intent: Intent) -> Intent:
 
 
 def _past(row: _Row) -> PastRequest:
-    plan, user = row.intent.plan, row.outcome.user if row.outcome else None
-    user_id = plan.user_id or (user.user_id if user else "")
-    return PastRequest(row.intent.row_id, plan, user_id, row.created_at, row.updated_at)
+    return PastRequest(row.intent.row_id, row.intent.plan, _user_id(row), row.created_at, row.updated_at)
+
+
+def _user_id(row: _Row) -> str:
+    user = row.outcome.user if row.outcome else None
+    return row.intent.plan.user_id or (user.user_id if user else "")
 
 
 def _in_progress() -> IdentityError:

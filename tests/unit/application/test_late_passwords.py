@@ -7,7 +7,7 @@ import pytest
 
 from identity_service.domain.errors import IdentityError
 from identity_service.domain.minting import MintState
-from identity_service.domain.request import ConsolePassword, Credentials, UserChange
+from identity_service.domain.request import ConsolePassword, Credentials, NewUser, UserChange, UserDeletion
 from tests.unit.application.worlds import LOST, OWNED, World, key_of, replace_action
 
 PASSWORD = UserChange("ana", credentials=Credentials(console_password=ConsolePassword()))
@@ -86,3 +86,15 @@ async def test_a_deleted_password_answers_for_its_mint(world: World) -> None:
     world.iam.add_login_profile("ana")
     assert await reported(world, request_id) == ()
     assert await world.iam.get_login_profile("ana") is not None
+
+
+async def test_a_password_of_a_user_who_had_the_name_before_is_no_others() -> None:
+    """A user is deleted and made again within a minute: the password of its predecessor makes its own not doubtful."""
+    world, request_id = World(), str(uuid4())
+    body = UserChange("ana", NewUser(), credentials=Credentials(console_password=ConsolePassword()))
+    await world.do(body)
+    await world.do(UserDeletion("ana"))
+    world.iam.inject("iam:CreateLoginProfile", SET_LOST, after_effect=True)
+    error = await world.refused(body, request_id=request_id)
+    assert error.metadata["remaining"] == "nothing"
+    world.assert_secrets_work(await world.do(body, request_id=request_id))

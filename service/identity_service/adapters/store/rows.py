@@ -6,11 +6,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from identity_service.adapters.store import codec
-from identity_service.adapters.store.schema import mints
+from identity_service.adapters.store.schema import mints, requests
 from identity_service.application.lease import Lease
 from identity_service.application.ledger import UNFINISHED, Failure, Intent, LedgerRow, RequestKey, RequestState
 from identity_service.domain.holdings import PastRequest
-from identity_service.domain.minting import Mint, MintKind, MintState
+from identity_service.domain.minting import Mint, MintKind, MintState, OthersPassword
 from identity_service.domain.outcome import Outcome
 
 Row = Mapping[Any, Any]
@@ -112,20 +112,17 @@ def insert_mint(connection: sa.Connection, row: Row, lease: Lease, mint: Mint) -
 def mints_of(connection: sa.Connection, row_id: str) -> tuple[Mint, ...]:
     """Return the mints of a request, oldest first."""
     query = sa.select(mints).where(mints.c.row_id == row_id).order_by(mints.c.number)
-    return _mints(connection, query)
+    return tuple(map(_mint, connection.execute(query)))
 
 
-def _mints(connection: sa.Connection, query: sa.Select[Any]) -> tuple[Mint, ...]:
-    return tuple(
-        Mint(
-            mint_id=row.mint_id,
-            kind=MintKind(row.kind),
-            epoch=row.epoch,
-            begun_at=row.begun_at,
-            state=MintState(row.state),
-            credential_id=row.credential_id,
-        )
-        for row in connection.execute(query)
+def _mint(row: sa.Row[Any]) -> Mint:
+    return Mint(
+        mint_id=row.mint_id,
+        kind=MintKind(row.kind),
+        epoch=row.epoch,
+        begun_at=row.begun_at,
+        state=MintState(row.state),
+        credential_id=row.credential_id,
     )
 
 
@@ -148,8 +145,8 @@ def made_key_ids(
     return frozenset(connection.execute(query).scalars())
 
 
-def other_passwords(connection: sa.Connection, row: Row) -> tuple[Mint, ...]:
-    """Return the answered mints of console passwords by other requests for the same target, oldest first."""
+def other_passwords(connection: sa.Connection, row: Row) -> tuple[OthersPassword, ...]:
+    """Return the console passwords that other requests have set for the same target, oldest first."""
     of_others = sa.and_(
         mints.c.account_id == row["account_id"],
         mints.c.target_key == row["target_key"],
@@ -157,4 +154,8 @@ def other_passwords(connection: sa.Connection, row: Row) -> tuple[Mint, ...]:
         mints.c.kind == MintKind.CONSOLE_PASSWORD,
         mints.c.state == MintState.MADE,
     )
-    return _mints(connection, sa.select(mints).where(of_others).order_by(mints.c.begun_at))
+    planned_for, made = requests.c.plan["user_id"].as_string(), requests.c.outcome[("user", "user_id")].as_string()
+    user_id = sa.func.coalesce(sa.func.nullif(planned_for, ""), made, "").label("user_id")
+    with_user = sa.select(mints, user_id).join(requests, requests.c.row_id == mints.c.row_id)
+    found = connection.execute(with_user.where(of_others).order_by(mints.c.begun_at)).all()
+    return tuple(OthersPassword(_mint(row), row.user_id) for row in found)

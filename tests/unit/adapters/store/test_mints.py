@@ -2,17 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from identity_service.adapters.store import SqlLedger
 from identity_service.application.ledger import Claim, Intent, RequestKey
+from identity_service.domain.entities import UserRecord
 from identity_service.domain.minting import Mint, MintKind, MintState
 from identity_service.domain.outcome import Outcome
 from tests.unit.adapters.store.expected import PERMANENT, RETRYABLE, assert_lost
 from tests.unit.adapters.store.worlds import LEASE_SECONDS, SECOND_LOOK_SECONDS, World
 
 MakeIntent = Callable[..., Intent]
+BEGAN = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 
 
 async def take_over(ledger: SqlLedger, world: World, key: RequestKey) -> Claim:
@@ -81,12 +84,14 @@ async def test_credentials_of_other_requests_are_known(ledger: SqlLedger, make_i
         password = await ledger.begin_mint(claim.lease, MintKind.CONSOLE_PASSWORD)
         await ledger.record_mint(claim.lease, password, user_name)
         await ledger.begin_mint(claim.lease, MintKind.ACCESS_KEY)
-        await ledger.succeed(claim.lease, Outcome())
+        await ledger.begin_mint(claim.lease, MintKind.CONSOLE_PASSWORD)
+        user = UserRecord(user_name, f"AIDA-{row_id}", f"arn:aws:iam::{account_id}:user/{user_name}", "/", BEGAN)
+        await ledger.succeed(claim.lease, Outcome(user=user))
     claim = await ledger.begin(make_intent(user_name="ANN"))
     assert claim.other_key_ids == {"AKIA-row-2"}
-    assert [(mint.kind, mint.state, mint.credential_id) for mint in claim.other_passwords] == [
-        (MintKind.CONSOLE_PASSWORD, MintState.MADE, "Ann")
-    ]
+    (other,) = claim.other_passwords
+    assert (other.mint.kind, other.mint.state) == (MintKind.CONSOLE_PASSWORD, MintState.MADE)
+    assert (other.mint.credential_id, other.user_id) == ("Ann", "AIDA-row-2")
 
 
 async def test_a_second_look_settles_mints(ledger: SqlLedger, world: World, make_intent: MakeIntent) -> None:
@@ -122,3 +127,20 @@ async def test_mints_go_with_their_request(ledger: SqlLedger, world: World, make
     world.advance(1e6)
     assert await ledger.remove_old() == 1
     assert world.execute("SELECT mint_id FROM mints") == []
+
+
+async def test_a_password_is_known_by_its_user(ledger: SqlLedger, make_intent: MakeIntent) -> None:
+    """The user's id is the plan's or the outcome's; of a request that made its user and failed, none is known."""
+    intent = make_intent("there", request_id="there")
+    ends = {
+        "there": (replace(intent, plan=replace(intent.plan, user_id="AIDATHERE")), Outcome()),
+        "userless": (make_intent("userless", request_id="userless"), Outcome()),
+        "failed": (make_intent("failed", request_id="failed"), None),
+    }
+    for begun, outcome in ends.values():
+        claim = await ledger.begin(begun)
+        password = await ledger.begin_mint(claim.lease, MintKind.CONSOLE_PASSWORD)
+        await ledger.record_mint(claim.lease, password, "Ann")
+        await (ledger.succeed(claim.lease, outcome) if outcome else ledger.fail(claim.lease, PERMANENT))
+    found = (await ledger.begin(make_intent())).other_passwords
+    assert sorted(password.user_id for password in found) == ["", "", "AIDATHERE"]
