@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ from tests.integration.conftest import (
     start_server,
     wait_until_ready,
 )
+from tests.support.operations_page import lines_of_page
 
 OWN, MEMBER, LOCKED, CLOSED, UNKNOWN = (digit * 12 for digit in "12345")
 """The server's own account; one by a role; one whose role asks for another external id; one that the caller's team is
@@ -128,14 +130,25 @@ def iam_of(aws: EmbeddedAws, account_id: str) -> Any:
 
 def server_documents() -> list[str]:
     """Write the policies of the server's own role, as `iam-policy` prints them."""
-    may_assume = assume_document([role_in(each) for each in (MEMBER, LOCKED, CLOSED)])
-    return [json.dumps(document) for document in (*policy_documents(PolicyOptions(OWN)), may_assume)]
+    may_assume = printed("--assume"), assume_document([role_in(LOCKED), role_in(CLOSED)])
+    return [json.dumps(document) for document in (*policy_documents(PolicyOptions(OWN)), *may_assume)]
+
+
+def printed(option: str) -> dict[str, Any]:
+    """Run the line of docs/operations.md with an option of `iam-policy`, for these accounts; return its document."""
+    (line,) = [line for line in lines_of_page() if f"iam-policy {option} " in line]
+    for on_the_page, here in (("210987654321", MEMBER), ("123456789012", OWN)):
+        line = line.replace(on_the_page, here)
+    arguments = shlex.split(line.partition(" > ")[0])[1:]
+    done = subprocess.run([sys.executable, "-m", "identity_service", *arguments], capture_output=True, check=True)
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
 
 
 def make_role(aws: EmbeddedAws, account_id: str, external_id: str) -> None:
     """Make the service's role in an account, with the two policies that `iam-policy` prints."""
     iam = iam_of(aws, account_id)
-    trust = trust_document(role_in(OWN), external_id)
+    trust = printed("--trust") if external_id == EXTERNAL_ID else trust_document(role_in(OWN), external_id)
     iam.create_role(RoleName=SERVICE_ROLE, AssumeRolePolicyDocument=json.dumps(trust))
     for number, document in enumerate(policy_documents(PolicyOptions(account_id))):
         iam.put_role_policy(RoleName=SERVICE_ROLE, PolicyName=f"service-{number}", PolicyDocument=json.dumps(document))
