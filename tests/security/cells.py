@@ -6,6 +6,7 @@ states that a user can be in.
 
 import asyncio
 import itertools
+import json
 import random
 import sys
 import time
@@ -81,6 +82,7 @@ GIFTS = (
     *(Gift("group", name) for name in ("Developers", "analysts", "Admins", "PartnerUploads")),
     *(Gift("policy", name) for name in (*AWS_POLICIES, "ci/Deploy", "Deploy")),
     Gift("inline"),
+    Gift("inline", "own credentials"),
     Gift("self-management"),
     *(Gift("bound", name) for name in ("TeamBoundary", "PartnerBoundary", "NoBoundary")),
     Gift("tag"),
@@ -181,6 +183,11 @@ def _policy(account: str, name: str) -> str:
     return f"arn:aws:iam::{'aws' if name in AWS_POLICIES else account}:policy/{name}"
 
 
+def _own_keys(arn: str) -> str:
+    statement = {"Effect": "Allow", "Action": "iam:CreateAccessKey", "Resource": arn}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
 def _steps(cell: Cell, team: str) -> Iterable[Step]:
     arn = f"arn:aws:iam::{cell.account}:user{cell.path}{cell.name}"
     on: dict[str, Any] = {"user_name": cell.name, "user_arn": arn, "round": 1}
@@ -203,7 +210,7 @@ def _steps(cell: Cell, team: str) -> Iterable[Step]:
         case "policy":
             return [AttachUserPolicy(**on, policy_arn=policy)]
         case "inline":
-            return [PutUserPolicy(**on, policy_name="p", document="{}")]
+            return [PutUserPolicy(**on, policy_name="p", document=_own_keys(arn) if value else "{}")]
         case "self-management":
             document = self_management_document(SelfManagement.PASSWORD, "aws", cell.account, arn)
             return [PutUserPolicy(**on, policy_name=INLINE_POLICY_NAME, document=document)]

@@ -95,7 +95,10 @@ def people(cell: Cell) -> bool:
 
 
 def machines(cell: Cell) -> bool:
-    """Judge the team that makes build machines: with access keys, own policies and documents, in one account."""
+    """Judge the team that makes build machines: with access keys, own policies and documents, in one account.
+
+    No document lets a machine manage its own credentials.
+    """
     calls = {
         *("GetAccount", "GetUser", "CreateUser", "CreateCredentials", "AssignPermissions", "RotateAccessKey"),
         *("UpdateAccessKey", "DeleteAccessKey", "DeleteUser"),
@@ -110,7 +113,7 @@ def machines(cell: Cell) -> bool:
         "make": cell.name.startswith("ci-"),
         "key": True,
         "policy": gift.value in ("ci/Deploy", "IAMReadOnlyAccess"),
-        "inline": True,
+        "inline": gift.value == "",
         "bound": gift.value == "TeamBoundary",
     }
     return within and permitted.get(gift.kind, False)

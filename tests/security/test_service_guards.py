@@ -101,6 +101,15 @@ RAILS: dict[str, object] = {
     "self_management": "forbidden",
 }
 """All guard rails at once, for the attacks that one of them stops; the others are made by a team without any."""
+OWN_KEYS = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": "iam:*AccessKey*", "Resource": f"{PREFIX}user/people/${{aws:username}}"}
+        ],
+    }
+)
+"""What self-management allows, in words of the caller's own."""
 THEIRS = [{"Key": OWNER, "Value": "others"}]
 BOBS_DEVICE = f"{PREFIX}mfa/bob"
 
@@ -151,7 +160,7 @@ REASONS = {
 }
 """What the caller hears of each: the reason, and the rule where there is one."""
 
-PAST_THE_GUARDS = {"", "INVALID_MFA_CODE", "MFA_DEVICE_NOT_FOUND", "PASSWORD_ALREADY_EXISTS"}
+PAST_THE_GUARDS = {"", "INVALID_MFA_CODE", "IN_USE", "MFA_DEVICE_NOT_FOUND", "PASSWORD_ALREADY_EXISTS"}
 """What an attack comes to that no guard stops: it is carried out, or fails by what it is aimed at."""
 
 NEVER_ALONE = {"contract"}
@@ -270,19 +279,30 @@ def beyond_rails() -> list[Attack]:
         Attack("managed policy on a user", "AssignPermissions", assign(managed_policies=[ADMINISTRATOR]), policies),
         Attack("joining a group", "AssignPermissions", assign(group_names=["Administrators"]), groups),
         Attack("leaving a denying group", "RevokePermissions", revoke(group_names=["Quarantine"]), groups),
-        Attack("inline policy on a user", "AssignPermissions", assign(inline_policies=[inline]), documents),
+        Attack(
+            "inline policy on a user",
+            "AssignPermissions",
+            assign(inline_policies=[inline]),
+            (*documents, "self_management"),
+        ),
         Attack("denying policy taken off a user", "RevokePermissions", revoke(inline_policy_names=["deny"]), documents),
         Attack(
             "inline policy on a user",
             "AssignPermissions",
             assign("bare", inline_policies=[inline]),
-            (*boundary, *documents),
+            (*boundary, *documents, "self_management"),
         ),
         Attack(
             "rights to one's own credentials",
             "AssignPermissions",
             assign(self_management=SELF_MANAGEMENT_PASSWORD),
             ("self_management",),
+        ),
+        Attack(
+            "rights to one's own credentials",
+            "AssignPermissions",
+            assign(inline_policies=[InlinePolicy(policy_name="renamed", document=OWN_KEYS)]),
+            ("inline_documents", "self_management"),
         ),
     ]
 

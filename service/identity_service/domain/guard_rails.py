@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from identity_service.domain.names import name_key
 from identity_service.domain.planning.self_management import INLINE_POLICY_NAME, self_management_level
+from identity_service.domain.policy_credentials import credential_actions
 from identity_service.domain.proposal import Proposal
 from identity_service.domain.steps import (
     DELETIONS,
@@ -64,7 +65,7 @@ class GuardRails:
         allowed_policies: the managed policies, by ARN, that the team gives, takes, makes and deletes.
         allowed_groups: the groups, by name, that the team gives, takes, makes, changes and deletes.
         inline_documents: whether the team gives and takes inline policies, and makes managed ones.
-        self_management: whether the team lets users manage their own credentials.
+        self_management: whether the team lets users manage their own credentials, or writes documents that do.
     """
 
     required_boundary: Patterns | None = None
@@ -184,11 +185,14 @@ def _inline_documents(rails: GuardRails, proposal: Proposal) -> Iterator[Breach]
 
 
 def _self_management(rails: GuardRails, proposal: Proposal) -> Iterator[Breach]:
+    """Judge documents by what they allow, whoever wrote them: under another name they allow the same."""
     if rails.self_management:
         return
     for step in proposal.judged:
-        if isinstance(step, PutUserPolicy) and _is_self_management(proposal, step):
-            yield Breach(Rail.SELF_MANAGEMENT, step, "the user would manage its own credentials")
+        if isinstance(step, PutUserPolicy | CreatePolicy):
+            for action in credential_actions(step.document)[:1]:
+                words = f"{step.policy_name} would allow {action} on users"
+                yield Breach(Rail.SELF_MANAGEMENT, step, words)
 
 
 def _is_self_management(proposal: Proposal, step: PutUserPolicy | DeleteUserPolicy) -> bool:

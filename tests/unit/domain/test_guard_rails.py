@@ -1,5 +1,6 @@
 """The guard rails, each alone: what it stops, what it lets pass, and the ways around it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -327,6 +328,16 @@ def test_self_management_may_be_forbidden() -> None:
     )
     other = PutUserPolicy(**on(), policy_name="p", document=DOCUMENT)
     assert stopped(rails, other, before=existing()) == []
+
+
+def test_self_management_is_forbidden_under_any_name() -> None:
+    """Neither an inline policy with another name nor a managed one that is made gets by with the same document."""
+    document = self_management(f"{ROOT}user/people/ana").document
+    inline = PutUserPolicy(**on(), policy_name="p", document=document)
+    made = replace(making_policy(OTHER), document=document)
+    assert stopped(GuardRails(self_management=False), inline, made, before=existing()) == at(
+        Rail.SELF_MANAGEMENT, "PutUserPolicy", "CreatePolicy"
+    )
 
 
 @pytest.mark.parametrize(
