@@ -27,14 +27,23 @@ async def _nothing_awaited(*_: Any, **__: Any) -> None:
     return None
 
 
+async def _look_away(account: Any, ledger: Any, claim: Any, settling: Any, telemetry: Any = None) -> None:
+    """End a second look without looking."""
+    await ledger.end_second_look(claim.lease, ())
+
+
 def without_fence() -> None:
-    """Let an attempt send and write that has lost its lease: neither its epoch nor its time counts any more."""
+    """Let an attempt send and write that has lost its lease: neither its epoch nor its time counts any more.
+
+    No second look is taken either: it would find and delete what such an attempt has made.
+    """
 
     def any_epoch(lease: Lease) -> sa.ColumnElement[bool]:
         return requests.c.row_id == lease.row_id
 
     attempts.of_lease = any_epoch
     Lease.require = _nothing  # type: ignore[method-assign] # that is the sabotage
+    worker.look_again = _look_away  # type: ignore[attr-defined] # the name under which the worker has imported it
 
 
 class _Anything(str):
@@ -68,12 +77,8 @@ def without_reconciliation() -> None:
 
 def without_settling() -> None:
     """Let nothing be waited for, and no second look be taken."""
-
-    async def look_away(account: Any, ledger: Any, claim: Any, settling: Any, telemetry: Any = None) -> None:
-        await ledger.end_second_look(claim.lease, ())
-
     Settling.wait = _nothing_awaited  # type: ignore[method-assign] # that is the sabotage
-    worker.look_again = look_away  # type: ignore[attr-defined] # the name under which the worker has imported it
+    worker.look_again = _look_away  # type: ignore[attr-defined] # the name under which the worker has imported it
 
 
 def with_fresh_request_ids() -> None:
