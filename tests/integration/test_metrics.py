@@ -35,7 +35,8 @@ METRICS = {"IDENTITY_SERVICE_METRICS_LISTEN_ADDRESS": "127.0.0.1:0", "IDENTITY_S
 CUSTOM = 'Canary-"7&kept/secret'
 LABELS = {
     "action", "bulk", "certificate", "check", "cloud_account_id", "db_operation_name", "db_system_name", "direction",
-    "error_type", "files", "le", "outcome", "queue", "rpc_method", "rpc_response_status_code", "rpc_system_name",
+    "error_type", "files", "finding", "le", "outcome", "queue", "rpc_method",
+    "rpc_response_status_code", "rpc_system_name",
 }  # fmt: skip
 """What may tell one series from another; each of them has few values, and none is of a caller's choosing."""
 

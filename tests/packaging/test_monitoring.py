@@ -42,7 +42,7 @@ def test_a_section_says_something(section: str, root: Path) -> None:
 def test_no_alert_shows_whom_a_request_was_about() -> None:
     """Alerts go to chats and telephones: their texts name servers, RPCs and reasons, and nobody."""
     shown = set(re.findall(r"\$labels\.(\w+)", json.dumps(alerts())))
-    known = {"instance", "certificate", "check", "files", "rpc_method", "reason", "error_type", "action"}
+    known = {"instance", "certificate", "check", "files", "rpc_method", "reason", "error_type", "action", "finding"}
     assert shown <= known | {"namespace", "job_name"}
 
 

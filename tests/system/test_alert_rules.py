@@ -71,6 +71,7 @@ def deployment(namespace: str) -> Series:
         **ours(QUEUE_AGE, "0x180", namespace, queue="second_look"),
         **ours(QUEUE, "500x180", namespace, queue="bulk"),
         **ours("identity_service_leases_lost_total", "0x180", namespace, instance="a"),
+        **ours("identity_service_second_look_findings_total", "0x180", namespace, finding="missing"),
     }
 
 
@@ -171,6 +172,11 @@ WRONG = (
     Case("slow", ["IdentityServiceSlow"], SLOW),
     Case("abandoned", ["IdentityServiceAbandonedWork"], ours(QUEUE_AGE, "0+60x180", queue="abandoned")),
     Case("not looked at", ["IdentityServiceSecondLooksLate"], ours(QUEUE_AGE, "0+60x180", queue="second_look")),
+    Case(
+        "a key of which nobody knows whose it is",
+        ["IdentityServiceSecondLookFindings"],
+        ours("identity_service_second_look_findings_total", "0x170 1x10", finding="unattributed"),
+    ),
     Case("bulk at a standstill", ["IdentityServiceBulkStalled"], ours(MUTATIONS, "0+60x150 9000x30", **MADE_IN_BULK)),
     Case(
         "bulk that waits while every user fails",
@@ -222,6 +228,11 @@ NEARLY = (
         "a certificate renewed at once",
         [],
         ours("identity_service_ready", "1x179 0x1", check="certificate", instance="a"),
+    ),
+    Case(
+        "findings of yesterday",
+        [],
+        ours("identity_service_second_look_findings_total", "3x180", finding="unattributed"),
     ),
     Case("a denial of yesterday", [], ours(MUTATIONS, "7x180", **DENIED)),
     Case(
