@@ -3,7 +3,7 @@
 What is made, from `proto/identity_provisioning/v1/*.proto`:
 
 - `proto/gen/identity_provisioning/v1/`: Python messages, stubs and their types, without the constraints, so that
-  a client needs no `buf` package;
+  a client needs no `buf` package; the messages show no secret in their text, see `message_text.py`;
 - `service/identity_service/rpc/contract.binpb`: the full image, constraints included, with which the server
   validates requests;
 - `docs/api.md`: the API's guide, from the comments; see `guide.py`.
@@ -36,6 +36,12 @@ PACKAGE = Path("identity_provisioning/v1")
 CONTRACT = Path("service/identity_service/rpc/contract.binpb")
 GUIDE = Path("docs/api.md")
 RELEASE = PROTO / "release.binpb"
+MESSAGE_TEXT = "message_text.py"
+HIDE_SECRETS = """
+# Of proto/generate.py: no text of these messages shows a secret.
+from identity_provisioning.message_text import hide_secrets
+hide_secrets(DESCRIPTOR)
+"""
 VALIDATE = "buf/validate/validate.proto"
 THIRD_PARTY = (any_pb2, descriptor_pb2, duration_pb2, field_behavior_pb2, field_mask_pb2, status_pb2, timestamp_pb2)
 
@@ -88,6 +94,10 @@ def generate(made: Path) -> Path:
     for package in (PACKAGE.parent, PACKAGE):
         (code / package / "__init__.py").write_text('"""Generated from proto/; see proto/generate.py."""\n')
         (code / package / "py.typed").touch()
+    copied = f"# Generated: a copy of proto/{MESSAGE_TEXT}.\n{(PROTO / MESSAGE_TEXT).read_text()}"
+    (code / PACKAGE.parent / MESSAGE_TEXT).write_text(copied)
+    for module in sorted((code / PACKAGE).glob("*_pb2.py")):
+        module.write_text(module.read_text() + HIDE_SECRETS)
 
     contract = made / CONTRACT
     contract.parent.mkdir(parents=True)

@@ -19,7 +19,6 @@ from identity_provisioning.v1.user_service_pb2_grpc import add_UserServiceServic
 from identity_service.rpc.account_service import AccountService, ReadsAccounts
 from identity_service.rpc.credential_service import CredentialService
 from identity_service.rpc.listings import Lists
-from identity_service.rpc.message_text import hide_secrets
 from identity_service.rpc.mutations import Mutations
 from identity_service.rpc.operation_service import CarriesOutOperations, OperationService
 from identity_service.rpc.permission_service import PermissionService
@@ -61,7 +60,6 @@ class Services:
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Register every service of the contract."""
-        hide_secrets(file.DESCRIPTOR for file in FILES)
         add_AccountServiceServicer_to_server(AccountService(self.get_account), server)
         add_CredentialServiceServicer_to_server(CredentialService(self.mutations, self.listing), server)
         add_OperationServiceServicer_to_server(OperationService(self.operations), server)

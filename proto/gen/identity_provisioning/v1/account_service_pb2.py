@@ -44,3 +44,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCOUNTSERVICE']._serialized_start=290
   _globals['_ACCOUNTSERVICE']._serialized_end=416
 # @@protoc_insertion_point(module_scope)
+
+# Of proto/generate.py: no text of these messages shows a secret.
+from identity_provisioning.message_text import hide_secrets
+hide_secrets(DESCRIPTOR)

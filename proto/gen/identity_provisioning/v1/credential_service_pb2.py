@@ -255,3 +255,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREDENTIALSERVICE']._serialized_start=6368
   _globals['_CREDENTIALSERVICE']._serialized_end=7792
 # @@protoc_insertion_point(module_scope)
+
+# Of proto/generate.py: no text of these messages shows a secret.
+from identity_provisioning.message_text import hide_secrets
+hide_secrets(DESCRIPTOR)

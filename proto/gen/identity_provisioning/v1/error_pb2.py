@@ -34,3 +34,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ERRORREASON']._serialized_start=67
   _globals['_ERRORREASON']._serialized_end=1529
 # @@protoc_insertion_point(module_scope)
+
+# Of proto/generate.py: no text of these messages shows a secret.
+from identity_provisioning.message_text import hide_secrets
+hide_secrets(DESCRIPTOR)

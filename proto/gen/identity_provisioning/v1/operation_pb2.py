@@ -47,3 +47,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPERATIONUSER']._serialized_start=1467
   _globals['_OPERATIONUSER']._serialized_end=1613
 # @@protoc_insertion_point(module_scope)
+
+# Of proto/generate.py: no text of these messages shows a secret.
+from identity_provisioning.message_text import hide_secrets
+hide_secrets(DESCRIPTOR)

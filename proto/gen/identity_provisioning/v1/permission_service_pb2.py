@@ -191,3 +191,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERMISSIONSERVICE']._serialized_start=4315
   _globals['_PERMISSIONSERVICE']._serialized_end=5395
 # @@protoc_insertion_point(module_scope)
+
+# Of proto/generate.py: no text of these messages shows a secret.
+from identity_provisioning.message_text import hide_secrets
+hide_secrets(DESCRIPTOR)

@@ -54,3 +54,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PLANPROBLEM']._serialized_start=1924
   _globals['_PLANPROBLEM']._serialized_end=2048
 # @@protoc_insertion_point(module_scope)
+
+# Of proto/generate.py: no text of these messages shows a secret.
+from identity_provisioning.message_text import hide_secrets
+hide_secrets(DESCRIPTOR)

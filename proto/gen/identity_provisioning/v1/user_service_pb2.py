@@ -167,3 +167,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USERSERVICE']._serialized_start=4210
   _globals['_USERSERVICE']._serialized_end=4987
 # @@protoc_insertion_point(module_scope)
+
+# Of proto/generate.py: no text of these messages shows a secret.
+from identity_provisioning.message_text import hide_secrets
+hide_secrets(DESCRIPTOR)

@@ -1,6 +1,8 @@
+# Generated: a copy of proto/message_text.py.
 """Messages of the contract without their secrets, wherever one is made into text: protobuf ignores `debug_redact`.
 
-A second line of defence, as redaction is for logs: nothing should write a message in the first place.
+A second line of defence, as redaction is for logs: nothing should write a message in the first place. Every generated
+module asks it to look after its messages, so that no program has to.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,14 +15,11 @@ from google.protobuf.message_factory import GetMessageClass
 WAYS = ("__repr__", "__str__")
 
 
-def hide_secrets(files: Iterable[FileDescriptor]) -> None:
-    """Let the messages of some files, and those inside them, leave their secrets out of their text."""
-    seen: set[str] = set()
-    for file in files:
-        for message in file.message_types_by_name.values():
-            for descriptor in _with_inner(message, seen):
-                for way in WAYS:
-                    setattr(GetMessageClass(descriptor), way, text_without_secrets)
+def hide_secrets(file: FileDescriptor) -> None:
+    """Let the messages of a file leave their secrets, and those of their parts, out of their text."""
+    for descriptor in _with_inner(file.message_types_by_name.values()):
+        for way in WAYS:
+            setattr(GetMessageClass(descriptor), way, text_without_secrets)
 
 
 def text_without_secrets(message: Message) -> str:
@@ -31,14 +30,11 @@ def text_without_secrets(message: Message) -> str:
     return text_format.MessageToString(shown)
 
 
-def _with_inner(message: Descriptor, seen: set[str]) -> Iterator[Descriptor]:
-    if message.full_name in seen:
-        return
-    seen.add(message.full_name)
-    yield message
-    for field in message.fields:
-        if field.message_type is not None and not field.message_type.GetOptions().map_entry:
-            yield from _with_inner(field.message_type, seen)
+def _with_inner(messages: Iterable[Descriptor]) -> Iterator[Descriptor]:
+    for message in messages:
+        if not message.GetOptions().map_entry:
+            yield message
+            yield from _with_inner(message.nested_types)
 
 
 def _clear_secrets(message: Message) -> None:
