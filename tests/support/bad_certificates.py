@@ -237,6 +237,15 @@ OTHER_SITE = x509.NameConstraints([DNS("other.example")], None)
 OTHER_DOMAIN = x509.NameConstraints([URI("other.example")], None)
 UNKNOWN_EXTENSION = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
 
+SIGNS_ALONE = x509.KeyUsage(**{each: each in SIGNS for each in KEY_USAGES})
+
+
+def _of_domain(spiffe_id: str) -> Callable[[Pki], Presented]:
+    """Sign below an authority that says whose it is."""
+    names = x509.SubjectAlternativeName([URI(spiffe_id)])
+    return lambda pki: pki.below(authority("intermediate", pki.root, more=[(names, False)]))
+
+
 CERTIFICATE_KINDS: tuple[Kind, ...] = (
     _leaf("expired", Rule.CHAIN, begin=-2 * HOUR, end=-HOUR),
     _leaf("not valid yet", Rule.CHAIN, begin=HOUR, end=2 * HOUR),
@@ -265,6 +274,9 @@ CERTIFICATE_KINDS: tuple[Kind, ...] = (
         Rule.CHAIN,
         lambda pki: pki.below(authority("intermediate", pki.root, key=_short_key())),
     ),
+    Kind("below an authority of another trust domain", Rule.AUTHORITY_ID, _of_domain("spiffe://other.example")),
+    Kind("below an authority with a workload's id", Rule.AUTHORITY_ID, _of_domain(f"spiffe://{TRUST_DOMAIN}/signer")),
+    Kind("below an authority of the trust domain in capitals", Rule.AUTHORITY_ID, _of_domain("SPIFFE://EXAMPLE.ORG")),
     Kind("with a short key", Rule.WEAK_KEY, lambda pki: pki.present(URI(CALLER), key=_short_key())),
     _leaf("with an unknown critical extension", Rule.CHAIN, more=[(UNKNOWN_EXTENSION, True)]),
     _leaf("of an authority", Rule.AUTHORITY_AS_LEAF, ca=True),
@@ -272,6 +284,7 @@ CERTIFICATE_KINDS: tuple[Kind, ...] = (
     _leaf("that may sign revocation lists", Rule.KEY_USAGE, usage=SIGNS | {"crl_sign"}),
     _leaf("that may not sign", Rule.KEY_USAGE, usage={"key_agreement"}),
     _leaf("without a key usage", Rule.KEY_USAGE, usage=None),
+    _leaf("with a key usage that is not critical", Rule.KEY_USAGE, usage=None, more=[(SIGNS_ALONE, False)]),
     _leaf("for servers only", Rule.EXTENDED_KEY_USAGE, purposes=[ExtendedKeyUsageOID.SERVER_AUTH]),
     _leaf("for code only", Rule.EXTENDED_KEY_USAGE, purposes=[ExtendedKeyUsageOID.CODE_SIGNING]),
     _named("without names", Rule.ONE_URI_NAME),
@@ -315,6 +328,8 @@ GOOD: dict[str, Callable[[Pki], Presented]] = {
     "an intermediate for its DNS names": lambda pki: pki.below(
         authority("intermediate", pki.root, more=[(OTHER_SITE, True)]), URI(CALLER), DNS("bot.other.example")
     ),
+    "an intermediate of the trust domain": _of_domain(f"spiffe://{TRUST_DOMAIN}"),
+    "for clients alone": lambda pki: pki.present(URI(CALLER), purposes=[ExtendedKeyUsageOID.CLIENT_AUTH]),
     "for clients and servers": lambda pki: pki.present(
         URI(CALLER), purposes=[ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     ),

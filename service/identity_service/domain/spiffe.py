@@ -6,6 +6,9 @@ SCHEME = "spiffe://"
 MAXIMUM_LENGTH = 2048
 MAXIMUM_TRUST_DOMAIN_LENGTH = 255
 
+INSECURE_TRUST_DOMAIN = "insecure.local"
+"""The trust domain of the one caller that a server without TLS has; no certificate is of it."""
+
 _TRUST_DOMAIN = re.compile(r"[a-z0-9._-]+")
 _SEGMENT = re.compile(r"[A-Za-z0-9._-]+")
 

@@ -77,7 +77,8 @@ class ClientCertificates:
             raise BrokenRuleError(Rule.NO_CERTIFICATE)
         (certificate,) = certificates
         spiffe_id = workload_id(certificate)
-        return _Verified(spiffe_id, *self._chains.verify(certificate, read_certificates(others), now))
+        chain = read_certificates(others)
+        return _Verified(spiffe_id, *self._chains.verify(certificate, chain, now, trust_domain_of(spiffe_id)))
 
     def _remember(self, pem: tuple[bytes, bytes], verified: _Verified) -> None:
         self._verified[pem] = verified

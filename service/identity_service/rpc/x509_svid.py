@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from identity_service.domain.spiffe import check_workload_id
+from identity_service.domain.spiffe import SCHEME, check_workload_id
 
 Kind = TypeVar("Kind", bound=x509.ExtensionType)
 
@@ -33,6 +33,7 @@ class Rule(enum.StrEnum):
     EXTENDED_KEY_USAGE = enum.auto()
     WEAK_KEY = enum.auto()
     CHAIN = enum.auto()
+    AUTHORITY_ID = enum.auto()
 
 
 class BrokenRuleError(Exception):
@@ -86,14 +87,29 @@ class ChainVerifier:
             .extension_policies(ca_policy=_authority_policy(), ee_policy=_leaf_policy())
         )
 
-    def verify(self, leaf: x509.Certificate, others: list[x509.Certificate], at: datetime) -> tuple[datetime, datetime]:
-        """Return from when to when the whole chain is valid. Raises BrokenRuleError if it is not so at the time."""
+    def verify(
+        self, leaf: x509.Certificate, others: list[x509.Certificate], at: datetime, trust_domain: str
+    ) -> tuple[datetime, datetime]:
+        """Return from when to when the whole chain is valid. Raises BrokenRuleError if it is not so at the time.
+
+        An authority need not say for which trust domain it signs; if it does, it has to be the leaf's.
+        """
         try:
             chain = self._builder.time(at).build_client_verifier().verify(leaf, others).chain
         except verification.VerificationError:
             raise BrokenRuleError(Rule.CHAIN) from None
+        for authority in chain[1:]:
+            _check_authority_id(authority, trust_domain)
         begin = max(certificate.not_valid_before_utc for certificate in chain)
         return begin, min(certificate.not_valid_after_utc for certificate in chain)
+
+
+def _check_authority_id(authority: x509.Certificate, trust_domain: str) -> None:
+    """Refuse an authority whose SPIFFE id has a path, as only workloads have one, or is another trust domain's."""
+    names = _find(authority.extensions, x509.SubjectAlternativeName)
+    for uri in names.get_values_for_type(x509.UniformResourceIdentifier) if names else []:
+        if uri.lower().startswith(SCHEME) and uri != SCHEME + trust_domain:
+            raise BrokenRuleError(Rule.AUTHORITY_ID)
 
 
 def _check_uses(extensions: x509.Extensions) -> None:
@@ -102,6 +118,8 @@ def _check_uses(extensions: x509.Extensions) -> None:
         raise BrokenRuleError(Rule.AUTHORITY_AS_LEAF)
     usage = _find(extensions, x509.KeyUsage)
     if not usage or not usage.digital_signature or usage.key_cert_sign or usage.crl_sign:
+        raise BrokenRuleError(Rule.KEY_USAGE)
+    if not extensions.get_extension_for_class(x509.KeyUsage).critical:
         raise BrokenRuleError(Rule.KEY_USAGE)
     purposes = _find(extensions, x509.ExtendedKeyUsage)
     if purposes and ExtendedKeyUsageOID.CLIENT_AUTH not in purposes:

@@ -19,7 +19,6 @@ from identity_service.adapters.authorization.settings import (
 from identity_service.domain.caller import Caller
 from identity_service.domain.guard_rails import GuardRails, breaches
 from identity_service.domain.proposal import Proposal
-from identity_service.domain.spiffe import trust_domain_of
 from identity_service.domain.target import Target
 
 RPC = "rpc"
@@ -52,7 +51,7 @@ class Rules:
     def __init__(self, content: FolderContent) -> None:
         """Check and prepare the files. Raises AuthorizationFileError with everything that is wrong."""
         self._settings = _settings(content)
-        self.trust_domains = frozenset(map(trust_domain_of, self._settings.callers))
+        self.trust_domains = self._settings.trust_domains
         self._guard_rails = {name: team.rails() for name, team in self._settings.teams.items()}
         known = KnownNames(self._settings.teams, self._settings.callers)
         names = [name for name in content.files if name.endswith(POLICIES)]

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from identity_service.adapters.authorization.strict_yaml import Document, Location, StrictYamlError
 from identity_service.domain.guard_rails import GuardRails
-from identity_service.domain.spiffe import check_workload_id
+from identity_service.domain.spiffe import INSECURE_TRUST_DOMAIN, check_workload_id, trust_domain_of
 
 EVERY_OTHER_ACCOUNT = "*"
 UNGUARDED = "unguarded"
@@ -144,6 +144,11 @@ class AuthorizationSettings(_Settings):
     teams: Annotated[dict[TeamName, TeamSettings], Field(min_length=1)]
     callers: Annotated[dict[SpiffeId, str], Field(min_length=1)]
 
+    @property
+    def trust_domains(self) -> frozenset[str]:
+        """The trust domain that certificates of callers are of; none if only a server without TLS has callers."""
+        return frozenset(map(trust_domain_of, self.callers)) - {INSECURE_TRUST_DOMAIN}
+
 
 def parse(name: str, text: str) -> AuthorizationSettings:
     """Check the text of a file. Raises AuthorizationFileError, whose lines begin with the file's name."""
@@ -162,7 +167,7 @@ def _check(name: str, document: Document) -> AuthorizationSettings:
     except ValidationError as error:
         mistakes = [_mistake(detail) for detail in error.errors(include_url=False, include_input=False)]
     else:
-        mistakes = _unknown_teams(settings)
+        mistakes = [*_unknown_teams(settings), *_other_trust_domains(settings)]
         if not mistakes:
             return settings
     lines = [f"{name}:{document.line_of(at)}: {_key_path(at)}: {message}" for at, message in mistakes]
@@ -182,6 +187,17 @@ def _unknown_teams(settings: AuthorizationSettings) -> list[Mistake]:
         (("callers", caller_id), f"the file has no team {team!r}")
         for caller_id, team in settings.callers.items()
         if team not in settings.teams
+    ]
+
+
+def _other_trust_domains(settings: AuthorizationSettings) -> list[Mistake]:
+    """Find the callers of further trust domains than the first: one bundle of authorities vouches for all callers."""
+    callers = [caller_id for caller_id in settings.callers if trust_domain_of(caller_id) in settings.trust_domains]
+    return [
+        (("callers", caller_id), f"all callers are of one trust domain, and the first is of {trust_domain_of(first)}")
+        for first in callers[:1]
+        for caller_id in callers
+        if trust_domain_of(caller_id) != trust_domain_of(first)
     ]
 
 

@@ -7,6 +7,7 @@ import structlog
 
 from identity_service.application.ports import Authorizer
 from identity_service.domain.errors import IdentityError, Reason
+from identity_service.domain.spiffe import INSECURE_TRUST_DOMAIN, SCHEME
 from identity_service.rpc.call import current_call
 from identity_service.rpc.client_certificates import AuthContext
 from identity_service.rpc.interceptors.around import AroundInterceptor, Context
@@ -15,7 +16,7 @@ from identity_service.rpc.x509_svid import BrokenRuleError
 IdentifiesPeers = Callable[[AuthContext], str]
 """Takes a connection's authentication context to the id of who is at its other end, or raises BrokenRuleError."""
 
-INSECURE_CALLER_ID = "spiffe://insecure.local/caller"
+INSECURE_CALLER_ID = f"{SCHEME}{INSECURE_TRUST_DOMAIN}/caller"
 UNKNOWN = "a client certificate with exactly one SPIFFE id, over TLS 1.3, is required"
 """All that a peer is told, whatever is wrong: it is nobody, and need not learn how to become somebody."""
 

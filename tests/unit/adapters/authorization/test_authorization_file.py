@@ -112,6 +112,10 @@ def test_what_is_no_such_file_is_refused(tmp_path: Path, text: str | bytes, said
             'callers.yaml:6: callers["spiffe://example.org/bot"]: must be text',
         ),
         (
+            GOOD + '  "spiffe://insecure.local/caller": people-team\n  "spiffe://partner.example/bot": people-team\n',
+            'callers.yaml:8: callers["spiffe://partner.example/bot"]: all callers are of one trust domain',
+        ),
+        (
             "teams: {}\ncallers: {}\n",
             "callers.yaml:1: teams: must not be empty\ncallers.yaml:2: callers: must not be empty",
         ),

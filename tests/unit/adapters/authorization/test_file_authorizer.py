@@ -406,6 +406,6 @@ def test_decisions_are_not_logged_here(write: WriteFolder) -> None:
 
 
 def test_the_trust_domains_are_those_of_the_callers(write: WriteFolder) -> None:
-    """Authentication takes ids of no other trust domain than one that a caller of the file has."""
-    callers = f'{CALLERS.rstrip()}\n  "spiffe://other.example/a/b": people-team\n'
-    assert FileAuthorizer(write(callers=callers)).trust_domains() == {"example.org", "other.example"}
+    """Authentication takes ids of the callers' trust domain, and none that a server without TLS has."""
+    callers = f'{CALLERS.rstrip()}\n  "spiffe://insecure.local/caller": people-team\n'
+    assert FileAuthorizer(write(callers=callers)).trust_domains() == {"example.org"}
