@@ -163,7 +163,6 @@ def start_server(
         "IDENTITY_SERVICE_AWS_ACCOUNT_ID": account.aws.account_id,
         "IDENTITY_SERVICE_AWS_ENDPOINT_URL": account.aws.endpoint_url,
         "IDENTITY_SERVICE_AWS_REGION": "us-east-1",
-        "IDENTITY_SERVICE_AWS_READ_TIMEOUT": "1",
         "IDENTITY_SERVICE_AWS_RETRY_BUDGET": "0.6",
         "IDENTITY_SERVICE_SETTLE_SECONDS": "0.2",
         "IDENTITY_SERVICE_AUTHORIZATION_DIR": str(authorization),
