@@ -159,11 +159,14 @@ def test_a_missing_target_or_file_is_told(run: Command) -> None:
 
 
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
-def test_no_color_is_respected(service: FakeIdentityService, variables: dict[str, str], coloured: bool) -> None:
+def test_no_color_is_respected(
+    run: Command, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], coloured: bool
+) -> None:
     """Warnings are yellow at a terminal, and NO_COLOR takes every colour away."""
-    environment = {"FORCE_COLOR": "1", "TERM": "xterm", "PATH": "", **variables}
-    program = [sys.executable, "-m", "identity_client.cli", "--target", service.target, "--insecure", "plan", "ana"]
-    done = subprocess.run(program, capture_output=True, text=True, check=True, env=environment)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in {"FORCE_COLOR": "1", "TERM": "xterm", **variables}.items():
+        monkeypatch.setenv(name, value)
+    done = run("plan", "ana")
     assert "iam:CreateUser" in done.stdout
     assert bool(re.search(r"\x1b\[(\d+;)*[349]\d[;m]", done.stdout)) == coloured
 
