@@ -150,9 +150,28 @@ def test_one_user_that_fails_is_an_exit_code(shell: Shell, account: Account) -> 
     assert "user-29: " in stdout
     assert sorted(keys_in(shell.folder / "out.csv")) == sorted(NAMES[:-1])
     assert shell.memories() == []
-    (operation,) = json.loads(shell.run("operations", "list", "--output", "json").stdout)["operations"]
+    listed = json.loads(shell.run("operations", "list", "--output", "json").stdout)["operations"]
+    (operation,) = (each for each in listed if each["state"] == "STATE_DONE")
     failed = shell.run("operations", "results", operation["operation_id"], "--failed")
     assert ("user-29" in failed.stdout, "user-28" in failed.stdout) == (True, False)
+
+
+def test_what_cannot_be_made_together_is_not_approved(shell: Shell, account: Account) -> None:
+    """Each user alone would fit into the account's groups, and all do not: `plan` refuses what `provision` would."""
+    users = [
+        {"name": f"user-{user}", "new_groups": [{"name": f"group-{user}-{group}"} for group in range(10)]}
+        for user in range(30)
+    ]
+    for number, exit_code in ((29, 0), (30, 3)):
+        (shell.folder / "groups.json").write_text(json.dumps({"users": users[:number]}))
+        plan = shell.run("plan", "-f", "groups.json", "--output", "json")
+        assert plan.returncode == exit_code, plan.stderr
+    assert json.loads(plan.stdout)["error"]["reason"] == "QUOTA_EXCEEDED"
+    (shell.folder / "one.json").write_text(json.dumps({"users": users[:1]}))
+    digest = json.loads(shell.run("plan", "-f", "one.json", "--output", "json").stdout)["digest"]
+    made = shell.run("provision", "-f", "one.json", "--approved", digest, "--yes")
+    assert made.returncode == 0, made.stderr
+    assert [user["UserName"] for user in account.iam.list_users()["Users"]] == ["user-0"]
 
 
 def test_a_cancelled_operation_hands_out_what_was_made(shell: Shell, account: Account) -> None:

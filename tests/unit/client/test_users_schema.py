@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,18 @@ from identity_client.cli.init_command import example_text
 from identity_client.cli.users_file import read_users_file
 from identity_client.cli.users_format import SHARED_FIELDS, USER_FIELDS, users_schema
 from tests.unit.client.conftest import Command
-from tests.unit.client.fake_service import FakeIdentityService
+from tests.unit.client.fake_operations import OperatingService
 
 ROOT = Path(__file__).resolve().parents[3]
 PUBLISHED = ROOT / "docs" / "users.schema.json"
+
+
+@pytest.fixture
+def service() -> Iterator[OperatingService]:
+    """Start a fake service with operations, which a file's users are planned by."""
+    fake = OperatingService()
+    yield fake
+    fake.stop()
 
 
 def errors(document: object) -> list[Any]:
@@ -121,9 +130,7 @@ def test_the_columns_are_fields() -> None:
     assert {each.name for each in SHARED_FIELDS} - table_cannot <= set(COLUMNS)
 
 
-def test_init_writes_the_example_and_replaces_nothing(
-    run: Command, service: FakeIdentityService, tmp_path: Path
-) -> None:
+def test_init_writes_the_example_and_replaces_nothing(run: Command, service: OperatingService, tmp_path: Path) -> None:
     """The file is the example, readable for all; a file that is there stays, and the service hears nothing."""
     assert run("init", "team.yaml").exit_code == 0
     assert (tmp_path / "team.yaml").read_text() == example_text()
@@ -137,10 +144,10 @@ def test_init_writes_the_example_and_replaces_nothing(
     assert service.received == []
 
 
-def test_the_example_can_be_planned(run: Command, service: FakeIdentityService) -> None:
+def test_the_example_can_be_planned(run: Command, service: OperatingService) -> None:
     """What `init` writes goes through `plan` as it is."""
     run("init")
     assert run("plan", "-f", "users.yaml").exit_code == 0
-    umbra = next(each.request.user for each in service.received if each.request.user.user_name == "partner-umbra")
+    umbra = next(spec for spec in service.piece.specs if spec.user_name == "partner-umbra")
     assert umbra.permissions.new_groups[0].group_name == "PartnerUploads"
     assert umbra.permissions.new_permissions_boundary.policy_name == "PartnerBoundary"

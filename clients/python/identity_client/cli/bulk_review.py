@@ -38,13 +38,21 @@ _OF_THE_ACCOUNT = ("UsersQuota", "GroupsQuota", "PoliciesQuota")
 
 
 def show_review(
-    console: Console, reviewed: Sequence[Reviewed], *, in_brief: bool = False, in_full: bool = False
+    console: Console,
+    reviewed: Sequence[Reviewed],
+    quota_uses: Iterable[QuotaUse] = (),
+    *,
+    in_brief: bool = False,
+    in_full: bool = False,
 ) -> None:
-    """Show all plans: steps, quotas, warnings, problems; in brief, where nobody is asked, the steps as one line."""
+    """Show all plans: steps, quotas, warnings, problems; in brief, where nobody is asked, the steps as one line.
+
+    `quota_uses` are the account's over all users where the service has planned them together.
+    """
     review = BulkReview(console, len(reviewed), in_brief=in_brief, in_full=in_full)
     for each in reviewed:
         review.add(each)
-    review.finish()
+    review.finish(quota_uses)
 
 
 class BulkReview:

@@ -195,7 +195,7 @@ def as_cli_error(error: IdentityServiceError, *, to_do: str | None = None, forwa
     return CliError(explained(error, to_do=to_do, forward_only=forward_only), code, error=error)
 
 
-def nothing_created(error: IdentityServiceError) -> CliError:
+def nothing_created(error: IdentityServiceError, *, to_do: str | None = None) -> CliError:
     """Answer what ends a run before anybody was made."""
     code = ExitCode.CANNOT_REACH if cannot_reach(error) else ExitCode.PLAN_HAS_PROBLEMS
-    return CliError(f"{explained(error)} Nothing was created.", code, error=error)
+    return CliError(f"{explained(error, to_do=to_do)} Nothing was created.", code, error=error)

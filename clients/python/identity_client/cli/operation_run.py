@@ -73,7 +73,6 @@ def _agreed(session: Session, client: IdentityClient, draft: Draft, consent: Con
     """Have the users planned and the plans agreed to; nothing is left where anything comes between."""
     memory, count = draft.make(), len(draft.users)
     with _dropped_on_failure(client, memory):
-        draft.upload(memory)
         planned = draft.plan(memory)
         review = draft.review(memory, planned, in_brief=consent.yes, in_full=consent.in_full)
         require_approved(consent.approved, combined_digest(review.digests))
