@@ -19,8 +19,6 @@ from structlog.typing import EventDict, WrappedLogger
 from identity_service.observability.redaction import redact
 from identity_service.observability.tracing import current_trace
 
-NEVER_VERBOSE = ("boto3", "botocore", "s3transfer", "urllib3", "grpc", "sqlalchemy", "opentelemetry", "asyncio")
-"""Libraries whose loggers are held at WARNING even if somebody turns the root logger up."""
 LEVELS = {"DEBUG": logging.DEBUG, "INFO": logging.INFO, "WARNING": logging.WARNING, "ERROR": logging.ERROR}
 DEEPEST_CAUSE = 5
 
@@ -46,8 +44,6 @@ def configure_logging(level: str = "INFO", stream: BinaryIO | None = None) -> No
     # A record that cannot be logged would be written to standard error, its arguments and the failure's text included.
     logging.raiseExceptions = False
     logging.basicConfig(handlers=[StructlogHandler()], level=logging.WARNING, force=True)
-    for name in NEVER_VERBOSE:
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def open_log_file(path: Path) -> BinaryIO:

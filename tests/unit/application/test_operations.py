@@ -40,7 +40,7 @@ from identity_service.domain.request import (
     UserChange,
 )
 from identity_service.domain.secret import Secret
-from tests.unit.application.fakes import BOT, OTHER, FakeAccounts, FakeSealer
+from tests.unit.application.fakes import BOT, OTHER, FakeAccounts, FakeAuthorizer, FakeSealer
 from tests.unit.application.worlds import RECIPIENT, World
 
 LEASE_SECONDS = 60.0
@@ -684,6 +684,25 @@ async def test_a_watcher_hears_that_nothing_has_changed(bulk: Bulk) -> None:
     assert await anext(watching) == await anext(watching)
     assert len(bulk.sleeper.slept) == 15
     await cast(Any, watching).aclose()
+
+
+@pytest.mark.parametrize("now", [None, "another-team"])
+async def test_a_watcher_who_leaves_the_team_hears_no_more(bulk: Bulk, now: str | None) -> None:
+    """Who is taken out of the file, or put into another team, while watching is told nothing further."""
+
+    class Moved(FakeAuthorizer):
+        def identify(self, caller_id: str) -> Caller:
+            if left and now is None:
+                raise IdentityError(Reason.CALLER_NOT_ALLOWED, "not allowed")
+            return Caller(caller_id, now or "") if left else super().identify(caller_id)
+
+    left = False
+    operation_id = await bulk.started(user("ann"))
+    watching = bulk.serve(authorizer=Moved()).watch(BOT, "", operation_id)
+    await anext(watching)
+    left = True
+    expected = Reason.CALLER_NOT_ALLOWED if now is None else Reason.OPERATION_NOT_FOUND
+    assert (await refusal(anext(watching))).reason is expected
 
 
 async def test_watching_has_a_limit_of_its_own(bulk: Bulk) -> None:

@@ -181,11 +181,14 @@ class Operations:
     async def watch(self, caller: Caller, account_id: str, operation_id: str) -> AsyncIterator[Operation]:
         """Yield an operation at once, then whenever it has changed, until it is not active any more.
 
-        Raises IdentityError: OVERLOADED where enough is watched already, SHUTTING_DOWN once the server drains.
+        Raises IdentityError: OVERLOADED where enough is watched already, SHUTTING_DOWN once the server drains,
+        CALLER_NOT_ALLOWED or OPERATION_NOT_FOUND once the caller may not see it any more.
         """
         with self._watching():
             told, silence = None, 0
             while True:
+                # Asked anew: while somebody watches, the caller may be taken out of the team, or put into another.
+                caller = self._authorizer.identify(caller.id)
                 operation = await self._find(caller, "WatchOperation", account_id, operation_id)
                 silence += 1
                 if operation != told or silence >= SILENCE:
