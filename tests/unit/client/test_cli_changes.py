@@ -173,6 +173,17 @@ def test_groups_and_policies_are_listed(run: Command, service: FakeIdentityServi
     assert run("policies", "list", "--output", "json").document()["policies"][0]["arn"] == POLICY_ARN
 
 
+def test_policies_are_the_accounts_own_unless_others_are_asked_for(run: Command, service: FakeIdentityService) -> None:
+    """AWS's thousand are not among them, and where nothing is found that is said."""
+    done = run("policies", "list", "--search", "SageMaker")
+    assert "Only the account's own were looked at; --scope aws" in done.stderr
+    assert "looked at" not in run("policies", "list", "--scope", "all").stderr
+    assert [each.request.scope for each in service.calls("ListPolicies")] == [
+        ListPoliciesRequest.SCOPE_CUSTOMER,
+        ListPoliciesRequest.SCOPE_UNSPECIFIED,
+    ]
+
+
 def test_mfa_devices_are_listed(run: Command, service: FakeIdentityService) -> None:
     """Each device says whose it is or for whom it waits; filters arrive, and the narrower of two counts."""
     service.lists["ListMfaDevices"] = [

@@ -33,22 +33,28 @@ class Scope(StrEnum):
     CUSTOMER = "customer"
 
 
-@policies.command(
-    "list", epilog=epilog("policies list --scope customer", "policies list --search readonly --output json")
-)
+_OF = {Scope.ALL: "", Scope.AWS: " of AWS", Scope.CUSTOMER: " of the account"}
+
+
+@policies.command("list", epilog=epilog("policies list", "policies list --scope aws --search readonly --output json"))
 def list_policies(
     context: typer.Context,
-    scope: Annotated[Scope, typer.Option("--scope", help="The account's own, AWS's, or all.")] = Scope.ALL,
+    scope: Annotated[
+        Scope, typer.Option("--scope", help="The account's own, as if not given; AWS's; or all.")
+    ] = Scope.CUSTOMER,
     search: Annotated[str, typer.Option("--search", help="Only policies with this in their name.")] = "",
 ) -> None:
-    """List managed policies, all pages of them."""
+    """List managed policies, all pages of them: the account's own, or with --scope AWS's, which are a thousand."""
     session: Session = context.obj
     found = list(session.connect().iterate_policies(scope=scope.value, search=search))
     if session.as_json:
         session.write_json({"policies": [message_document(policy) for policy in found]})
     else:
         headings = ("Policy", "ARN", "Version", "Attached", "As boundary", "Changed")
-        show_table(session, f"{len(found)} policies" if len(found) != 1 else "1 policy", headings, map(_row, found))
+        count = f"{len(found)} policies" if len(found) != 1 else "1 policy"
+        show_table(session, f"{count}{_OF[scope]}", headings, map(_row, found))
+        if scope is Scope.CUSTOMER and not found:
+            session.say("Only the account's own were looked at; --scope aws looks at AWS's, --scope all at both.")
 
 
 @policies.command(

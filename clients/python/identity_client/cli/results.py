@@ -6,23 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from identity_client.cli.failures import error_document, message_document
 from identity_client.cli.outcome import Outcome
 from identity_client.cli.review import show_line
 from identity_client.cli.session import Session, printable
+from identity_client.cli.tables import print_rows
 from identity_provisioning.v1.credential_pb2 import IssuedCredentials
 
 
 def show_results(console: Console, outcomes: Sequence[Outcome], *, csv: str) -> None:
     """Show the table of results, and what there is to say about each; secrets that are wanted here came before."""
-    table = Table(title="Results", title_justify="left")
-    for heading in ("User", "Result", "ARN", "Access key", "Password"):
-        table.add_column(heading, overflow="fold", no_wrap=heading in ("Result", "Access key"))
-    for outcome in outcomes:
-        table.add_row(*(printable(cell) for cell in _cells(outcome, csv)))
-    console.print(table)
+    headings = ("User", "Result", "ARN", "Access key", "Password")
+    print_rows(console, "Results", headings, [_cells(outcome, csv) for outcome in outcomes])
     for outcome in outcomes:
         story = outcome.story()
         if story:
