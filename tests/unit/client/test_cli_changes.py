@@ -13,6 +13,7 @@ from pathlib import Path
 import grpc
 import pytest
 import segno
+from google.rpc.error_details_pb2 import ResourceInfo
 
 from identity_client.cli.qr_code import drawn, key_uri
 from identity_provisioning.v1.credential_pb2 import AccessKey, VirtualMfaDevice
@@ -235,6 +236,40 @@ def test_all_permission_flags_reach_assign(run: Command, service: FakeIdentitySe
     assert (given.inline_policies[0].policy_name, given.copy_from_user_name, given.self_management) == ("i", "bo", 1)
 
 
+def test_what_is_new_reaches_assign(run: Command, service: FakeIdentityService) -> None:
+    """`assign` makes groups, policies and a boundary on the way, as `provision` does."""
+    flags = "--new-group G:ReadOnlyAccess --new-policy P=@p.json --new-boundary B=@p.json"
+    assert run("assign", "ana", *flags.split(), "--yes").exit_code == 0
+    given = service.calls("AssignPermissions")[-1].request.permissions
+    assert [(group.group_name, list(group.managed_policies)) for group in given.new_groups] == [
+        ("G", ["ReadOnlyAccess"])
+    ]
+    assert [policy.policy_name for policy in given.new_policies] == ["P"]
+    assert given.new_permissions_boundary.policy_name == "B"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("iam:Policy", "Only the team that made the policy may change it"),
+        ("iam:Group", "Only the team that made the group may change it"),
+        ("iam:MFADevice", "Only the team that made the MFA device may change it"),
+        ("iam:User", "`identityctl adopt`"),
+        ("", "`identityctl adopt`"),
+    ],
+)
+def test_only_users_are_said_to_be_adoptable(run: Command, service: FakeIdentityService, kind: str, said: str) -> None:
+    """Nobody is sent to adopt a policy, a group or a device, which the service has no call for."""
+    about = (ResourceInfo(resource_type=kind, resource_name="x"),) if kind else ()
+    service.fail(
+        "DeletePolicy", Failure(grpc.StatusCode.PERMISSION_DENIED, "NOT_OWNER", "not yours", more_details=about)
+    )
+    done = run("policies", "delete", POLICY_ARN, "--yes")
+    assert done.exit_code == 1
+    assert said in done.stderr
+    assert ("adopt" in done.stderr) == ("adopt" in said)
+
+
 def test_update_says_every_change(run: Command, service: FakeIdentityService) -> None:
     """New name, path and tags arrive."""
     flags = ("--rename", "ana.lima", "--path", "/x/", "--tag", "a=b", "--untag", "c")
@@ -251,6 +286,8 @@ def test_update_says_every_change(run: Command, service: FakeIdentityService) ->
         (["revoke", "ana"], "Say at least one of --group"),
         (["assign", "ana"], "Say at least one of --group"),
         (["assign", "a b", "--group", "g"], "a b"),
+        (["assign", "ana", "--new-group", "G:"], "takes NAME, or NAME:POLICY"),
+        (["assign", "ana", "--boundary", "b", "--new-boundary", "B=@p.json"], "A user has one boundary"),
         (["credentials", "create", "ana"], "Say at least one of --access-key"),
         (["credentials", "create", "ana", "--access-key"], "--csv FILE"),
         (["credentials", "create", "ana", "--access-key", "--require-reset", "--show-secrets"], "add --console"),

@@ -63,7 +63,6 @@ class BadInputError(CliError):
 
 
 _ADVICE_BY_REASON = {
-    "NOT_OWNER": "Your team does not own this user. One that nobody owns can be adopted: `identityctl adopt`.",
     "ACCOUNT_NOT_FOUND": "Name one of the accounts that the service is configured for with --account.",
     "PASSWORD_POLICY_VIOLATION": "Choose a password that fits the policy; `identityctl account` shows it.",
     "POLICY_AMBIGUOUS": "Name the policy by its ARN.",
@@ -77,6 +76,8 @@ _ADVICE_BY_REASON = {
     "IN_USE": "Whatever uses it has to let go of it first.",
     "UNDO_INCOMPLETE": "Remove what remains, then run the same command again.",
 }
+
+_KINDS = {"iam:Group": "group", "iam:Policy": "policy", "iam:MFADevice": "MFA device"}
 
 _ADVICE_BY_KIND: tuple[tuple[type[IdentityServiceError], str], ...] = (
     (Unauthenticated, "Check --cert and --key: the service knows callers by their client certificate."),
@@ -95,10 +96,18 @@ _ADVICE_BY_KIND: tuple[tuple[type[IdentityServiceError], str], ...] = (
 
 def advice(error: IdentityServiceError) -> str:
     """Answer what the person can do about an error; empty where the message says it all."""
-    by_reason = _ADVICE_BY_REASON.get(error.reason)
+    by_reason = _advice_for_owned(error) if error.reason == "NOT_OWNER" else _ADVICE_BY_REASON.get(error.reason)
     if by_reason:
         return by_reason
     return next((text for kind, text in _ADVICE_BY_KIND if isinstance(error, kind)), "")
+
+
+def _advice_for_owned(error: IdentityServiceError) -> str:
+    """Answer what to do about a thing that is not the team's: users alone can be adopted."""
+    kind = "" if error.resource is None else error.resource.resource_type
+    if kind in ("", "iam:User"):
+        return "Your team does not own this user. One that nobody owns can be adopted: `identityctl adopt`."
+    return f"Only the team that made the {_KINDS.get(kind, 'thing')} may change it; one that nobody owns is the administrators'."
 
 
 def explained(error: IdentityServiceError, *, to_do: str | None = None, forward_only: bool = False) -> str:

@@ -17,6 +17,7 @@ from identity_client.cli.wanted import WantedUser
 ASSIGN_EXAMPLES = (
     "assign ana --group Developers --policy ReadOnlyAccess",
     "assign ana --inline deploy=@deploy.json --boundary TeamBoundary",
+    "assign ana --new-group Uploaders:ReadOnlyAccess --new-policy Reports=@reports.json",
     "assign ana --copy-from bo --yes",
 )
 REVOKE_EXAMPLES = ("revoke ana --group Developers", "revoke ana --policy ReadOnlyAccess --inline deploy --yes")
@@ -35,6 +36,9 @@ def assign(context: typer.Context, user: UserName, wanted: WantedUser, yes: Yes 
         boundary=wanted.boundary,
         copy_from=wanted.copy_from,
         self_management=wanted.self_management,
+        new_groups=wanted.new_groups,
+        new_policies=wanted.new_policies,
+        new_boundary=wanted.new_boundary,
     )
     change = Change(user, f"Give this to {user}?", ask, look=get_command(user))
     done = review_and_carry_out(session, change, yes=yes)

@@ -8,13 +8,23 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, get_type_hints
 
+from identity_client.cli.new_flags import NEW_BOUNDARY, NEW_GROUP, NEW_POLICY
 from identity_client.cli.options import require_some
 from identity_client.cli.user_flags import UserFlags
 from identity_client.cli.wanted import WantedUser
 
-_NAMES = ("groups", "policies", "inline", "boundary", "copy_from", "self_management")
-_OPTIONS = ("--group", "--policy", "--inline", "--boundary", "--copy-from", "--self-management")
-_PERMISSIONS = tuple(each for each in fields(UserFlags) if each.name in _NAMES)
+_OPTIONS = {
+    "groups": "--group",
+    "policies": "--policy",
+    "inline": "--inline",
+    "boundary": "--boundary",
+    "copy_from": "--copy-from",
+    "self_management": "--self-management",
+    "new_groups": NEW_GROUP,
+    "new_policies": NEW_POLICY,
+    "new_boundary": NEW_BOUNDARY,
+}
+_PERMISSIONS = tuple(each for each in fields(UserFlags) if each.name in _OPTIONS)
 
 
 def takes_permission_flags(command: Callable[..., None]) -> Callable[..., None]:
@@ -31,7 +41,7 @@ def takes_permission_flags(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def with_flags(*, user: str, **values: Any) -> None:
         given = {each.name: values.pop(each.name) for each in _PERMISSIONS}
-        require_some(any(given.values()), *_OPTIONS)
+        require_some(any(given.values()), *_OPTIONS.values())
         command(user=user, wanted=wanted_permissions(user, given), **values)
 
     with_flags.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
