@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -48,7 +48,8 @@ def secret_fields() -> Iterator[FieldDescriptor]:
 
 def holding(field: FieldDescriptor) -> Message:
     """Make a message that holds a canary in a field."""
-    descriptor: Descriptor = field.containing_type
+    descriptor = field.containing_type
+    assert descriptor is not None
     message: Message = GetMessageClass(descriptor)()
     canary = CANARY.encode() if field.type == FieldDescriptor.TYPE_BYTES else CANARY
     if field.is_repeated:
