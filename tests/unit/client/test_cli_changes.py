@@ -8,6 +8,7 @@ import re
 import stat
 import subprocess
 import sys
+from email import message_from_bytes
 from pathlib import Path
 
 import grpc
@@ -24,7 +25,16 @@ from identity_provisioning.v1.permission_service_pb2 import ListPoliciesRequest
 from identity_provisioning.v1.plan_pb2 import PlanProblem, PlanWarning
 from identity_provisioning.v1.user_pb2 import Tag, User
 from tests.unit.client.conftest import Command
-from tests.unit.client.fake_service import ACCOUNT, PASSWORD, SECRET_KEY, SEED, SERIAL, Failure, FakeIdentityService
+from tests.unit.client.fake_service import (
+    ACCOUNT,
+    PASSWORD,
+    SECRET_KEY,
+    SEED,
+    SERIAL,
+    SIGN_IN_URL,
+    Failure,
+    FakeIdentityService,
+)
 
 POLICY_ARN = f"arn:aws:iam::{ACCOUNT}:policy/Deploy"
 
@@ -270,6 +280,23 @@ def test_only_users_are_said_to_be_adoptable(run: Command, service: FakeIdentity
     assert ("adopt" in done.stderr) == ("adopt" in said)
 
 
+def test_credentials_come_with_a_mail_draft(run: Command, service: FakeIdentityService, tmp_path: Path) -> None:
+    """The draft goes to the address, says where to sign in and that the password must change, and holds no secret."""
+    mail = ("--mail-dir", "mails", "--email", "ana@example.com")
+    password = ("--console", "--require-reset", "--csv", "ana.csv")
+    done = run("credentials", "create", "ana", *password, *mail, "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert "The mail draft is mails/ana.eml." in done.stderr
+    draft = message_from_bytes((tmp_path / "mails" / "ana.eml").read_bytes())
+    text = str(draft.get_payload())
+    assert draft["To"] == "ana@example.com"
+    assert SIGN_IN_URL in text
+    assert "choose another one" in text
+    assert PASSWORD not in text
+    again = run("credentials", "create", "ana", "--console", "--show-secrets", *mail, "--yes")
+    assert (again.exit_code, "An earlier mail draft was left as it is." in again.stderr) == (0, True)
+
+
 def test_update_says_every_change(run: Command, service: FakeIdentityService) -> None:
     """New name, path and tags arrive."""
     flags = ("--rename", "ana.lima", "--path", "/x/", "--tag", "a=b", "--untag", "c")
@@ -294,6 +321,11 @@ def test_update_says_every_change(run: Command, service: FakeIdentityService) ->
         (["credentials", "create", "ana", "--password-stdin", "--show-secrets"], "no password"),
         (["credentials", "create", "ana", "--access-key", "--csv", "p.json"], "p.json: exists"),
         (["credentials", "create", "ana", "--access-key", "--csv", "gone/x.csv"], "No such file"),
+        (["credentials", "create", "ana", "--access-key", "--show-secrets", "--mail-dir", "m"], "add --console"),
+        (["credentials", "create", "ana", "--console", "--show-secrets", "--email", "a@b.c"], "--mail-dir FOLDER"),
+        (["credentials", "create", "ana", "--console", "--show-secrets", "--mail-language", "en"], "--mail-dir FOLDER"),
+        (["credentials", "create", "ana", "--console", "--show-secrets", "--email", "a\nb"], "--email: "),
+        (["credentials", "create", "ana", "--console", "--show-secrets", "--mail-dir", "p.json"], "is not a folder"),
         (["mfa", "create", "ana"], "--show-secrets"),
         (["mfa", "enable", "ana", SERIAL, "12345", "654321"], "six digits"),
         (["mfa", "enable", "ana", SERIAL, "123456"], "Two codes"),

@@ -289,3 +289,26 @@ def test_options_keep_the_rules_of_the_file(
     done = run("plan", "ana", *options)
     assert (done.exit_code, service.received) == (2, [])
     assert message in done.stderr
+
+
+def test_one_users_draft_has_an_address_without_a_file(run: Command, tmp_path: Path) -> None:
+    """--email is for one user, and an address; the draft is addressed to it."""
+    console = ("--console", "--csv", "o.csv", "--mail-dir", "m", "--yes")
+    done = run("provision", "ana", *console, "--email", "ana@example.com")
+    assert done.exit_code == 0, done.stderr
+    assert message_from_bytes((tmp_path / "m" / "ana.eml").read_bytes())["To"] == "ana@example.com"
+    for words, said in ((("a", "b", "--email", "a@example.com"), "for one user"), (("a", "--email", "a"), "--email: ")):
+        refused = run("provision", *words, *console)
+        assert (refused.exit_code, said in refused.stderr) == (2, True)
+
+
+def test_the_files_that_were_written_are_named(run: Command) -> None:
+    """For one user each file is named; for many the folder, with how many are in it; what was not written is not."""
+    wanted = ("--console", "--mfa-device", "--mfa-dir", "mfa", "--mail-dir", "m", "--yes")
+    one = run("provision", "ana", *wanted, "--csv", "o.csv").stderr
+    for said in ("in o.csv.", "QR code is in mfa/ana.mfa.png, its seed in mfa/ana.mfa.txt.", "draft is m/ana.eml."):
+        assert said in one
+    many = run("provision", "bo", "cy", *wanted, "--csv", "p.csv").stderr
+    for said in ("in p.csv.", "The QR codes and seeds of 2 MFA devices are in mfa.", "2 mail drafts are in m."):
+        assert said in many
+    assert "MFA device" not in run("provision", "di", "--console", "--csv", "q.csv", "--yes").stderr

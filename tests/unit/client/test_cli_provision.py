@@ -344,7 +344,7 @@ def test_one_bad_draft_costs_nobody_a_secret(
             raise IndexError("string index out of range")
         return mail_draft(name, SIGN_IN_URL)
 
-    monkeypatch.setattr("identity_client.cli.hand_outs.mail_draft", fail)
+    monkeypatch.setattr("identity_client.cli.mail_drafts.mail_draft", fail)
     names = [f"u{index}" for index in range(12)]
     done = run("provision", *names, "--console", "--csv", "o.csv", "--mail-dir", "m", "--yes")
     assert done.exit_code == 0

@@ -15,6 +15,16 @@ from identity_client.cli.changes import Change, report, review_and_carry_out
 from identity_client.cli.examples import epilog
 from identity_client.cli.exit_codes import ExitCode
 from identity_client.cli.failures import BadInputError, CliError, get_command, message_document
+from identity_client.cli.hand_outs import Places, check_places, make_folder
+from identity_client.cli.mail_drafts import (
+    Email,
+    MailDir,
+    MailLanguage,
+    MailTemplateFile,
+    check_email,
+    read_template,
+    write_draft,
+)
 from identity_client.cli.options import APOSTROPHES, ShowSecrets, UserName, Yes, require_some
 from identity_client.cli.results import say_altered_cells, show_credentials
 from identity_client.cli.retrying import ReissueSecrets, RequestId, going_on
@@ -30,9 +40,11 @@ from identity_client.cli.sealing import (
     refuse_what_needs_opening,
 )
 from identity_client.cli.session import Session
+from identity_client.cli.wanted import WantedUser
 from identity_client.handout import CredentialsCsv, CredentialsRow
 from identity_provisioning.v1.credential_pb2 import AccessKey
 from identity_provisioning.v1.credential_service_pb2 import CreateCredentialsResponse
+from identity_provisioning.v1.user_service_pb2 import ProvisionUserResponse
 
 credentials = typer.Typer(no_args_is_help=True, help="Make credentials for a user, and end console access.")
 
@@ -46,7 +58,7 @@ _LOST = (
     "create",
     epilog=epilog(
         "credentials create ana --access-key --csv ana.csv",
-        "credentials create ana --console --require-reset --show-secrets",
+        "credentials create ana --console --require-reset --csv ana.csv --mail-dir mail --email ana@example.com",
     ),
 )
 def create_credentials(
@@ -64,6 +76,10 @@ def create_credentials(
         Path | None,
         typer.Option("--csv", help=f"Write the credentials to this new file, which only you may read. {APOSTROPHES}"),
     ] = None,
+    mail_dir: MailDir = None,
+    mail_language: MailLanguage = "",
+    mail_template: MailTemplateFile = None,
+    email: Email = "",
     show_secrets: ShowSecrets = False,
     request_id: RequestId = "",
     reissue_secrets: ReissueSecrets = False,
@@ -84,14 +100,15 @@ def create_credentials(
         raise BadInputError("--require-reset is about a console password: add --console.")
     if not sealing.stays_closed:
         _require_outlet(session, csv, show_secrets=show_secrets)
+    drafts = _drafts(mail_dir, mail_language, mail_template, email, has_password=console or password_stdin)
     custom = _password() if password_stdin else ""
-    password = ConsolePassword(custom=custom, require_reset=require_reset) if console or custom else False
+    password = ConsolePassword(custom=custom, require_reset=require_reset) if console or custom else None
     with ExitStack() as stack:
         file = None if csv is None else _opened(csv)
         if file is not None:
             stack.callback(file.discard)
         create = partial(session.connect().create_credentials, user, recipients=sealing.recipients)
-        ask = partial(create, access_key=access_key, console_password=password)
+        ask = partial(create, access_key=access_key, console_password=password or False)
         change = Change(
             user,
             f"Make these credentials for {user}?",
@@ -105,6 +122,8 @@ def create_credentials(
         altered_cells = _write(file, user, made)
         place = "" if csv is None or complaint else str(csv)
         _show(session, user, made, place, show_secrets=show_secrets, altered=altered_cells)
+        wanted = WantedUser(user, email=email, console=password)
+        _write_draft(session, drafts, wanted, made)
     hand_out_sealed(session, sealing, made.credentials, complaint)
     if altered_cells is None:
         raise CliError(f"{csv} could not be written; the credentials are shown instead.", ExitCode.SOME_FAILED)
@@ -130,6 +149,34 @@ def _require_outlet(session: Session, csv: Path | None, *, show_secrets: bool) -
             "The credentials can be seen only once. Say where they go: --csv FILE, --output json, "
             "or --show-secrets. Nothing was created."
         )
+
+
+def _drafts(mail_dir: Path | None, language: str, file: Path | None, email: str, *, has_password: bool) -> Places:
+    """Read how the mail draft is wanted, and make its folder.
+
+    Raises:
+        BadInputError: there is nothing that a mail could say, the text cannot be used, or the folder cannot be made.
+    """
+    check_email(email)
+    places = Places(mail_dir=mail_dir, template=read_template(mail_dir, language, file))
+    if mail_dir is not None and not has_password:
+        raise BadInputError("--mail-dir: a mail says how to sign in with a console password: add --console.")
+    if email and mail_dir is None:
+        raise BadInputError("--email: say where the mail draft goes: --mail-dir FOLDER.")
+    check_places(places, [], None)
+    if mail_dir is not None:
+        make_folder(mail_dir)
+    return places
+
+
+def _write_draft(session: Session, places: Places, user: WantedUser, made: CreateCredentialsResponse) -> None:
+    """Write the mail draft, if one is wanted, and say where it is or why it is not."""
+    if places.mail_dir is None:
+        return
+    answer = ProvisionUserResponse(credentials=made.credentials, sign_in_url=made.sign_in_url)
+    draft = write_draft(places.mail_dir, places.template, user, answer)
+    said = f"The mail draft is {draft.path}." if draft.path is not None else " ".join(draft.notes)
+    session.say(said)
 
 
 def _password() -> str:

@@ -107,7 +107,8 @@ def _advice_for_owned(error: IdentityServiceError) -> str:
     kind = "" if error.resource is None else error.resource.resource_type
     if kind in ("", "iam:User"):
         return "Your team does not own this user. One that nobody owns can be adopted: `identityctl adopt`."
-    return f"Only the team that made the {_KINDS.get(kind, 'thing')} may change it; one that nobody owns is the administrators'."
+    what = _KINDS.get(kind, "thing")
+    return f"Only the team that made the {what} may change it; one that nobody owns is the account's administrators'."
 
 
 def explained(error: IdentityServiceError, *, to_do: str | None = None, forward_only: bool = False) -> str:

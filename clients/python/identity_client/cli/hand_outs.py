@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Protocol
 
 from identity_client.cli.failures import BadInputError
-from identity_client.cli.outcome import account_of
+from identity_client.cli.mail_drafts import write_draft
 from identity_client.cli.resume import OpenedCsv
 from identity_client.cli.wanted import WantedUser
+from identity_client.cli.written import Written
 from identity_client.handout import (
     CredentialsCsv,
     CredentialsRow,
     FileIdentity,
     MailTemplate,
-    mail_draft,
     mfa_files,
-    write_mail_draft,
     write_mfa_device,
 )
 from identity_provisioning.v1.user_service_pb2 import ProvisionUserResponse
@@ -59,11 +58,17 @@ class Delivery:
 
 
 class HandOuts:
-    """Where a run's credentials and drafts go."""
+    """Where a run's credentials and drafts go.
+
+    Attributes:
+        shown: whether standard output has the credentials as well.
+        written: the files that this run has written.
+    """
 
     def __init__(self, csv: CredentialsCsv | None, places: Places, *, shown: bool = False) -> None:
         """Take the open file, the folders, and whether standard output has the credentials as well."""
         self.shown = shown
+        self.written = Written()
         self._csv = csv
         self._places = places
 
@@ -97,12 +102,14 @@ class HandOuts:
             return Delivery()
         name = response.user.user_name or user.name
         try:
-            return Delivery(str(write_mfa_device(self._places.mfa_dir, name, response.credentials.mfa_device)))
+            seed = write_mfa_device(self._places.mfa_dir, name, response.credentials.mfa_device)
         except OSError as error:
             raise HandOutError(
                 f"The user was made, but its MFA device could not be written to {self._places.mfa_dir}: "
                 f"{error.strerror}."
             ) from None
+        self.written.devices.append(mfa_files(self._places.mfa_dir, name))
+        return Delivery(str(seed))
 
     def _write_row(self, user: WantedUser, response: ProvisionUserResponse) -> Delivery:
         if self._csv is None or not user.fits_csv:
@@ -116,28 +123,16 @@ class HandOuts:
             raise HandOutError(
                 f"The user was made, but its credentials could not be written to {self._csv.path}: {error.strerror}."
             ) from None
+        self.written.csv = self._csv.path
         return Delivery(str(self._csv.path), altered_cells=altered_cells)
 
     def _write_draft(self, user: WantedUser, response: ProvisionUserResponse) -> tuple[str, ...]:
-        if self._places.mail_dir is None or user.console is None:
+        if self._places.mail_dir is None:
             return ()
-        name = response.user.user_name or user.name
-        try:
-            draft = mail_draft(
-                name,
-                response.sign_in_url,
-                recipient=user.email,
-                reset_required=user.console.require_reset,
-                account_id=account_of(response.user.arn),
-                template=self._places.template,
-            )
-            write_mail_draft(self._places.mail_dir, name, draft)
-        except FileExistsError:
-            return ("An earlier mail draft was left as it is.",)
-        except Exception as error:  # noqa: BLE001 -- a draft can be written anew, another user's secrets cannot
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            return (f"The mail draft could not be written: {reason}.",)
-        return ()
+        draft = write_draft(self._places.mail_dir, self._places.template, user, response)
+        if draft.path is not None:
+            self.written.drafts.append(draft.path)
+        return draft.notes
 
 
 def require_outlet(
@@ -202,7 +197,7 @@ def open_hand_outs(places: Places, memory: RemembersCsv, *, shown: bool) -> Iter
         BadInputError: the file or a folder cannot be made.
     """
     for folder in filter(None, (places.mail_dir, places.mfa_dir)):
-        _make_folder(folder)
+        make_folder(folder)
     if places.csv is None:
         yield HandOuts(None, places, shown=shown)
         return
@@ -238,7 +233,12 @@ def _can_be_folder(folder: Path) -> bool:
     return os.path.isdir(folder.parent)  # noqa: PTH112 -- as above
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder that only its owner may read, unless there is one.
+
+    Raises:
+        BadInputError: it cannot be made.
+    """
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:

@@ -110,6 +110,8 @@ def _handed_out(session: Session, client: IdentityClient, memory: OperationMemor
                 )
             results = ResultsRun(client, memory.operation_id, hand_outs, sealing, sealed, dict(memory.expected.emails))
             _hand_out(session, memory, operation, results)
+            for said in hand_outs.written.told():
+                session.say(said)
     except KeyboardInterrupt:
         what = "the operation runs on" if memory.started else "the operation may have begun, and then runs on"
         raise CliError(f"Interrupted; {what}. {going_on(session, memory)}", ExitCode.INTERRUPTED) from None

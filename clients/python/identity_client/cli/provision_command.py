@@ -21,6 +21,7 @@ from identity_client.cli.failed_of import FailedOf, chosen_users
 from identity_client.cli.failures import BadInputError, CliError
 from identity_client.cli.hand_outs import Places, check_places, open_hand_outs, require_outlet
 from identity_client.cli.interrupts import stop_on_interrupt
+from identity_client.cli.mail_drafts import MailDir, MailLanguage, MailTemplateFile, read_template
 from identity_client.cli.operation_memory import Outlets
 from identity_client.cli.operation_run import Consent, provision_file
 from identity_client.cli.options import APOSTROPHES, FullReview
@@ -47,17 +48,9 @@ from identity_client.cli.sealing import (
 from identity_client.cli.session import Session
 from identity_client.cli.user_flags import UserFlags, takes_user_flags
 from identity_client.cli.wanted import WantedUser, digest_of
-from identity_client.handout import (
-    LANGUAGES,
-    PLACEHOLDERS,
-    MailTemplate,
-    TemplateError,
-    load_template,
-    shipped_template,
-)
 
 PROVISION_EXAMPLES = (
-    "provision ana --group Developers --console --csv ana.csv",
+    "provision ana --group Developers --console --csv ana.csv --mail-dir mail --email ana@example.com",
     "provision bot --access-key --csv bot.csv --new-group Uploaders:ReadOnlyAccess --new-boundary Bound=@bound.json",
     "provision -f users.yaml --csv new.csv --mail-dir mail --mail-language ja",
     "provision -f users.csv --defaults team.yaml --approved DIGEST --output json --yes",
@@ -81,20 +74,9 @@ def provision(
     mfa_dir: Annotated[
         Path | None, typer.Option("--mfa-dir", help="Write each MFA device's QR code and seed to this folder.")
     ] = None,
-    mail_dir: Annotated[
-        Path | None, typer.Option("--mail-dir", help="Write a mail draft per console user to this folder.")
-    ] = None,
-    mail_language: Annotated[
-        str, typer.Option("--mail-language", help=f"The drafts' language: {' or '.join(LANGUAGES)}.")
-    ] = "",
-    mail_template: Annotated[
-        Path | None,
-        typer.Option(
-            "--mail-template",
-            help="Your own text of the drafts, in any language: `Subject: ...`, an empty line, the body, with "
-            f"{', '.join(f'${name}' for name in PLACEHOLDERS)}.",
-        ),
-    ] = None,
+    mail_dir: MailDir = None,
+    mail_language: MailLanguage = "",
+    mail_template: MailTemplateFile = None,
     show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Show the credentials in the terminal.")] = False,
     reissue_secrets: ReissueSecrets = False,
     approved: Annotated[
@@ -122,7 +104,7 @@ def provision(
     sealing = read_sealing(recipient, recipients_file, sealed_out, identity)
     refuse_what_needs_opening(sealing, {"--csv": csv, "--mfa-dir": mfa_dir, "--show-secrets": show_secrets})
     users = [replace(user, recipients=sealing.recipients) for user in chosen_users(session, flags, failed_of)]
-    places = Places(csv, mfa_dir, mail_dir, _template(mail_dir, mail_language, mail_template))
+    places = Places(csv, mfa_dir, mail_dir, read_template(mail_dir, mail_language, mail_template))
     shown = session.as_json or show_secrets
     require_outlet(
         places,
@@ -152,24 +134,10 @@ def provision(
         run = ProvisioningRun(client, users, memory, hand_outs, show, sealing, reissue=reissue_secrets)
         outcomes = _carried_out(session, users, run, live=show is None)
     _report(session, outcomes, run, csv)
+    for said in hand_outs.written.told():
+        session.say(said)
     write_sealed_out(session, sealing, (each.response.credentials.sealed_secrets for each in outcomes if each.response))
     _finish(session, outcomes, memory, run)
-
-
-def _template(mail_dir: Path | None, language: str, file: Path | None) -> MailTemplate | None:
-    """Read the drafts' text before anything is asked of the service."""
-    if language and file is not None:
-        raise BadInputError("--mail-language is about the texts that come with this program; --mail-template is yours.")
-    if (language or file is not None) and mail_dir is None:
-        raise BadInputError("Say where the mail drafts go: --mail-dir FOLDER.")
-    try:
-        return shipped_template(language or LANGUAGES[0]) if file is None else load_template(file)
-    except TemplateError as error:
-        raise BadInputError(str(error)) from None
-    except ValueError as error:
-        raise BadInputError(f"--mail-language: {error}") from None
-    except OSError as error:
-        raise BadInputError(f"{file}: {error.strerror or error}") from None
 
 
 def _check_approved(digest: str) -> None:

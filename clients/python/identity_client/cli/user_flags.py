@@ -25,6 +25,7 @@ from identity_client.cli.checks import (
     tags_complaint,
 )
 from identity_client.cli.failures import BadInputError
+from identity_client.cli.mail_drafts import Email, check_email
 from identity_client.cli.new_flags import (
     NEW_BOUNDARY,
     NEW_GROUP,
@@ -95,6 +96,7 @@ class UserFlags:
     mfa_device: Annotated[
         bool, typer.Option("--mfa-device", help="Make a virtual MFA device, pending until its first two codes.")
     ] = False
+    email: Email = ""
     path: Annotated[str, typer.Option("--path", help="The users' path, such as /people/.")] = ""
     tags: Annotated[list[str] | None, typer.Option("--tag", help="A tag, KEY=VALUE.")] = None
 
@@ -139,6 +141,9 @@ class UserFlags:
         check("--policy", POLICY, *(self.policies or []))
         check("--boundary", POLICY, self.boundary)
         check("--copy-from", USER_NAME, self.copy_from)
+        check_email(self.email)
+        if self.email and len(self.names or []) > 1:
+            raise BadInputError("--email is for one user; for many, write a users file.")
 
     def _check_made_once(self, names: list[str]) -> None:
         given = {NEW_GROUP: self.new_groups, NEW_POLICY: self.new_policies, NEW_BOUNDARY: self.new_boundary}
@@ -155,6 +160,7 @@ class UserFlags:
         new_policies = read_new_policies(self.new_policies or [])
         return WantedUser(
             name=name,
+            email=self.email,
             path=self.path,
             tags=self._tags(),
             access_key=self.access_key,
