@@ -114,6 +114,7 @@ class FakeIdentityService:
         self.warnings: dict[str, list[PlanWarning]] = {}
         self.plan_problems: dict[str, PlanProblem] = {}
         self.answers: dict[str, Message] = {}
+        self.provision_steps: list[ExecutedStep] = []
         self.watched_before_failure: tuple[Operation.State.ValueType, ...] = (
             Operation.STATE_RUNNING,
             Operation.STATE_DONE,
@@ -317,6 +318,7 @@ class FakeIdentityService:
         user = User(user_name=spec.user_name, arn=arn_of(spec), user_id=f"AIDA{len(self.users)}", path=spec.path or "/")
         self.users[spec.user_name.casefold()] = user
         response = ProvisionUserResponse(user=user, sign_in_url=SIGN_IN_URL)
+        response.steps.extend(self.provision_steps)
         response.steps.append(ExecutedStep(iam_action="iam:CreateUser", resource=user.arn, aws_request_id="r-1"))
         issue(response, spec)
         self._ledger[request.request_id] = response

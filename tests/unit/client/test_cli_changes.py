@@ -444,11 +444,22 @@ def test_the_seed_is_drawn_once_on_demand(run: Command) -> None:
     assert SEED not in done.stderr
 
 
-def test_at_a_terminal_the_code_is_drawn(service: FakeIdentityService, tmp_path: Path) -> None:
-    """Where standard output is a terminal nothing more has to be said, and the code is dark on light in any theme."""
+def test_the_next_command_can_be_copied_whatever_the_name(run: Command) -> None:
+    """A user's name that begins with a dash is no option of the command that enables the device."""
+    done = run("mfa", "create", "--show-secrets", "--yes", "--", "-x")
+    assert f"identityctl mfa enable -- -x {SERIAL}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [("mfa", "create", "ana", "--yes"), ("provision", "ana", "--mfa-device", "--show-secrets", "--yes")]
+)
+def test_at_a_terminal_the_code_is_drawn(
+    service: FakeIdentityService, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """The code is dark on light in any theme; of `mfa create` nobody has to say that the seed may be shown there."""
     mine, theirs = pty.openpty()
     program = [sys.executable, "-m", "identity_client.cli", "--target", service.target, "--insecure"]
-    done = subprocess.run([*program, "mfa", "create", "ana", "--yes"], stdout=theirs, check=False, cwd=tmp_path)
+    done = subprocess.run([*program, *command], stdout=theirs, check=False, cwd=tmp_path)
     os.close(theirs)
     shown = _all_of(mine)
     assert done.returncode == 0

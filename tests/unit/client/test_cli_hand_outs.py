@@ -17,6 +17,7 @@ import grpc
 import pytest
 
 from identity_client.handout import CredentialsCsv, CredentialsRow
+from identity_provisioning.v1.plan_pb2 import ExecutedStep
 from tests.unit.client.conftest import Command
 from tests.unit.client.fake_service import ACCOUNT, MFA_PICTURE, SECRET_KEY, SEED, Failure, FakeIdentityService
 
@@ -148,7 +149,8 @@ def test_an_mfa_device_needs_somewhere_to_go(run: Command, service: FakeIdentity
     """The credentials file has no column for it; the output and the terminal do."""
     refused = run("provision", "ana", "--mfa-device", "--access-key", "--csv", "o.csv", "--yes")
     assert (refused.exit_code, "--mfa-dir FOLDER" in refused.stderr, service.received) == (2, True, [])
-    assert f"  mfa seed: {SEED}\n" in run("provision", "bo", "--mfa-device", "--show-secrets", "--yes").stdout
+    shown = run("provision", "bo", "--mfa-device", "--show-secrets", "--yes").stdout
+    assert (f"  mfa seed: {SEED}\n" in shown, "█" in shown) == (True, False)  # a file is no screen to scan from
     document = run("provision", "cy", "--mfa-device", "--output", "json", "--yes").document()
     assert document["users"][0]["credentials"]["mfa_device"]["base32_seed"] == SEED
 
@@ -312,3 +314,27 @@ def test_the_files_that_were_written_are_named(run: Command) -> None:
     for said in ("in p.csv.", "The QR codes and seeds of 2 MFA devices are in mfa.", "2 mail drafts are in m."):
         assert said in many
     assert "MFA device" not in run("provision", "di", "--console", "--csv", "q.csv", "--yes").stderr
+
+
+def test_results_name_the_mfa_device(run: Command) -> None:
+    """Its serial number is what enables it; without any device there is no column for them."""
+    done = run("provision", "ana", "--mfa-device", "--mfa-dir", "mfa", "--yes")
+    assert f"arn:aws:iam::{ACCOUNT}:mfa/ana" in done.stdout
+    assert "MFA device" in done.stdout
+    assert "MFA device" not in run("provision", "bo", "--yes").stdout
+
+
+def test_results_of_one_user_tell_each_step_in_words(run: Command, service: FakeIdentityService) -> None:
+    """Two attached policies have one resource, and what was so already is told as such."""
+    service.provision_steps = [
+        ExecutedStep(iam_action="iam:AttachUserPolicy", resource="arn:u", description="attach A to ana"),
+        ExecutedStep(
+            iam_action="iam:AttachUserPolicy", resource="arn:u", description="attach B to ana", unchanged=True
+        ),
+        ExecutedStep(iam_action="iam:AddUserToGroup", resource="arn:g"),
+    ]
+    done = run("provision", "ana", "--yes")
+    assert "done: iam:AttachUserPolicy attach A to ana\n" in done.stdout
+    assert "was so already: iam:AttachUserPolicy attach B to ana\n" in done.stdout
+    assert "done: iam:AddUserToGroup arn:g\n" in done.stdout
+    assert "iam:AttachUserPolicy" not in run("provision", "bo", "cy", "--yes").stdout

@@ -14,7 +14,7 @@ from identity_client.cli.exit_codes import ExitCode
 from identity_client.cli.failures import CliError, as_cli_error, message_document, outcome_unknown
 from identity_client.cli.interrupts import stop_on_interrupt
 from identity_client.cli.retrying import command_to_go_on
-from identity_client.cli.review import show_line, show_plan
+from identity_client.cli.review import show_line, show_plan, show_steps
 from identity_client.cli.session import Session
 from identity_provisioning.v1.plan_pb2 import ExecutedStep, Plan
 
@@ -109,6 +109,4 @@ def report(session: Session, done: Changed, headline: str) -> None:
         return
     changed = any(not step.unchanged for step in done.steps)
     show_line(session.results, headline if changed else f"{headline} Nothing had to be changed.")
-    for step in done.steps:
-        result, style = ("was so already", "dim") if step.unchanged else ("done", "green")
-        show_line(session.results, f"  {result}: {step.iam_action} {step.description or step.resource}".rstrip(), style)
+    show_steps(session.results, done.steps)

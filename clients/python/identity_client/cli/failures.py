@@ -175,10 +175,15 @@ def get_command(user_name: str) -> str:
     return _command("get", user_name, "")
 
 
-def _command(verb: str, user_name: str, account_id: str) -> str:
+def enable_command(user_name: str, serial_number: str) -> str:
+    """Answer the command that enables an MFA device, ready to be copied."""
+    return _command("mfa enable", user_name, "", serial_number)
+
+
+def _command(verb: str, user_name: str, account_id: str, *more: str) -> str:
     account = ["--account", account_id] if account_id else []
     end_of_options = ["--"] if user_name.startswith("-") else []
-    return shlex.join(["identityctl", verb, *account, *end_of_options, user_name])
+    return shlex.join(["identityctl", *verb.split(), *account, *end_of_options, user_name, *more])
 
 
 def cannot_reach(error: IdentityServiceError) -> bool:

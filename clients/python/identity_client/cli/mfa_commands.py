@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from functools import partial
@@ -13,9 +12,9 @@ import typer
 from identity_client._credential_calls import MfaAssignment
 from identity_client.cli.changes import Change, carry_out, report, review, review_and_carry_out
 from identity_client.cli.examples import epilog
-from identity_client.cli.failures import BadInputError, get_command, message_document
+from identity_client.cli.failures import BadInputError, enable_command, get_command, message_document
 from identity_client.cli.options import ShowSecrets, UserName, Yes
-from identity_client.cli.qr_code import drawn, key_uri
+from identity_client.cli.qr_code import show_qr_code
 from identity_client.cli.retrying import ReissueSecrets, RequestId, going_on
 from identity_client.cli.review import show_line
 from identity_client.cli.sealing import (
@@ -156,10 +155,7 @@ def _require_outlet(session: Session, *, shown: bool) -> None:
 
 def _show_device(session: Session, user: str, device: IssuedMfaDevice, *, sealed: bool) -> None:
     if device.base32_seed:
-        account_id = device.serial_number.split(":")[4] if device.serial_number.startswith("arn:") else ""
-        uri = key_uri(device.base32_seed, user, account_id)
-        colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        typer.echo(drawn(uri, colours=colours))
+        show_qr_code(session.results, device.base32_seed, user, device.serial_number)
         show_line(session.results, f"Seed: {device.base32_seed}")
     elif not sealed:
         show_line(session.results, "The seed is withheld: an earlier answer had it.")
@@ -167,7 +163,7 @@ def _show_device(session: Session, user: str, device: IssuedMfaDevice, *, sealed
     show_line(
         session.results,
         f"Scan the code with an authenticator app, then enable the device with two codes that follow one another:\n"
-        f"  identityctl mfa enable {user} {device.serial_number}",
+        f"  {enable_command(user, device.serial_number)}",
     )
 
 

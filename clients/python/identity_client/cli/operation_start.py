@@ -49,7 +49,7 @@ def start(session: Session, client: IdentityClient, memory: OperationMemory, *, 
 def _runs_all_the_same(
     client: IdentityClient, memory: OperationMemory, error: IdentityServiceError, *, just_agreed: bool
 ) -> bool:
-    """Look what became of an operation whose start was refused: a colleague may have started it.
+    """Look what became of an operation whose start was refused: another run may have started it.
 
     Raises:
         CliError: nobody was made, and nobody will be.

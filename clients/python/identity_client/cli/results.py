@@ -9,26 +9,33 @@ from rich.console import Console
 
 from identity_client.cli.failures import error_document, message_document
 from identity_client.cli.outcome import Outcome
-from identity_client.cli.review import show_line
+from identity_client.cli.qr_code import show_qr_code
+from identity_client.cli.review import show_line, show_steps
 from identity_client.cli.session import Session, printable
 from identity_client.cli.tables import print_rows
 from identity_provisioning.v1.credential_pb2 import IssuedCredentials
 
+_HEADINGS = ("User", "Result", "ARN", "Access key", "Password", "MFA device")
+"""The last is there if anybody has such a device."""
+
 
 def show_results(console: Console, outcomes: Sequence[Outcome], *, csv: str) -> None:
     """Show the table of results, and what there is to say about each; secrets that are wanted here came before."""
-    headings = ("User", "Result", "ARN", "Access key", "Password")
-    print_rows(console, "Results", headings, [_cells(outcome, csv) for outcome in outcomes])
+    rows = [_cells(outcome, csv) for outcome in outcomes]
+    columns = len(_HEADINGS) if any(row[-1] for row in rows) else len(_HEADINGS) - 1
+    print_rows(console, "Results", _HEADINGS[:columns], [row[:columns] for row in rows])
+    if len(outcomes) == 1 and outcomes[0].response is not None:
+        show_steps(console, outcomes[0].response.steps)
     for outcome in outcomes:
         story = outcome.story()
         if story:
             show_line(console, f"{outcome.user.name}: {story}")
 
 
-def _cells(outcome: Outcome, csv: str) -> tuple[str, str, str, str, str]:
+def _cells(outcome: Outcome, csv: str) -> tuple[str, ...]:
     response = outcome.response
     if response is None:
-        return outcome.user.name, outcome.status, "", "", ""
+        return outcome.user.name, outcome.status, "", "", "", ""
     credentials = response.credentials
     password = ""
     if credentials.HasField("console_password"):
@@ -39,6 +46,7 @@ def _cells(outcome: Outcome, csv: str) -> tuple[str, str, str, str, str]:
         response.user.arn,
         credentials.access_key.access_key_id,
         password,
+        credentials.mfa_device.serial_number,
     )
 
 
@@ -58,7 +66,7 @@ def show_secrets_of(console: Console, outcome: Outcome) -> None:
 
 
 def show_credentials(console: Console, user_name: str, credentials: IssuedCredentials, sign_in_url: str) -> None:
-    """Write secrets as they are, one a line: a table would break them."""
+    """Write secrets as they are, one a line: a table would break them. At a terminal the seed is drawn as well."""
     secrets = {
         "password": credentials.console_password.password,
         "access key id": credentials.access_key.access_key_id,
@@ -72,6 +80,9 @@ def show_credentials(console: Console, user_name: str, credentials: IssuedCreden
         console.print(printable(user_name), soft_wrap=True)
         for name, value in shown.items():
             console.print(f"  {name}: {printable(value)}", soft_wrap=True)
+    device = credentials.mfa_device
+    if device.base32_seed and console.is_terminal:
+        show_qr_code(console, device.base32_seed, user_name, device.serial_number)
 
 
 def say_altered_cells(session: Session, csv: str, user_name: str, columns: Sequence[str]) -> None:

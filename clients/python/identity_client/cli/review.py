@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -12,7 +12,7 @@ from identity_client.cli.failures import error_document, message_document
 from identity_client.cli.planning import Reviewed
 from identity_client.cli.session import printable
 from identity_provisioning.v1.error_pb2 import ErrorReason
-from identity_provisioning.v1.plan_pb2 import Plan, PlanProblem, PlanWarning, QuotaUse
+from identity_provisioning.v1.plan_pb2 import ExecutedStep, Plan, PlanProblem, PlanWarning, QuotaUse
 
 _REASON_PREFIX = "ERROR_REASON_"
 PROBLEM = "red"
@@ -85,6 +85,13 @@ def _show_remarks(console: Console, plan: Plan) -> None:
         show_line(console, f"  {word}: {warning.message}{of_field(warning.field)}", style)
     for problem in plan.problems:
         show_line(console, f"  problem: {reason_of(problem)}: {problem.message}{of_field(problem.field)}", PROBLEM)
+
+
+def show_steps(console: Console, steps: Iterable[ExecutedStep]) -> None:
+    """Show what was done, call by call in words, and what was so already; an older server has the resource alone."""
+    for step in steps:
+        result, style = ("was so already", DETAIL) if step.unchanged else ("done", "green")
+        show_line(console, f"  {result}: {step.iam_action} {step.description or step.resource}".rstrip(), style)
 
 
 def show_line(console: Console, text: str, style: str = "") -> None:
