@@ -298,6 +298,7 @@ def _build(
     operation_store = SqlOperationStore(ledger.units, settings.retention_days * SECONDS_OF_A_DAY)
     runner = OperationRunner(
         store=operation_store,
+        ledger=ledger,
         mutations=mutations,
         accounts=accounts,
         authorizer=authorizer,

@@ -12,7 +12,7 @@ import pytest
 
 from identity_service.adapters.store import SqlLedger, SqlOperationStore
 from identity_service.application.fingerprint import digest_of
-from identity_service.application.ledger import StoreUnavailableError
+from identity_service.application.ledger import Denial, StoreUnavailableError
 from identity_service.application.operations.ports import Operation, OperationStore, Progress, Traffic, UserResult
 from identity_service.application.operations.runner import (
     LONGEST_REST,
@@ -25,7 +25,7 @@ from identity_service.application.operations.service import OperationRequest, Op
 from identity_service.application.ports import IamAccount
 from identity_service.application.telemetry import Unwatched
 from identity_service.application.work import OwnedWork
-from identity_service.domain import tags
+from identity_service.domain import tags, target
 from identity_service.domain.caller import Caller
 from identity_service.domain.errors import FieldViolation, IdentityError, Reason
 from identity_service.domain.operation import OperationState
@@ -158,6 +158,7 @@ class Bulk:
         """Start a replica's runner."""
         settings: dict[str, Any] = {
             "store": self.store,
+            "ledger": self.world.ledger,
             "mutations": mutations or self.world.start().service,
             "accounts": FakeAccounts(self.world.iam),
             "authorizer": self.world.authorizer,
@@ -463,7 +464,7 @@ async def test_the_loop_does_not_wait_while_there_is_work(bulk: Bulk) -> None:
 async def test_whoever_lost_the_right_makes_nobody(
     bulk: Bulk, monkeypatch: pytest.MonkeyPatch, caller: Caller | None
 ) -> None:
-    """A caller who is not known any more, or acts for another team by now, is asked at each user."""
+    """A caller who is not known any more, or acts for another team by now, is refused each user, and audited."""
 
     def identify(caller_id: str) -> Caller:
         if caller is None:
@@ -477,6 +478,19 @@ async def test_whoever_lost_the_right_makes_nobody(
     assert result.failure is not None
     assert result.failure.error.reason is Reason.CALLER_NOT_ALLOWED
     assert await bulk.world.iam.get_user("ann") is None
+    request_id = request_id_of(operation_id, 0)
+    account_id = bulk.world.iam.account_id
+    assert bulk.world.ledger.denials == [
+        Denial(
+            BOT.id,
+            BOT.team,
+            "ProvisionUser",
+            account_id,
+            target.user("ann"),
+            request_id,
+            Reason.CALLER_NOT_ALLOWED.name,
+        )
+    ]
 
 
 @pytest.mark.parametrize("validate_only", [False, True])
@@ -547,9 +561,57 @@ async def test_whoever_may_not_change_an_operation_is_audited(
     bulk.world.authorizer.forbidden_actions.add(action)
     await refusal(ask(bulk, request, operation_id))
     (denial,) = bulk.world.ledger.denials
-    target = "operation/" if action == "CreateOperation" else f"operation/{operation_id}"
-    assert (denial.action, denial.target, denial.request_id) == (action, target, request.request_id)
+    about = "operation/" if action == "CreateOperation" else f"operation/{operation_id}"
+    assert (denial.action, denial.target, denial.request_id) == (action, about, request.request_id)
     assert (denial.caller_id, denial.account_id, denial.reason) == (BOT.id, "123456789012", "CALLER_NOT_ALLOWED")
+
+
+@pytest.mark.parametrize(
+    ("action", "ask"),
+    [
+        ("AppendUsers", lambda bulk, request, found: bulk.service.append(OTHER, request, found, 1, (user("bo"),))),
+        ("StartOperation", lambda bulk, request, found: bulk.service.start(OTHER, request, found, "")),
+        ("CancelOperation", lambda bulk, request, found: bulk.service.cancel(OTHER, request, found)),
+    ],
+)
+async def test_whoever_tries_to_change_another_teams_operation_is_audited(
+    bulk: Bulk, action: str, ask: Callable[[Bulk, OperationRequest, str], Any]
+) -> None:
+    """The caller hears that there is no such operation; the audit log knows who has tried what."""
+    operation_id, request = await bulk.draft(user("ann")), asked()
+    assert (await refusal(ask(bulk, request, operation_id))).reason is Reason.OPERATION_NOT_FOUND
+    (denial,) = bulk.world.ledger.denials
+    assert (denial.caller_id, denial.team, denial.action) == (OTHER.id, OTHER.team, action)
+    assert (denial.target, denial.request_id) == (f"operation/{operation_id}", request.request_id)
+    assert denial.reason == "OPERATION_NOT_FOUND"
+
+
+@pytest.mark.parametrize("validate_only", [False, True])
+async def test_nobody_starts_a_colleagues_draft(bulk: Bulk, validate_only: bool) -> None:
+    """Its users would be made with rights that whoever starts it may not have; the draft stays for its maker."""
+    colleague = replace(OTHER, team=BOT.team)
+    operation_id = await bulk.draft(user("ann"))
+    error = await refusal(bulk.service.start(colleague, asked(validate_only=validate_only), operation_id, ""))
+    assert error.reason is Reason.CALLER_NOT_ALLOWED
+    (denial,) = bulk.world.ledger.denials
+    assert (denial.caller_id, denial.action) == (colleague.id, "StartOperation")
+    assert (await bulk.look(operation_id)).state is OperationState.DRAFT
+
+
+async def test_a_start_that_was_carried_out_tells_a_colleague_nothing(bulk: Bulk) -> None:
+    """Also under the request_id of the maker's own start, a colleague's is refused."""
+    operation_id, request = await bulk.draft(user("ann")), asked()
+    await bulk.service.start(BOT, request, operation_id, "")
+    colleague = replace(OTHER, team=BOT.team)
+    error = await refusal(bulk.service.start(colleague, request, operation_id, ""))
+    assert error.reason is Reason.CALLER_NOT_ALLOWED
+
+
+async def test_a_colleague_may_cancel(bulk: Bulk) -> None:
+    """What runs in the name of somebody who is away is stopped by anybody of the team."""
+    operation_id = await bulk.started(user("ann"))
+    cancelled = await bulk.service.cancel(replace(OTHER, team=BOT.team), asked(), operation_id)
+    assert cancelled.state is OperationState.CANCELLING
 
 
 @pytest.mark.parametrize("validate_only", [False, True])

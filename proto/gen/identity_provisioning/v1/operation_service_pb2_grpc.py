@@ -113,6 +113,8 @@ class OperationServiceServicer(object):
         Refused as a whole where the account cannot take all users. One user's failure harms no other.
         `validate_only` ends as a plan that ListOperationResults pages through, and makes nobody; the operation may be
         started afterwards. With `expected_plan_digest` each user runs only if its plan is still the one that was reviewed.
+        Only the caller who made the draft may start it, since its users are made with the rights of that caller, who needs
+        the right to ProvisionUser as well.
         A start that was accepted is never carried out again, however late it is repeated: it is answered with the operation
         as it is by then.
         Errors: INVALID_FIELD, OPERATION_NOT_FOUND, QUOTA_EXCEEDED, WRONG_STATE, PLAN_CHANGED, REQUEST_ID_REUSED,
@@ -171,7 +173,8 @@ class OperationServiceServicer(object):
     def CancelOperation(self, request, context):
         """Cancels an operation: what runs is finished, nothing new is started, what was made stays.
 
-        An operation that has ended is answered as it is.
+        Anybody of the team may cancel it, and the audit log tells who did. An operation that has ended is answered as it
+        is.
         Errors: INVALID_FIELD, OPERATION_NOT_FOUND, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
         IAM permissions: none.
         """

@@ -20,6 +20,7 @@ from identity_service.application.operations import refusals
 from identity_service.application.operations.ports import (
     AccountRead,
     Batch,
+    Cancellation,
     KnownStart,
     NewOperation,
     Operation,
@@ -76,9 +77,9 @@ class SqlOperationStore:
         """Let an operation be planned, or let it run, if the account has room for it. Raises IdentityError."""
         return await self._units.run("start_operation", lambda unit: operations_starts.start(unit, start, account))
 
-    async def cancel(self, operation_id: str) -> Operation | None:
+    async def cancel(self, cancellation: Cancellation) -> Operation | None:
         """Let nothing more be begun; None if there is no such operation."""
-        return await self._units.run("cancel_operation", lambda unit: operations_drafts.cancel(unit, operation_id))
+        return await self._units.run("cancel_operation", lambda unit: operations_drafts.cancel(unit, cancellation))
 
     async def list(self, account_id: str, team: str, size: int, after: str) -> Page[Operation]:
         """Return a team's operations, newest first. Raises IdentityError INVALID_FIELD."""

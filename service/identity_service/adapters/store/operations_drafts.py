@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from identity_service.adapters.store import operations_codec
+from identity_service.adapters.store import operations_audit, operations_codec
 from identity_service.adapters.store.operations_rows import (
     NOT_STARTED,
     change,
@@ -16,9 +16,11 @@ from identity_service.adapters.store.operations_rows import (
     read_operations,
 )
 from identity_service.adapters.store.operations_schema import operation_batches, operation_users, operations
+from identity_service.adapters.store.rows import Row
 from identity_service.adapters.store.units import Unit
 from identity_service.application.operations import refusals
-from identity_service.application.operations.ports import Batch, NewOperation, Operation, Progress
+from identity_service.application.operations.ports import Batch, Cancellation, NewOperation, Operation, Progress
+from identity_service.domain.caller import Caller
 from identity_service.domain.names import name_key
 from identity_service.domain.operation import MAXIMUM_USERS, OperationState, UserState, entries_of
 from identity_service.domain.request import UserChange
@@ -31,6 +33,9 @@ def create(unit: Unit, new: NewOperation) -> Operation:
     row = unit.connection.execute(sa.select(operations).where(same)).mappings().one()
     if row["fingerprint"] != new.fingerprint:
         raise refusals.request_id_reused()
+    if row["operation_id"] == new.operation_id:
+        maker = Caller(new.key.caller_id, new.team)
+        operations_audit.append(unit, "CreateOperation", row, maker, new.key.request_id, state=row["state"])
     return read_operations(unit.connection, [row])[0]
 
 
@@ -87,6 +92,16 @@ def append(unit: Unit, batch: Batch, *, try_only: bool) -> int:
     _require_new_names(unit, batch, before)
     if not try_only:
         _write(unit, batch, before, total)
+        operations_audit.append(
+            unit,
+            "AppendUsers",
+            operation,
+            batch.caller,
+            batch.request_id,
+            sequence_number=batch.sequence_number,
+            users=len(batch.changes),
+            total_users=total,
+        )
     return total
 
 
@@ -158,18 +173,27 @@ def _user(operation_id: str, number: int, change: UserChange) -> Mapping[str, An
     }
 
 
-def cancel(unit: Unit, operation_id: str) -> Operation | None:
+def cancel(unit: Unit, cancellation: Cancellation) -> Operation | None:
     """Let nothing more be begun; None if there is no such operation."""
+    operation_id = cancellation.operation_id
     row = find_locked(unit.connection, operation_id)
     if row is None:
         return None
     state = OperationState(row["state"])
     if state is OperationState.RUNNING:
         change(unit, operation_id, state=OperationState.CANCELLING)
+        _audit_cancellation(unit, row, cancellation, OperationState.CANCELLING)
     elif state in (*NOT_STARTED, OperationState.PLANNING):
         # Nobody is being made, so there is nothing to wait for.
         progress = row["progress"] or operations_codec.encode_progress(
             count(unit.connection, [operation_id])[operation_id]
         )
         change(unit, operation_id, state=OperationState.CANCELLED, ended_at=unit.now, progress=progress)
+        _audit_cancellation(unit, row, cancellation, OperationState.CANCELLED)
     return read_one(unit.connection, operation_id)
+
+
+def _audit_cancellation(unit: Unit, row: Row, cancellation: Cancellation, state: OperationState) -> None:
+    operations_audit.append(
+        unit, "CancelOperation", row, cancellation.caller, cancellation.request_id, state=state.value
+    )

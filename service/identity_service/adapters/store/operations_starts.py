@@ -7,13 +7,19 @@ import hashlib
 
 import sqlalchemy as sa
 
-from identity_service.adapters.store import operations_codec
+from identity_service.adapters.store import operations_audit, operations_codec
 from identity_service.adapters.store.operations_rows import NOT_STARTED, change, find_locked, read_one
 from identity_service.adapters.store.operations_schema import operation_starts, operation_users, operations
 from identity_service.adapters.store.rows import Row
 from identity_service.adapters.store.units import Unit
 from identity_service.application.operations import refusals
-from identity_service.application.operations.ports import AccountRead, KnownStart, Operation, Start
+from identity_service.application.operations.ports import (
+    AccountRead,
+    KnownStart,
+    Operation,
+    Start,
+    fingerprint_of_start,
+)
 from identity_service.domain.operation import Entries, OperationState, UserState, plan_quotas
 from identity_service.domain.plan import QuotaUse
 
@@ -22,8 +28,8 @@ OPEN = (UserState.WAITING, UserState.RUNNING)
 
 def check(unit: Unit, start: Start) -> KnownStart:
     """Tell whether a start was carried out before, and refuse one that cannot be. Raises IdentityError."""
-    operation = unit.connection.execute(sa.select(operations).where(operations.c.operation_id == start.operation_id))
-    done = _is_carried_out(unit, operation.mappings().one_or_none(), start)
+    query = sa.select(operations).where(operations.c.operation_id == start.operation_id)
+    done = _is_carried_out(unit, _found(unit.connection.execute(query).mappings().one_or_none(), start), start)
     return KnownStart(unit.now, read_one(unit.connection, start.operation_id) if done else None)
 
 
@@ -31,7 +37,8 @@ def start(unit: Unit, start: Start, account: AccountRead) -> Operation:
     """Let an operation be planned, or let it run, if the account has room for its users. Raises IdentityError."""
     # Of all starts in an account one at a time counts what the others are about to take, and is counted by the next.
     _lock_starts(unit, account.facts.account_id)
-    if not _is_carried_out(unit, find_locked(unit.connection, start.operation_id), start):
+    operation = _found(find_locked(unit.connection, start.operation_id), start)
+    if not _is_carried_out(unit, operation, start):
         quota_uses = _plan_quotas(unit, start.operation_id, account)
         (_begin_planning if start.plan_only else _begin_running)(unit, start, quota_uses)
         unit.connection.execute(
@@ -39,7 +46,21 @@ def start(unit: Unit, start: Start, account: AccountRead) -> Operation:
                 operation_id=start.operation_id, request_id=start.request_id, fingerprint=start.fingerprint
             )
         )
+        _audit(unit, operation, start)
     return read_one(unit.connection, start.operation_id)
+
+
+def _audit(unit: Unit, operation: Row, start: Start) -> None:
+    operations_audit.append(
+        unit,
+        "StartOperation",
+        operation,
+        start.caller,
+        start.request_id,
+        plan_only=start.plan_only,
+        expected_plan_digest=start.expected_plan_digest,
+        total_users=operation["total_users"],
+    )
 
 
 def _lock_starts(unit: Unit, account_id: str) -> None:
@@ -50,10 +71,14 @@ def _lock_starts(unit: Unit, account_id: str) -> None:
         unit.connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
 
-def _is_carried_out(unit: Unit, operation: Row | None, start: Start) -> bool:
-    """Tell whether this very start was carried out before; if not, refuse one that cannot be. Raises IdentityError."""
+def _found(operation: Row | None, start: Start) -> Row:
     if operation is None:
         raise refusals.not_found(start.operation_id)
+    return operation
+
+
+def _is_carried_out(unit: Unit, operation: Row, start: Start) -> bool:
+    """Tell whether this very start was carried out before; if not, refuse one that cannot be. Raises IdentityError."""
     fingerprint = _fingerprint_of(unit, operation, start)
     if fingerprint is None:
         _require_startable(operation, start)
@@ -69,10 +94,10 @@ def _fingerprint_of(unit: Unit, operation: Row, start: Start) -> str | None:
     )
     found: str | None = unit.connection.execute(query).scalar_one_or_none()
     if found is None and operation["start_request_id"] == start.request_id:
-        return Start("", "", plan_only=False, expected_plan_digest=operation["expected_plan_digest"]).fingerprint
+        return fingerprint_of_start(plan_only=False, expected_plan_digest=operation["expected_plan_digest"])
     if found is None and operation["plan_request_id"] == start.request_id:
         # An older release has not written down which digest was expected.
-        return Start("", "", plan_only=True, expected_plan_digest=start.expected_plan_digest).fingerprint
+        return fingerprint_of_start(plan_only=True, expected_plan_digest=start.expected_plan_digest)
     return found
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from identity_service.application.fingerprint import digest_of
-from identity_service.application.ledger import Failure, RequestKey
+from identity_service.application.ledger import Denial, Failure, RequestKey
 from identity_service.domain.caller import Caller
 from identity_service.domain.entities import Page
 from identity_service.domain.facts import AccountFacts
@@ -78,32 +78,48 @@ class NewOperation:
 
 @dataclass(frozen=True)
 class Batch:
-    """Users to be appended; `fingerprint` is the digest of the users."""
+    """Users to be appended by `caller`; `fingerprint` is the digest of the users."""
 
     operation_id: str
     request_id: str
     sequence_number: int
     fingerprint: str
     changes: tuple[UserChange, ...]
+    caller: Caller
 
 
 @dataclass(frozen=True)
 class Start:
-    """How an operation is started: as a plan only, or to run; an empty `expected_plan_digest` expects nothing.
+    """How `caller` starts an operation: as a plan only, or to run; an empty `expected_plan_digest` expects nothing.
 
     `traceparent` is the span of the start, if it is traced.
     """
 
     operation_id: str
     request_id: str
+    caller: Caller
     plan_only: bool
     expected_plan_digest: str = ""
     traceparent: str = ""
 
     @property
     def fingerprint(self) -> str:
-        """What makes two starts the same one, besides operation and request_id: the digest of what is asked for."""
-        return digest_of({"plan_only": self.plan_only, "expected_plan_digest": self.expected_plan_digest})
+        """What makes two starts the same one, besides operation and request_id."""
+        return fingerprint_of_start(plan_only=self.plan_only, expected_plan_digest=self.expected_plan_digest)
+
+
+def fingerprint_of_start(*, plan_only: bool, expected_plan_digest: str) -> str:
+    """Return the digest of what a start asks for."""
+    return digest_of({"plan_only": plan_only, "expected_plan_digest": expected_plan_digest})
+
+
+@dataclass(frozen=True)
+class Cancellation:
+    """Who cancels an operation, and under which request_id."""
+
+    operation_id: str
+    request_id: str
+    caller: Caller
 
 
 @dataclass(frozen=True)
@@ -156,8 +172,18 @@ class UserClaim:
     traceparent: str = ""
 
 
+class RecordsDenials(Protocol):
+    """What operations need of the ledger."""
+
+    async def record_denial(self, denial: Denial) -> None:
+        """Audit a refusal. Raises StoreUnavailableError."""
+
+
 class OperationStore(Protocol):
     """Operations in the store. Each method is one unit of work and raises StoreUnavailableError.
+
+    What `create`, `append`, `start` and `cancel` change is told by a line of the audit log in the same unit of work;
+    where they find it changed already, they write none.
 
     Several replicas claim users at the same time; none gets what another has. What takes a claim changes nothing
     where another attempt has the user by now: carrying a user out twice is harmless, since it is one request.
@@ -189,7 +215,7 @@ class OperationStore(Protocol):
         never count on the same room. Raises IdentityError as `check_start` does, and QUOTA_EXCEEDED.
         """
 
-    async def cancel(self, operation_id: str) -> Operation | None:
+    async def cancel(self, cancellation: Cancellation) -> Operation | None:
         """Let nothing more be begun; None if there is no such operation. One that has ended stays as it is."""
 
     async def list(self, account_id: str, team: str, size: int, after: str) -> Page[Operation]:

@@ -29,8 +29,8 @@ def not_found(operation_id: str) -> IdentityError:
 
 
 def anothers_draft() -> IdentityError:
-    """Say that only whoever made a draft appends to it."""
-    return IdentityError(Reason.CALLER_NOT_ALLOWED, "users are appended by the caller who made the draft")
+    """Say that only whoever made a draft appends to it and starts it."""
+    return IdentityError(Reason.CALLER_NOT_ALLOWED, "only the caller who made the draft appends users and starts it")
 
 
 def wrong_state(state: OperationState, words: str) -> IdentityError:

@@ -11,8 +11,8 @@ from typing import Protocol, cast
 import structlog
 
 from identity_service.application.failures import refuse
-from identity_service.application.ledger import Failure, StoreUnavailableError
-from identity_service.application.operations.ports import OperationStore, UserClaim
+from identity_service.application.ledger import Denial, Failure, StoreUnavailableError
+from identity_service.application.operations.ports import OperationStore, RecordsDenials, UserClaim
 from identity_service.application.operations.shared_reads import SharedReads
 from identity_service.application.ports import Accounts, Authorizer, IamAccount
 from identity_service.application.priority import in_bulk
@@ -58,6 +58,7 @@ class OperationRunner:
         self,
         *,
         store: OperationStore,
+        ledger: RecordsDenials,
         mutations: RunsMutations,
         accounts: Accounts,
         authorizer: Authorizer,
@@ -69,6 +70,7 @@ class OperationRunner:
         telemetry: Telemetry = UNWATCHED,
     ) -> None:
         self._store = store
+        self._ledger = ledger
         self._mutations = mutations
         self._accounts = accounts
         self._authorizer = authorizer
@@ -185,10 +187,7 @@ class OperationRunner:
                 await self._store.made(claim, result)
 
     async def _provision(self, claim: UserClaim) -> Plan | Outcome:
-        # Asked anew: who was taken out of the rules meanwhile makes nobody any more.
-        caller = self._authorizer.identify(claim.caller.id)
-        if caller.team != claim.caller.team:
-            raise IdentityError(Reason.CALLER_NOT_ALLOWED, "the caller does not act for the operation's team any more")
+        caller = await self._identify(claim)
         mutation = Mutation(
             action=PROVISION_USER,
             account_id=claim.account_id,
@@ -199,6 +198,28 @@ class OperationRunner:
             recipients=claim.recipients,
         )
         return await self._mutations.run(caller, mutation, account=self._account(claim.account_id))
+
+    async def _identify(self, claim: UserClaim) -> Caller:
+        """Ask anew: who was taken out of the rules meanwhile makes nobody any more, and that is audited."""
+        try:
+            caller = self._authorizer.identify(claim.caller.id)
+            if caller.team != claim.caller.team:
+                raise IdentityError(
+                    Reason.CALLER_NOT_ALLOWED, "the caller does not act for the operation's team any more"
+                )
+        except IdentityError as error:
+            denial = Denial(
+                caller_id=claim.caller.id,
+                team=claim.caller.team,
+                action=PROVISION_USER,
+                account_id=claim.account_id,
+                target=claim.change.target,
+                request_id=request_id_of(claim.operation_id, claim.index),
+                reason=error.reason.name,
+            )
+            await self._ledger.record_denial(denial)
+            raise
+        return caller
 
     def _account(self, account_id: str) -> IamAccount:
         if account_id not in self._shared:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Protocol
 
 from identity_service.application.failures import explain
 from identity_service.application.fingerprint import digest_of
@@ -15,9 +14,11 @@ from identity_service.application.operations import refusals
 from identity_service.application.operations.ports import (
     AccountRead,
     Batch,
+    Cancellation,
     NewOperation,
     Operation,
     OperationStore,
+    RecordsDenials,
     Start,
     TellsTraffic,
     UserResult,
@@ -40,6 +41,8 @@ LOOK_EVERY = 1.0
 SILENCE = 15
 """So many looks without news, and a watcher is told all the same that the operation is still there."""
 RETRY_AFTER_SECONDS = 5.0
+DENIALS = frozenset({Reason.CALLER_NOT_ALLOWED, Reason.OPERATION_NOT_FOUND})
+"""Refusals that are audited: an operation that is not found may be another team's."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,6 @@ class OperationRequest:
     account_id: str
     request_id: str
     validate_only: bool = False
-
-
-class RecordsDenials(Protocol):
-    """What operations need of the ledger."""
-
-    async def record_denial(self, denial: Denial) -> None:
-        """Audit a refusal."""
 
 
 class Operations:
@@ -115,9 +111,7 @@ class Operations:
         """Append users to a draft of the caller's own; return how many it has then. Raises IdentityError."""
         async with self._audited(caller, "AppendUsers", request, operation_id):
             operation = await self._find(caller, "AppendUsers", request.account_id, operation_id)
-            # They are made with the rights of whoever made the draft, so nobody else says who they are.
-            if operation.caller.id != caller.id:
-                raise refusals.anothers_draft()
+            _require_maker(caller, operation)
         violations = violations_of(changes, sealed=bool(operation.recipients))
         if violations:
             raise refusals.invalid(*violations)
@@ -127,19 +121,25 @@ class Operations:
             sequence_number=sequence_number,
             fingerprint=digest_of(changes),
             changes=changes,
+            caller=caller,
         )
         return await self._store.append(batch, try_only=request.validate_only)
 
     async def start(
         self, caller: Caller, request: OperationRequest, operation_id: str, expected_plan_digest: str
     ) -> Operation:
-        """Let an operation be planned or run, if the account can take all its users. Raises IdentityError."""
+        """Let an operation of the caller's own be planned or run, if the account can take all its users.
+
+        Raises IdentityError.
+        """
         async with self._audited(caller, "StartOperation", request, operation_id):
             operation = await self._find(caller, "StartOperation", request.account_id, operation_id)
+            _require_maker(caller, operation)
             self._authorizer.may_ask(caller, PROVISION_USER, operation.account_id, None)
         start = Start(
             operation.operation_id,
             request.request_id,
+            caller,
             request.validate_only,
             expected_plan_digest,
             traceparent=self._telemetry.traceparent(),
@@ -176,7 +176,8 @@ class Operations:
             operation = await self._find(caller, "CancelOperation", request.account_id, operation_id)
         if request.validate_only:
             return operation
-        return await self._store.cancel(operation.operation_id) or operation
+        cancellation = Cancellation(operation.operation_id, request.request_id, caller)
+        return await self._store.cancel(cancellation) or operation
 
     async def watch(self, caller: Caller, account_id: str, operation_id: str) -> AsyncIterator[Operation]:
         """Yield an operation at once, then whenever it has changed, until it is not active any more.
@@ -220,11 +221,11 @@ class Operations:
     async def _audited(
         self, caller: Caller, action: str, request: OperationRequest, operation_id: str = ""
     ) -> AsyncIterator[None]:
-        """Leave it in the audit log where a caller may not change an operation, as with every other mutation."""
+        """Leave it in the audit log where a caller may not change an operation, or does not find it."""
         try:
             yield
         except IdentityError as error:
-            if error.reason is Reason.CALLER_NOT_ALLOWED:
+            if error.reason in DENIALS:
                 denial = Denial(
                     caller_id=caller.id,
                     team=caller.team,
@@ -259,3 +260,12 @@ class Operations:
         except IamError as error:
             raise explain(error) from None
         return AccountFacts(account_id=account.account_id, partition=account.partition, summary=summary)
+
+
+def _require_maker(caller: Caller, operation: Operation) -> None:
+    """Refuse a colleague: users are made with the rights of whoever made the draft, so nobody else has them made.
+
+    Raises IdentityError CALLER_NOT_ALLOWED.
+    """
+    if operation.caller.id != caller.id:
+        raise refusals.anothers_draft()

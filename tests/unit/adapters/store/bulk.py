@@ -12,12 +12,14 @@ from identity_service.application.ledger import Failure, RequestKey
 from identity_service.application.operations.ports import (
     AccountRead,
     Batch,
+    Cancellation,
     NewOperation,
     Operation,
     Start,
     UserClaim,
 )
 from identity_service.domain import target
+from identity_service.domain.caller import Caller
 from identity_service.domain.entities import AccountSummary
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.facts import AccountFacts
@@ -29,6 +31,7 @@ from tests.unit.adapters.store.worlds import RETENTION_SECONDS, World
 ACCOUNT = "123456789012"
 TEAM = "people-team"
 CALLER = "spiffe://example.org/onboarding-bot"
+MAKER = Caller(CALLER, TEAM)
 LEASE = 60.0
 UUIDS = (str(uuid4()) for _ in repeat(None))
 FIELDS = RequestFields("user_name", "tags", "permissions.permissions_boundary", "permissions", "credentials")
@@ -60,7 +63,12 @@ def new(request_id: str | None = None, *, team: str = TEAM, recipients: tuple[st
 
 def batch(operation_id: str, number: int, *changes: UserChange, request_id: str | None = None) -> Batch:
     """Ask for users to be appended."""
-    return Batch(operation_id, request_id or next(UUIDS), number, digest_of(changes), changes)
+    return Batch(operation_id, request_id or next(UUIDS), number, digest_of(changes), changes, MAKER)
+
+
+def cancellation(operation_id: str, caller: Caller = MAKER) -> Cancellation:
+    """Ask for an operation to be cancelled."""
+    return Cancellation(operation_id, next(UUIDS), caller)
 
 
 async def draft_of(store: SqlOperationStore, *names: str, account_id: str = ACCOUNT) -> Operation:
@@ -73,7 +81,7 @@ async def draft_of(store: SqlOperationStore, *names: str, account_id: str = ACCO
 async def running(store: SqlOperationStore, *names: str, account_id: str = ACCOUNT) -> str:
     """Let an operation run; return its id."""
     operation = await draft_of(store, *names, account_id=account_id)
-    await store.start(Start(operation.operation_id, next(UUIDS), plan_only=False), empty_account())
+    await store.start(Start(operation.operation_id, next(UUIDS), MAKER, plan_only=False), empty_account())
     return operation.operation_id
 
 
@@ -106,7 +114,7 @@ def plan_of(claim: UserClaim, *, problems: tuple[Problem, ...] = ()) -> Plan:
 async def planned(store: SqlOperationStore, *user_names: str, problem_of: str = "") -> Operation:
     """Let an operation be planned, one user with a problem."""
     operation = await draft_of(store, *user_names)
-    await store.start(Start(operation.operation_id, next(UUIDS), plan_only=True), empty_account())
+    await store.start(Start(operation.operation_id, next(UUIDS), MAKER, plan_only=True), empty_account())
     for claim in await store.claim(10, LEASE):
         assert claim.plan_only
         if claim.change.user_name == problem_of:

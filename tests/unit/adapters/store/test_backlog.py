@@ -10,7 +10,7 @@ from identity_service.application.ledger import Failure, Intent, RequestKey, Sto
 from identity_service.application.operations.ports import Batch, NewOperation, Start
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.request import NewUser, UserChange
-from tests.unit.adapters.store.bulk import empty_account
+from tests.unit.adapters.store.bulk import MAKER, empty_account
 from tests.unit.adapters.store.worlds import LEASE_SECONDS, RETENTION_SECONDS, SECOND_LOOK_SECONDS, World
 
 TRACEPARENT = "00-11111111111111111111111111111111-2222222222222222-01"
@@ -24,8 +24,8 @@ async def start_operation(store: SqlOperationStore, *names: str) -> None:
     new = NewOperation(OPERATION, RequestKey("spiffe://example.org/bot", OPERATION), "digest", "team", "123456789012")
     await store.create(new)
     changes = tuple(UserChange(name, NewUser()) for name in names)
-    await store.append(Batch(OPERATION, OPERATION, 0, "digest", changes))
-    await store.start(Start(OPERATION, OPERATION, plan_only=False, traceparent=TRACEPARENT), empty_account())
+    await store.append(Batch(OPERATION, OPERATION, 0, "digest", changes, MAKER))
+    await store.start(Start(OPERATION, OPERATION, MAKER, plan_only=False, traceparent=TRACEPARENT), empty_account())
 
 
 async def test_an_idle_store_has_no_backlog(world: World) -> None:

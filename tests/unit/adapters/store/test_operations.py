@@ -34,10 +34,12 @@ from tests.unit.adapters.store.bulk import (
     CALLER,
     FIELDS,
     LEASE,
+    MAKER,
     REFUSED,
     TEAM,
     UUIDS,
     batch,
+    cancellation,
     draft_of,
     empty_account,
     look,
@@ -100,7 +102,7 @@ async def test_a_user_comes_back_as_it_was_appended(store: SqlOperationStore) ->
     """Whatever a user asks for is what its claim holds."""
     operation = await store.create(new(recipients=("age1recipient",)))
     await store.append(batch(operation.operation_id, 0, WHOLE))
-    await store.start(Start(operation.operation_id, next(UUIDS), plan_only=False), empty_account())
+    await store.start(Start(operation.operation_id, next(UUIDS), MAKER, plan_only=False), empty_account())
     (claim,) = await store.claim(10, LEASE)
     assert claim.change == WHOLE
     assert (claim.account_id, claim.recipients, claim.caller) == (ACCOUNT, ("age1recipient",), operation.caller)
@@ -123,7 +125,7 @@ async def test_the_same_batch_again_is_answered_as_the_first_time(store: SqlOper
     assert await store.append(batch(operation.operation_id, 1, user("cy"))) == 3
     assert await store.append(first) == 2
     assert await store.append(replace(first, request_id=next(UUIDS))) == 2
-    await store.start(Start(operation.operation_id, next(UUIDS), plan_only=False), empty_account())
+    await store.start(Start(operation.operation_id, next(UUIDS), MAKER, plan_only=False), empty_account())
     assert await store.append(first) == 2
     assert (await look(store, operation.operation_id)).progress.total == 3
 
@@ -186,7 +188,7 @@ async def test_a_batch_that_is_only_tried_is_not_written(store: SqlOperationStor
 async def test_a_start_is_carried_out_once(store: SqlOperationStore) -> None:
     """The same start again answers the operation as it is; another one is refused, and so are more users."""
     operation_id = (await draft_of(store, "ann")).operation_id
-    start = Start(operation_id, next(UUIDS), plan_only=False)
+    start = Start(operation_id, next(UUIDS), MAKER, plan_only=False)
     assert (await store.check_start(start)).carried_out is None
     started = await store.start(start, empty_account())
     assert (started.state, started.quota_uses) == (OperationState.RUNNING, (QuotaUse("UsersQuota", 0, 1, 5000),))
@@ -204,7 +206,9 @@ async def test_a_start_is_carried_out_once(store: SqlOperationStore) -> None:
 async def test_nobody_is_not_started(store: SqlOperationStore) -> None:
     """A draft without users is WRONG_STATE."""
     operation = await store.create(new())
-    error = await refusal(store.start(Start(operation.operation_id, next(UUIDS), plan_only=False), empty_account()))
+    error = await refusal(
+        store.start(Start(operation.operation_id, next(UUIDS), MAKER, plan_only=False), empty_account())
+    )
     assert (error.reason, error.metadata) == (Reason.WRONG_STATE, {"state": "DRAFT"})
 
 
@@ -231,7 +235,7 @@ async def test_a_plan_is_paged_with_all_that_a_reviewer_reads(store: SqlOperatio
 async def test_a_reviewed_plan_runs_as_it_was_reviewed(store: SqlOperationStore) -> None:
     """With the plan's digest each user expects its own plan, and one that was refused in review stays refused."""
     operation = await planned(store, "ann", "bo", problem_of="bo")
-    start = Start(operation.operation_id, next(UUIDS), plan_only=False, expected_plan_digest="0" * 64)
+    start = Start(operation.operation_id, next(UUIDS), MAKER, plan_only=False, expected_plan_digest="0" * 64)
     error = await refusal(store.start(start, empty_account()))
     assert (error.reason, error.metadata) == (Reason.PLAN_CHANGED, {"plan_digest": operation.plan_digest})
     await store.start(replace(start, expected_plan_digest=operation.plan_digest), empty_account())
@@ -243,7 +247,7 @@ async def test_a_reviewed_plan_runs_as_it_was_reviewed(store: SqlOperationStore)
 async def test_a_plan_that_nobody_insists_on_is_no_hindrance(store: SqlOperationStore) -> None:
     """Without a digest every user is planned anew, those with a problem too."""
     operation = await planned(store, "ann", "bo", problem_of="bo")
-    await store.start(Start(operation.operation_id, next(UUIDS), plan_only=False), empty_account())
+    await store.start(Start(operation.operation_id, next(UUIDS), MAKER, plan_only=False), empty_account())
     claims = await store.claim(10, LEASE)
     assert [(claim.expected_plan_digest, claim.refused) for claim in claims] == [("", None), ("", None)]
 
@@ -322,7 +326,7 @@ async def test_a_request_that_is_not_over_is_gone_on_with_after_a_cancellation(
     operation_id = await running(store, "ann", "bo")
     (ann,) = await store.claim(1, LEASE)
     await store.rest(ann, None, 5, is_begun=True)
-    await store.cancel(operation_id)
+    await store.cancel(cancellation(operation_id))
     assert await store.claim(10, LEASE) == ()
     assert await store.settle() == 1
     world.advance(6)
@@ -374,7 +378,7 @@ async def test_a_cancelled_operation_begins_nobody_and_finishes_what_runs(
     """After the cancellation only users that were begun are claimed, and the operation ends with the last of them."""
     operation_id = await running(store, "ann", "bo", "cy")
     await store.claim(1, LEASE)
-    cancelled = await store.cancel(operation_id)
+    cancelled = await store.cancel(cancellation(operation_id))
     assert cancelled is not None
     assert cancelled.state is OperationState.CANCELLING
     assert await store.claim(10, LEASE) == ()
@@ -383,7 +387,7 @@ async def test_a_cancelled_operation_begins_nobody_and_finishes_what_runs(
     (ann,) = await store.claim(10, LEASE)
     await store.made(ann, Outcome())
     assert await store.settle() == 0
-    operation = await store.cancel(operation_id)
+    operation = await store.cancel(cancellation(operation_id))
     assert operation is not None
     assert (operation.state, operation.progress) == (OperationState.CANCELLED, Progress(total=3, made=1))
     results = (await store.results(operation_id, 10, -1, failed_only=False)).items
@@ -397,7 +401,7 @@ async def test_an_operation_that_has_ended_lists_all_whom_it_has_not_made(store:
     operation_id = await running(store, "ann", "bo", "cy", "di")
     ann, bo = await store.claim(2, LEASE)
     await store.failed(bo, REFUSED)
-    await store.cancel(operation_id)
+    await store.cancel(cancellation(operation_id))
 
     async def failed() -> list[str]:
         return [each.user_name for each in (await store.results(operation_id, 10, -1, failed_only=True)).items]
@@ -416,7 +420,7 @@ async def test_an_operation_that_never_ran_has_made_nobody(store: SqlOperationSt
     """A draft or a plan that was cancelled lists all of its users as not made."""
     operation = await (planned(store, "ann", "bo") if is_planned else draft_of(store, "ann", "bo"))
     assert (await store.results(operation.operation_id, 10, -1, failed_only=True)).items == ()
-    await store.cancel(operation.operation_id)
+    await store.cancel(cancellation(operation.operation_id))
     page = await store.results(operation.operation_id, 10, -1, failed_only=True)
     assert [each.user_name for each in page.items] == ["ann", "bo"]
     assert (await store.results(next(UUIDS), 10, -1, failed_only=True)).items == ()
@@ -426,14 +430,14 @@ async def test_what_does_not_run_is_cancelled_at_once(store: SqlOperationStore) 
     """A draft, a plan in the making and a plan are cancelled without anybody to wait for."""
     draft = await draft_of(store, "ann")
     planning = await draft_of(store, "bo")
-    await store.start(Start(planning.operation_id, next(UUIDS), plan_only=True), empty_account())
+    await store.start(Start(planning.operation_id, next(UUIDS), MAKER, plan_only=True), empty_account())
     await store.claim(1, LEASE)
     for operation in (draft, planning):
-        cancelled = await store.cancel(operation.operation_id)
+        cancelled = await store.cancel(cancellation(operation.operation_id))
         assert cancelled is not None
         assert cancelled.state is OperationState.CANCELLED
-    assert await store.cancel(next(UUIDS)) is None
-    error = await refusal(store.start(Start(draft.operation_id, next(UUIDS), plan_only=False), empty_account()))
+    assert await store.cancel(cancellation(next(UUIDS))) is None
+    error = await refusal(store.start(Start(draft.operation_id, next(UUIDS), MAKER, plan_only=False), empty_account()))
     assert (error.reason, error.metadata) == (Reason.WRONG_STATE, {"state": "CANCELLED"})
 
 
@@ -443,7 +447,7 @@ async def test_a_cancellation_and_claims_at_once_leave_nobody_behind(world: Worl
     for round_ in range(5):
         operation_id = await running(stores[0], *(f"r{round_}-{number}" for number in range(8)))
         first, cancelled, second = await asyncio.gather(
-            stores[0].claim(2, LEASE), stores[1].cancel(operation_id), stores[1].claim(2, LEASE)
+            stores[0].claim(2, LEASE), stores[1].cancel(cancellation(operation_id)), stores[1].claim(2, LEASE)
         )
         assert cancelled is not None
         assert await stores[0].claim(8, LEASE) == ()

@@ -12,6 +12,7 @@ from identity_service.domain.operation import OperationState, UserState
 from identity_service.domain.outcome import Outcome
 from tests.unit.adapters.store.bulk import (
     LEASE,
+    MAKER,
     UUIDS,
     draft_of,
     empty_account,
@@ -45,7 +46,7 @@ async def test_a_user_that_nobody_can_read_fails_in_the_end(
 ) -> None:
     """After those minutes it is INTERNAL, and the operation ends."""
     operation_id = (await draft_of(store, "ann", "bo")).operation_id
-    await store.start(Start(operation_id, next(UUIDS), plan_only=plan_only), empty_account())
+    await store.start(Start(operation_id, next(UUIDS), MAKER, plan_only=plan_only), empty_account())
     world.execute("UPDATE operation_users SET change = '{}' WHERE number = 0")
     (bo,) = await store.claim(10, LEASE)
     await (store.planned(bo, plan_of(bo), None) if plan_only else store.made(bo, Outcome()))

@@ -14,8 +14,10 @@ from identity_service.domain.outcome import Outcome
 from identity_service.domain.request import NewGroup, NewPolicy
 from tests.unit.adapters.store.bulk import (
     LEASE,
+    MAKER,
     UUIDS,
     batch,
+    cancellation,
     draft_of,
     empty_account,
     look,
@@ -39,12 +41,12 @@ async def store(world: World) -> SqlOperationStore:
 def run(operation: Operation | str, digest: str = "") -> Start:
     """Ask for an operation to run."""
     operation_id = operation if isinstance(operation, str) else operation.operation_id
-    return Start(operation_id, next(UUIDS), plan_only=False, expected_plan_digest=digest)
+    return Start(operation_id, next(UUIDS), MAKER, plan_only=False, expected_plan_digest=digest)
 
 
 def plan(operation: Operation) -> Start:
     """Ask for an operation to be planned."""
-    return Start(operation.operation_id, next(UUIDS), plan_only=True)
+    return Start(operation.operation_id, next(UUIDS), MAKER, plan_only=True)
 
 
 async def carry_out(store: SqlOperationStore) -> None:
@@ -64,7 +66,7 @@ async def used_after(store: SqlOperationStore, account: AccountRead) -> dict[str
     change = user(next(UUIDS), new_groups=(NewGroup("G"),), **policies)
     await store.append(batch(operation.operation_id, 0, change))
     started = await store.start(run(operation), account)
-    await store.cancel(operation.operation_id)
+    await store.cancel(cancellation(operation.operation_id))
     await store.settle()
     return {use.quota_name: use.used_after for use in started.quota_uses}
 
@@ -88,7 +90,7 @@ async def test_two_starts_never_count_on_the_same_room(world: World) -> None:
         ends = await asyncio.gather(*(begin(place, operation) for place, operation in enumerate(drafts)))
         assert Counter(ends) == {"started": 2, "QUOTA_EXCEEDED": 2}
         for operation in drafts:
-            await stores[0].cancel(operation.operation_id)
+            await stores[0].cancel(cancellation(operation.operation_id))
         await stores[0].settle()
 
 
@@ -125,7 +127,7 @@ async def test_a_cancelled_operation_counts_with_whom_it_finishes(store: SqlOper
     """Whom a cancellation leaves out takes no room."""
     operation_id = await running(store, "ann", "bo", "cy")
     await store.claim(1, LEASE)
-    await store.cancel(operation_id)
+    await store.cancel(cancellation(operation_id))
     assert (await used_after(store, empty_account()))["UsersQuota"] == 2
 
 
