@@ -115,6 +115,20 @@ def test_an_mfa_device_is_made_and_a_wrong_code_leaves_it_pending(run: Command, 
     assert account.iam.list_virtual_mfa_devices()["VirtualMFADevices"] == []
 
 
+def test_abandoned_devices_go_together(run: Command, ana: str, account: Account) -> None:
+    """Devices whose users are gone are found and deleted; one that still waits for its user stays."""
+    for name in ("bo", "cy"):
+        assert run("provision", name, "--mfa-device", "--output", "json", "--yes").exit_code == 0
+        account.iam.delete_user(UserName=name)
+    waiting = run("mfa", "create", ana, "--output", "json", "--yes").document()["credentials"]["mfa_device"]
+    done = run("mfa", "delete", "--abandoned", "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.count("Deleted arn:") == 2
+    left = account.iam.list_virtual_mfa_devices()["VirtualMFADevices"]
+    assert [device["SerialNumber"] for device in left] == [waiting["serial_number"]]
+    assert "None was found." in run("mfa", "delete", "--abandoned", "--yes").stderr
+
+
 def test_groups_are_made_listed_and_deleted(run: Command, account: Account) -> None:
     """A group comes with its policies, and goes when it has no members."""
     assert run("groups", "create", "Readers", "--policy", "Deploy", "--path", "/teams/", "--yes").exit_code == 0

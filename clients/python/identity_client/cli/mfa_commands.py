@@ -13,6 +13,7 @@ from identity_client._credential_calls import MfaAssignment
 from identity_client.cli.changes import Change, carry_out, report, review, review_and_carry_out
 from identity_client.cli.examples import epilog
 from identity_client.cli.failures import BadInputError, enable_command, get_command, message_document
+from identity_client.cli.mfa_cleaning import delete_abandoned
 from identity_client.cli.options import ShowSecrets, UserName, Yes
 from identity_client.cli.qr_code import show_qr_code
 from identity_client.cli.retrying import ReissueSecrets, RequestId, going_on
@@ -126,10 +127,28 @@ def list_mfa_devices(
         )
 
 
-@mfa.command("delete", epilog=epilog("mfa delete ana arn:aws:iam::123456789012:mfa/ana --yes"))
-def delete_mfa_device(context: typer.Context, user: UserName, serial: _Serial, yes: Yes = False) -> None:
+@mfa.command(
+    "delete", epilog=epilog("mfa delete ana arn:aws:iam::123456789012:mfa/ana --yes", "mfa delete --abandoned")
+)
+def delete_mfa_device(
+    context: typer.Context,
+    user: Annotated[str, typer.Argument(help="The user's name, in any letter case.")] = "",
+    serial: Annotated[str, typer.Argument(help="The device's serial number; an ARN for a virtual one.")] = "",
+    abandoned: Annotated[
+        bool,
+        typer.Option("--abandoned", help="All devices that nobody will enable any more; made for USER, if named."),
+    ] = False,
+    yes: Yes = False,
+) -> None:
     """Deactivate an MFA device, and delete it if it is virtual, after a review; a pending one is only deleted."""
     session: Session = context.obj
+    if abandoned and serial:
+        raise BadInputError("--abandoned is about all such devices: leave out the serial number.")
+    if abandoned:
+        delete_abandoned(session, user, yes=yes)
+        return
+    if not (user and serial):
+        raise BadInputError("Name the user and the device's serial number, or say --abandoned.")
     ask = partial(session.connect().delete_mfa_device, user, serial)
     change = Change(user, f"Delete {serial} of {user} for good?", ask, forward_only=True, look=get_command(user))
     report(session, review_and_carry_out(session, change, yes=yes), f"Deleted {serial}.")
