@@ -21,7 +21,7 @@ from identity_service.application.ledger import (
     UnfinishedRequest,
 )
 from identity_service.domain.errors import IdentityError, Reason
-from identity_service.domain.holdings import PastRequest
+from identity_service.domain.holdings import Kind, PastRequest, Thing, takes
 from identity_service.domain.minting import Mint, MintKind, MintState, OthersPassword
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.target import Target
@@ -432,7 +432,12 @@ class FakeLedger:
             for other in self._others_of(row)
             for mint in other.mints.values()
             if (mint.kind, mint.state) == (MintKind.CONSOLE_PASSWORD, MintState.MADE)
+            if not any(taker.created_at > mint.begun_at for taker in self._takers_of_passwords(row))
         )
+
+    def _takers_of_passwords(self, row: _Row) -> list[_Row]:
+        done = [other for other in self._others_of(row) if other.state is RequestState.DONE]
+        return [other for other in done if takes(other.intent.plan, Thing(Kind.PASSWORD))]
 
     def _others_of(self, row: _Row) -> list[_Row]:
         return [other for other in self._rows.values() if other is not row and other.target == row.target]

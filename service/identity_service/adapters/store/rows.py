@@ -1,6 +1,7 @@
 """How requests and mints stand in their tables, and how they come back."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,7 +10,7 @@ from identity_service.adapters.store import codec
 from identity_service.adapters.store.schema import mints, requests
 from identity_service.application.lease import Lease
 from identity_service.application.ledger import UNFINISHED, Failure, Intent, LedgerRow, RequestKey, RequestState
-from identity_service.domain.holdings import PastRequest
+from identity_service.domain.holdings import Kind, PastRequest, Thing, takes
 from identity_service.domain.minting import Mint, MintKind, MintState, OthersPassword
 from identity_service.domain.outcome import Outcome
 
@@ -146,7 +147,10 @@ def made_key_ids(
 
 
 def other_passwords(connection: sa.Connection, row: Row) -> tuple[OthersPassword, ...]:
-    """Return the console passwords that other requests have set for the same target, oldest first."""
+    """Return the console passwords that other requests have set for the same target, oldest first.
+
+    Left out are those that a later request has surely taken away again.
+    """
     of_others = sa.and_(
         mints.c.account_id == row["account_id"],
         mints.c.target_key == row["target_key"],
@@ -158,4 +162,26 @@ def other_passwords(connection: sa.Connection, row: Row) -> tuple[OthersPassword
     user_id = sa.func.coalesce(sa.func.nullif(planned_for, ""), made, "").label("user_id")
     with_user = sa.select(mints, user_id).join(requests, requests.c.row_id == mints.c.row_id)
     found = connection.execute(with_user.where(of_others).order_by(mints.c.begun_at)).all()
-    return tuple(OthersPassword(_mint(row), row.user_id) for row in found)
+    passwords = tuple(OthersPassword(_mint(password), password.user_id) for password in found)
+    takers = _begun_when_taking_passwords(connection, row) if passwords else ()
+    return tuple(one for one in passwords if not any(begun_at > one.mint.begun_at for begun_at in takers))
+
+
+def _begun_when_taking_passwords(connection: sa.Connection, row: Row) -> tuple[datetime, ...]:
+    """Return when those requests for a row's target began that are done and have taken its password.
+
+    A target has one request at a time: what was set before such a request began was set by then, and is gone.
+    """
+    query = sa.select(requests.c.plan, requests.c.created_at).where(
+        requests.c.account_id == row["account_id"],
+        requests.c.target_key == row["target_key"],
+        requests.c.state == RequestState.DONE,
+    )
+    return tuple(done.created_at for done in connection.execute(query) if _takes_password(done.plan))
+
+
+def _takes_password(plan: Mapping[str, Any]) -> bool:
+    try:
+        return takes(codec.decode_plan(plan), Thing(Kind.PASSWORD))
+    except codec.StoredValueError:
+        return False  # another release's; what it may have taken counts as still there

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,6 +11,7 @@ from identity_service.application.ledger import Claim, Intent, RequestKey
 from identity_service.domain.entities import UserRecord
 from identity_service.domain.minting import Mint, MintKind, MintState
 from identity_service.domain.outcome import Outcome
+from identity_service.domain.steps import DeleteLoginProfile
 from tests.unit.adapters.store.expected import PERMANENT, RETRYABLE, assert_lost
 from tests.unit.adapters.store.worlds import LEASE_SECONDS, SECOND_LOOK_SECONDS, World
 
@@ -92,6 +93,43 @@ async def test_credentials_of_other_requests_are_known(ledger: SqlLedger, make_i
     (other,) = claim.other_passwords
     assert (other.mint.kind, other.mint.state) == (MintKind.CONSOLE_PASSWORD, MintState.MADE)
     assert (other.mint.credential_id, other.user_id) == ("Ann", "AIDA-row-2")
+
+
+def pass_a_second(world: World) -> None:
+    """Let what comes next be later; where the database tells the time, it is anyhow."""
+    world.clock.now += timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(("state", "known_still"), [("done", 0), ("failed", 1)])
+async def test_a_password_that_was_taken_since_counts_no_more(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent, state: str, known_still: int
+) -> None:
+    """Not once another request has ended console access; one that has failed at it proves nothing."""
+    first = await ledger.begin(make_intent("first", request_id="first"))
+    await ledger.record_mint(first.lease, await ledger.begin_mint(first.lease, MintKind.CONSOLE_PASSWORD), "Ann")
+    await ledger.succeed(first.lease, Outcome())
+    pass_a_second(world)
+    taking = make_intent("taking", request_id="taking")
+    step = DeleteLoginProfile(user_name="Ann", user_arn="arn:aws:iam::123456789012:user/Ann", round=1)
+    taker = await ledger.begin(replace(taking, plan=replace(taking.plan, steps=(step,))))
+    await (ledger.succeed(taker.lease, Outcome()) if state == "done" else ledger.fail(taker.lease, PERMANENT))
+    pass_a_second(world)
+    assert len((await ledger.begin(make_intent())).other_passwords) == known_still
+
+
+async def test_a_password_that_was_set_after_one_was_taken_counts(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """The end of console access says nothing of a password that another request has set since."""
+    taking = make_intent("taking", request_id="taking")
+    step = DeleteLoginProfile(user_name="Ann", user_arn="arn:aws:iam::123456789012:user/Ann", round=1)
+    taker = await ledger.begin(replace(taking, plan=replace(taking.plan, steps=(step,))))
+    await ledger.succeed(taker.lease, Outcome())
+    pass_a_second(world)
+    later = await ledger.begin(make_intent("later", request_id="later"))
+    await ledger.record_mint(later.lease, await ledger.begin_mint(later.lease, MintKind.CONSOLE_PASSWORD), "Ann")
+    await ledger.succeed(later.lease, Outcome())
+    assert len((await ledger.begin(make_intent())).other_passwords) == 1
 
 
 async def test_a_second_look_settles_mints(ledger: SqlLedger, world: World, make_intent: MakeIntent) -> None:
