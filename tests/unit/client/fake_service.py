@@ -165,9 +165,11 @@ class FakeIdentityService:
         """Let this user be made again."""
         del self._failing_users[user_name]
 
-    def refuse_plan(self, user_name: str, reason: ErrorReason.ValueType, message: str) -> None:
-        """Have this user's plan hold a problem."""
-        self._problems[user_name] = PlanProblem(reason=reason, message=message, field="user.user_name")
+    def refuse_plan(
+        self, user_name: str, reason: ErrorReason.ValueType, message: str, *, field: str = "user.user_name"
+    ) -> None:
+        """Have this user's plan hold a problem with a field."""
+        self._problems[user_name] = PlanProblem(reason=reason, message=message, field=field)
 
     def calls(self, method: str) -> list[Received]:
         """Answer the calls of a method that arrived."""

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 
+from identity_client import IdentityServiceError
 from identity_client.cli.alike import Alike, Users, likeness, neutral
 from identity_client.cli.failures import explained
+from identity_client.cli.places import place_of
 from identity_client.cli.planning import Reviewed, plan_digests
 from identity_client.cli.review import (
     DETAIL,
@@ -28,6 +30,7 @@ from identity_client.cli.review import (
     summary_document,
     summary_text,
 )
+from identity_client.cli.wanted import WantedUser
 from identity_provisioning.v1.plan_pb2 import Plan, QuotaUse
 
 FEW = 10
@@ -110,16 +113,17 @@ class BulkReview:
 
     def _show_one(self, each: Reviewed) -> None:
         if each.plan is not None:
-            self._show_plan(each.user.name, each.plan if self._total == 1 else _of_user_alone(each.plan))
+            plan = each.plan if self._total == 1 else _of_user_alone(each.plan)
+            self._show_plan(each.user.name, plan, each.user)
         if each.error is not None:
             show_line(self._console, each.user.name)
-            show_line(self._console, f"  problem: {explained(each.error)}", PROBLEM)
+            show_line(self._console, f"  problem: {_explained(each.user, each.error)}", PROBLEM)
 
-    def _show_plan(self, title: str, plan: Plan) -> None:
+    def _show_plan(self, title: str, plan: Plan, wanted: WantedUser | None = None) -> None:
         if not self._in_brief:
-            show_plan(self._console, title, plan)
+            show_plan(self._console, title, plan, wanted)
         elif self._one_by_one:
-            show_brief(self._console, title, plan)
+            show_brief(self._console, title, plan, wanted)
         else:
             steps = "; ".join(step.description or step.iam_action for step in plan.steps)
             show_line(self._console, f"{title}: {steps or 'nothing to do'}")
@@ -175,14 +179,14 @@ class _Remarks:
         """Take what stands in a user's plan."""
         name = each.user.name
         if each.error is not None:
-            self._note_problem(f"{name}: {explained(each.error)}")
+            self._note_problem(f"{name}: {_explained(each.user, each.error)}")
         if each.plan is None:
             return
         for warning in each.plan.warnings:
             word = "warning" if is_warning(warning) else "note"
             self._note_warning((word, f"{neutral(warning.message, name)}{of_field(warning.field)}"), name)
         for problem in each.plan.problems:
-            self._note_problem(f"{name}: {reason_of(problem)}: {problem.message}{of_field(problem.field)}")
+            self._note_problem(f"{name}: {reason_of(problem)}: {problem.message}{of_field(problem.field, each.user)}")
 
     def show(self, console: Console) -> None:
         """Write them."""
@@ -206,6 +210,13 @@ class _Remarks:
             self._problems.append(text)
         else:
             self._further_problems += 1
+
+
+def _explained(user: WantedUser, error: IdentityServiceError) -> str:
+    """Answer what is wrong with a user, and in which lines of its file."""
+    places = dict.fromkeys(place_of(user, violation.field) for violation in error.field_violations)
+    lines = ", ".join(filter(None, places))
+    return f"{explained(error)} See {lines}." if lines else explained(error)
 
 
 def _title(users: Users) -> str:

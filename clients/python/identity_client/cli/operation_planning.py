@@ -15,6 +15,7 @@ from identity_client.cli.exit_codes import ExitCode
 from identity_client.cli.failures import BadInputError, CliError, nothing_created
 from identity_client.cli.operation_results import error_of
 from identity_client.cli.operation_watch import ending_with, state_of, watched
+from identity_client.cli.places import place_of
 from identity_client.cli.planning import Reviewed
 from identity_client.cli.session import Session
 from identity_client.cli.wanted import WantedUser, spec_of
@@ -70,11 +71,14 @@ class Planning:
         Raises:
             CliError: the service does not take them.
         """
+        sent = 0
         for number, batch in enumerate(in_batches(map(spec_of, self.users))):
+            users = self.users[sent : sent + len(batch)]
+            sent += len(batch)
             try:
                 self.client.append_users(operation_id, number, batch)
             except InvalidRequest as error:
-                raise _wrong_users(error, [user.user_name for user in batch]) from None
+                raise _wrong_users(error, users) from None
             except PermissionDenied as error:
                 raise _without_right(error) from None
             except IdentityServiceError as error:
@@ -142,14 +146,15 @@ def _not_planned(operation: Operation) -> CliError:
     return CliError(said, ExitCode.PLAN_HAS_PROBLEMS)
 
 
-def _wrong_users(error: InvalidRequest, names: Sequence[str]) -> CliError:
+def _wrong_users(error: InvalidRequest, users: Sequence[WantedUser]) -> CliError:
     """Say which users the service does not take: it names them by their place in a batch, which nobody knows."""
     lines = []
     for violation in error.field_violations:
-        place = violation.field.removeprefix("users[").partition("]")
-        name = names[int(place[0])] if place[0].isdigit() and int(place[0]) < len(names) else ""
-        where = f"{name}{place[2]}" if name else violation.field
-        lines.append(f"{where}: {violation.description}")
+        index, _, rest = violation.field.removeprefix("users[").partition("]")
+        user = users[int(index)] if index.isdigit() and int(index) < len(users) else None
+        place = place_of(user, rest.removeprefix(".")) if user else ""
+        where = f"{user.name}{rest}" if user else violation.field
+        lines.append(f"{f'{place}: ' if place else ''}{where}: {violation.description}")
     if not lines:
         return nothing_created(error)
     return BadInputError("\n".join([*lines, "Nothing was created."]))

@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from identity_client.cli.failures import error_document, message_document
+from identity_client.cli.places import place_of
 from identity_client.cli.planning import Reviewed
 from identity_client.cli.session import printable
+from identity_client.cli.wanted import WantedUser
 from identity_provisioning.v1.error_pb2 import ErrorReason
 from identity_provisioning.v1.plan_pb2 import ExecutedStep, Plan, PlanProblem, PlanWarning, QuotaUse
 
@@ -24,15 +26,15 @@ DETAIL = "dim"
 _WIDTH_OF_FOUR_COLUMNS = 120
 
 
-def show_brief(console: Console, user_name: str, plan: Plan) -> None:
+def show_brief(console: Console, user_name: str, plan: Plan, wanted: WantedUser | None = None) -> None:
     """Show what a plan does in one line, and all that is to be said about it."""
     actions = ", ".join(step.iam_action.removeprefix("iam:") for step in plan.steps)
     show_line(console, f"{user_name}: {actions or 'nothing to do'}")
-    _show_remarks(console, plan)
+    _show_remarks(console, plan, wanted)
 
 
-def show_plan(console: Console, user_name: str, plan: Plan) -> None:
-    """Show one plan."""
+def show_plan(console: Console, user_name: str, plan: Plan, wanted: WantedUser | None = None) -> None:
+    """Show one plan; of a user of a file its problems are told with their lines."""
     title = printable(f"{user_name} in account {plan.account_id}")
     if not plan.steps:
         show_line(console, title)
@@ -44,7 +46,7 @@ def show_plan(console: Console, user_name: str, plan: Plan) -> None:
     if plan.quota_uses:
         uses = (f"{quota_name(use)} {quota_text(use)}" for use in plan.quota_uses)
         show_line(console, f"  quotas: {'; '.join(uses)}")
-    _show_remarks(console, plan)
+    _show_remarks(console, plan, wanted)
     console.print()
 
 
@@ -77,14 +79,15 @@ def _show_details(console: Console, plan: Plan) -> None:
             show_line(console, f"  {step.description.partition(' in ')[0]}: {name} = {value}", DETAIL)
 
 
-def _show_remarks(console: Console, plan: Plan) -> None:
+def _show_remarks(console: Console, plan: Plan, wanted: WantedUser | None) -> None:
     for step in plan.unchanged_steps:
         show_line(console, f"  was so already: {step.description}", DETAIL)
     for warning in plan.warnings:
         word, style = ("warning", WARNING) if is_warning(warning) else ("note", DETAIL)
         show_line(console, f"  {word}: {warning.message}{of_field(warning.field)}", style)
     for problem in plan.problems:
-        show_line(console, f"  problem: {reason_of(problem)}: {problem.message}{of_field(problem.field)}", PROBLEM)
+        where = of_field(problem.field, wanted)
+        show_line(console, f"  problem: {reason_of(problem)}: {problem.message}{where}", PROBLEM)
 
 
 def show_steps(console: Console, steps: Iterable[ExecutedStep]) -> None:
@@ -156,6 +159,7 @@ def is_warning(warning: PlanWarning) -> bool:
     return warning.severity != PlanWarning.SEVERITY_INFORMATION
 
 
-def of_field(name: str) -> str:
-    """Answer the field that a remark is about, as its end."""
-    return f" ({name})" if name else ""
+def of_field(name: str, user: WantedUser | None = None) -> str:
+    """Answer the field that a remark is about, and its line of a users file if known, as the remark's end."""
+    told = ", ".join(filter(None, (name, "" if user is None else place_of(user, name))))
+    return f" ({told})" if told else ""

@@ -19,6 +19,7 @@ from identity_client.cli.csv_reading import csv_rows
 from identity_client.cli.failures import BadInputError
 from identity_client.cli.field_kinds import check_required, read_fields
 from identity_client.cli.json_reading import json_root_of
+from identity_client.cli.places import places_in
 from identity_client.cli.users_format import SHARED_FIELDS, USER_FIELDS
 from identity_client.cli.wanted import WantedUser
 from identity_client.cli.yaml_reading import NodeReader, RefusedTextError, inside, root_of
@@ -35,7 +36,7 @@ def read_users_file(path: Path, defaults: Path | None = None) -> list[WantedUser
     """
     shared_reader, reader = NodeReader(defaults or Path()), NodeReader(path)
     shared = {} if defaults is None else _shared_defaults(defaults, shared_reader)
-    users = _users(path, reader, shared)
+    users = _users(path, reader, shared, {} if defaults is None else _places_of_defaults(defaults))
     complaints = [*sorted(shared_reader.complaints), *sorted(reader.complaints)]
     if complaints:
         raise BadInputError("\n".join(text for _, text in complaints))
@@ -51,12 +52,17 @@ def _shared_defaults(path: Path, reader: NodeReader) -> dict[str, Any]:
     return {} if root is None else read_fields(reader, root, "", SHARED_FIELDS)
 
 
-def _users(path: Path, reader: NodeReader, shared: dict[str, Any]) -> list[WantedUser]:
+def _places_of_defaults(path: Path) -> dict[str, str]:
+    root = _root(path)
+    return {} if root is None else places_in(root, path)
+
+
+def _users(path: Path, reader: NodeReader, shared: dict[str, Any], places: dict[str, str]) -> list[WantedUser]:
     if _is(path, ".csv"):
         rows = csv_rows(_text(path), reader)
-        return _UsersReader(reader).read_users([("", row) for row in rows], shared)
+        return _UsersReader(reader, places).read_users([("", row) for row in rows], shared)
     root = _root(path)
-    return [] if root is None else _UsersReader(reader).read(root, shared)
+    return [] if root is None else _UsersReader(reader, places).read(root, shared)
 
 
 def _root(path: Path) -> yaml.Node | None:
@@ -94,6 +100,7 @@ class _UsersReader:
     """Reads users, and holds them against one another."""
 
     reader: NodeReader
+    places: dict[str, str]
     lines: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def read(self, root: yaml.Node, shared: dict[str, Any]) -> list[WantedUser]:
@@ -101,7 +108,10 @@ class _UsersReader:
         for key, node in parts.items():
             if key not in ("defaults", "users"):
                 self.reader.complain(node, key, "is not known; a users file has defaults and users")
-        own = read_fields(self.reader, parts["defaults"], "defaults", SHARED_FIELDS) if "defaults" in parts else {}
+        own: dict[str, Any] = {}
+        if "defaults" in parts:
+            own = read_fields(self.reader, parts["defaults"], "defaults", SHARED_FIELDS)
+            self.places |= places_in(parts["defaults"], self.reader.path)
         nodes = self.reader.sequence(parts["users"], "users") if "users" in parts else []
         users = [(f"users[{index}]", node) for index, node in enumerate(nodes)]
         return self.read_users(users, _merged(shared, own))
@@ -113,7 +123,7 @@ class _UsersReader:
         own = read_fields(self.reader, node, where, USER_FIELDS)
         check_required(self.reader, node, where, USER_FIELDS, own)
         merged = {key: value for key, value in _merged(defaults, own).items() if value is not None}
-        user = _wanted(merged)
+        user = _wanted(merged | {"places": self.places | places_in(node, self.reader.path)})
         self._check_boundaries(node, where, own)
         self._check_tags(node, where, defaults, own)
         self._check_made_once(node, where, user)

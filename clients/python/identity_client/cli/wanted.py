@@ -18,7 +18,11 @@ from identity_provisioning.v1.user_service_pb2 import ProvisionUserResponse
 
 @dataclass(frozen=True)
 class WantedUser:
-    """Everything about one user to be made."""
+    """Everything about one user to be made.
+
+    Attributes:
+        places: file and line of the values by their names in the users file; empty where there is no file.
+    """
 
     name: str
     email: str = ""
@@ -37,6 +41,7 @@ class WantedUser:
     new_policies: Sequence[NewPolicy] = ()
     new_boundary: NewPolicy | None = None
     recipients: Sequence[str] = ()
+    places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def wants_credentials(self) -> bool:
