@@ -27,11 +27,14 @@ from google.protobuf.message import Message
 
 from embedded_aws import Fault
 from embedded_aws.faults import AnswerError, AnswerHtml, CloseConnection, Effect, LoseReply, throttled
+from identity_service.adapters.store import migrate
 from tests.security.canary_functions import Watch, functions_of, name_of, raising
 from tests.security.canary_rows import MORE_SECRETS, ROWS, Row, bad_requests, is_built, plain_request, succeeded
 from tests.security.canary_search import Search
 from tests.security.canary_starts import look_at_commands, look_at_starts
+from tests.security.canary_stores import look_at_store
 from tests.security.canary_world import CUSTOM, METHODS, Reply, World, redirect_stderr, running
+from tests.support.postgres import start_postgres
 
 TIMEOUT = 3.0
 """What is broken on purpose may never answer."""
@@ -78,8 +81,8 @@ class Run:
     async def all(self) -> None:
         """Run every part, and search the server's files after each."""
         parts: Sequence[Callable[[], Awaitable[None]]] = (
-            self.successes, self.others, self.bad_input, self.aws_faults, self.statements, self.slow_callbacks,
-            self.forced_exceptions, self.outside,
+            self.successes, self.others, self.bad_input, self.aws_faults, self.failing_reads, self.statements,
+            self.slow_callbacks, self.forced_exceptions, self.outside, self.postgresql,
         )  # fmt: skip
         for part in parts:
             began = time.perf_counter()
@@ -153,6 +156,30 @@ class Run:
                     await self._call(f"AWS, {row.name}, {step} {name}", row.rpc, request, 20)
                     await asyncio.to_thread(self.world.aws.clear_faults)
 
+    async def failing_reads(self) -> None:
+        """Each call by which a mutation reads the account, and the RPCs that only read, failing as AWS fails."""
+        rows = {row.rpc: row for row in self._main_rows()}
+        for rpc in (*rows, "GetAccount", "GetUser", "ListUsers", "ListGroups", "ListPolicies", "ListMfaDevices"):
+            for read in await self._reads_of(rpc, rows.get(rpc)):
+                for name, effect in EFFECTS[1:2] if self._quick else EFFECTS:
+                    request = await self._request(rpc, rows.get(rpc))
+                    await asyncio.to_thread(self.world.aws.inject, Fault(read, effect))
+                    await self._call(f"AWS read, {rpc}, {read} {name}", rpc, request, 20)
+                    await asyncio.to_thread(self.world.aws.clear_faults)
+
+    async def _reads_of(self, rpc: str, row: Row | None) -> list[str]:
+        """Name the calls of AWS that an RPC reads by."""
+        request = await self._request(rpc, row)
+        await asyncio.to_thread(self.world.aws.clear_calls)
+        await self._call(f"{rpc}, to see what it reads", rpc, request, 20)
+        calls = await asyncio.to_thread(self.world.aws.calls)
+        reads = {call.operation for call in calls if call.operation.startswith(("Get", "List"))}
+        self._expect(bool(reads), f"{rpc} has read nothing")
+        return sorted(reads)
+
+    async def _request(self, rpc: str, row: Row | None) -> Message:
+        return await row.prepare(self.world, self._name()) if row else plain_request(METHODS[rpc])
+
     async def statements(self) -> None:
         """The store failing at each of its statements, with SQLAlchemy's error, which quotes the parameters."""
         for row in self._main_rows():
@@ -190,6 +217,24 @@ class Run:
                     reply = await self.world.call(row.rpc, request, TIMEOUT)
                 self._look(f"exception, {name_of(function)} in {row.name}", reply)
                 await self._mend()
+
+    async def postgresql(self) -> None:
+        """A server on PostgreSQL, calls that succeed and calls that fail, and then every row of its store."""
+        await look_at_store(self.world, "SQLite")
+        with tempfile.TemporaryDirectory() as folder, start_postgres(Path(folder)) as url:
+            await asyncio.to_thread(migrate, url)
+            before = self.world.store_url
+            await self.world.move(url)
+            for row in self._main_rows():
+                for case, fault in (("", None), (" refused", Fault(row.steps[-1], EFFECTS[1][1]))):
+                    request = await row.prepare(self.world, self._name())
+                    if fault:
+                        await asyncio.to_thread(self.world.aws.inject, fault)
+                    reply = await self._call(f"PostgreSQL, {row.name}{case}", row.rpc, request, 20)
+                    await asyncio.to_thread(self.world.aws.clear_faults)
+                    self._expect(bool(fault) or succeeded(row, reply), f"PostgreSQL, {row.name}: {reply.text[:200]}")
+            await look_at_store(self.world, "PostgreSQL")
+            await self.world.move(before)
 
     async def outside(self) -> None:
         """The command line against this server, and servers that do not start."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import sys
@@ -40,6 +41,7 @@ CUSTOM = 'Canary-"7&kept/<secret>'
 CODES = ("418207", "935512")
 IDENTITY = generate_identity()
 TEAM = "bots"
+ROLE = "identity-service"
 SECRET_PARAMETERS = ("Password", "AuthenticationCode1", "AuthenticationCode2")
 SECRET_ANSWERS = ("SecretAccessKey", "Base32StringSeed", "QRCodePNG", "SessionToken")
 METHODS = {
@@ -96,6 +98,7 @@ class World:
     spans: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
     address: str = ""
     metrics_address: str = ""
+    store_url: str = ""
     channel: Any = None
     _read: dict[Path, int] = field(default_factory=dict)
     _stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
@@ -143,6 +146,12 @@ class World:
         with contextlib.suppress(Exception):
             await stack.aclose()
 
+    async def move(self, store_url: str) -> None:
+        """Stop the server and start another one on the store of a URL."""
+        await self.stop()
+        self.store_url = store_url
+        await self.start()
+
     async def restart(self) -> None:
         """Stop the server and start another one with another store."""
         await self.stop()
@@ -152,7 +161,7 @@ class World:
 
     def _settings(self) -> Any:
         authorization = self.folder / "authorization"
-        authorization.mkdir()
+        authorization.mkdir(exist_ok=True)
         callers = f'teams:\n  {TEAM}:\n    accounts: {{"*": unguarded}}\ncallers:\n  "{CALLER}": {TEAM}\n'
         (authorization / "callers.yaml").write_text(callers)
         (authorization / "everything.cedar").write_text('@id("everything") permit (principal, action, resource);\n')
@@ -165,10 +174,12 @@ class World:
                 "tls_private_key_file": self.folder / "tls.key",
                 "client_ca_file": self.folder / "ca.crt",
                 "authorization_dir": authorization,
-                "store_url": f"sqlite:///{self.folder / 'store.sqlite3'}",
+                "store_url": self.store_url,
                 "aws_account_id": self.aws.account_id,
                 "aws_endpoint_url": self.aws.endpoint_url,
                 "aws_region": "us-east-1",
+                # So that the secrets of a session pass as well as those of the key that it is had with.
+                "aws_role_arn": f"arn:aws:iam::{self.aws.account_id}:role/{ROLE}",
                 "aws_read_timeout": 1,
                 "aws_retry_budget": 0.2,
                 "settle_seconds": 0.05,
@@ -252,9 +263,9 @@ async def running(folder: Path, stderr: Path, search: Search) -> AsyncIterator[W
         search.add("recipient's identity", IDENTITY.secret, fixed=True)
         for code in CODES:
             search.add("MFA code", code, fixed=True)
-        world = World(aws, folder, stderr, search, spans=spans)
+        world = World(aws, folder, stderr, search, spans=spans, store_url=f"sqlite:///{folder / 'store.sqlite3'}")
         configure_logging("DEBUG", open_log_file(world.log))
-        await asyncio.to_thread(_furnish, world.iam)
+        await asyncio.to_thread(_furnish, world.iam, aws.account_id)
         await world.start()
         try:
             yield world
@@ -262,7 +273,11 @@ async def running(folder: Path, stderr: Path, search: Search) -> AsyncIterator[W
             await world.stop()
 
 
-def _furnish(iam: Any) -> None:
+def _furnish(iam: Any, account_id: str) -> None:
+    principal = {"AWS": f"arn:aws:iam::{account_id}:root"}
+    trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=document)
     iam.create_group(GroupName="Developers")
     iam.create_account_alias(AccountAlias="acme")
 
