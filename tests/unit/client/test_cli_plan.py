@@ -313,3 +313,14 @@ def test_a_number_that_python_refuses_is_told(run: Command, tmp_path: Path) -> N
     done = run("plan", "ana", "--inline", "p=@p.json")
     assert done.exit_code == 2
     assert "p.json: " in done.stderr
+
+
+@pytest.mark.parametrize("words", [("policies", "list", "--scope", "nosuch"), ("--output", "nosuch", "account")])
+def test_a_word_that_is_no_choice_is_told_plainly(run: Command, words: tuple[str, ...]) -> None:
+    """The message is this program's, and not that of the library that reads the options."""
+    done = run(*words)
+    assert done.exit_code == 2
+    assert "'nosuch' is not one of" in done.stderr
+    assert "Value error" not in done.stderr
+    refused = run("policies", "list", "--scope", "nosuch", "--output", "json").document()["error"]
+    assert "Value error" not in refused["message"]

@@ -221,3 +221,11 @@ def test_a_draft_never_takes_anothers_place(tmp_path: Path) -> None:
             write_mail_draft(tmp_path, name, mail_draft(name, URL))
     assert (tmp_path / "ana.eml").read_text() == "edited"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["ana.eml", "bo.eml"]
+
+
+def test_every_mistake_of_a_template_is_told_at_once() -> None:
+    """Who mends a template mends it once: each line that breaks a rule is named, in their order."""
+    with pytest.raises(TemplateError) as caught:
+        parse_template("Subject: $nosuch\nFrom: nobody\nTo: x@example.com\n\nhello $bad $5\n", "t.txt")
+    places = [line.partition(": ")[0] for line in str(caught.value).splitlines()]
+    assert places == ["t.txt:1", "t.txt:2", "t.txt:3", "t.txt:5", "t.txt:5"]

@@ -1,5 +1,6 @@
 """What a person is shown of one plan."""
 
+import json
 from io import StringIO
 
 from rich.console import Console
@@ -46,3 +47,26 @@ def test_what_is_good_to_know_is_no_warning() -> None:
 def test_a_quota_says_what_it_is_counted_for() -> None:
     """Of two new policies, each has its line."""
     assert "PolicySizeQuota of Reading 0 → 9 of 6144" in shown(PLAN)
+
+
+def with_document(document: str) -> Plan:
+    """Answer a plan that puts an inline policy."""
+    step = PlanStep(iam_action="iam:PutUserPolicy", description="put deploy", round=1)
+    step.details["document"] = document
+    return Plan(account_id="123456789012", steps=[step])
+
+
+def test_a_long_document_is_laid_out() -> None:
+    """Who signs it off reads statement by statement; a short one stays in its line."""
+    document = {"Statement": [{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "x" * 100}]}
+    text = shown(with_document(json.dumps(document)))
+    assert '\n          "Action": [\n' in text
+    assert json.loads(text[text.index("document = ") + len("document = ") :]) == document
+    assert 'document = {"Statement": []}\n' in shown(with_document('{"Statement": []}'))
+
+
+def test_a_document_that_would_say_less_when_laid_out_is_shown_as_it_is() -> None:
+    """A key that is there twice, or what is no JSON at all, is seen word for word."""
+    padding = "x" * 120
+    for document in (f'{{"Effect": "Allow", "Effect": "Deny", "Sid": "{padding}"}}', f"{{{padding}"):
+        assert f"document = {document}\n" in shown(with_document(document))

@@ -346,3 +346,10 @@ def test_things_to_make_are_no_defaults(tmp_path: Path) -> None:
     """What is made once cannot hold for every user."""
     (found,) = complaints(tmp_path, "users.yaml", "defaults: {new_groups: [{name: G}]}\nusers: [{name: a}]")
     assert found.startswith("users.yaml:1: defaults.new_groups: is not known")
+
+
+def test_defaults_of_a_file_stand_without_the_word(tmp_path: Path) -> None:
+    """Who copies the block with its heading is told what to leave out."""
+    assert complaints(tmp_path, "users.yaml", "users: [{name: ana}]", "# Team\ndefaults:\n  path: /x/\n") == [
+        "defaults.yaml:2: defaults: the file of --defaults holds the fields themselves, without this word"
+    ]

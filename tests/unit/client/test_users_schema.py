@@ -144,6 +144,13 @@ def test_init_writes_the_example_and_replaces_nothing(run: Command, service: Ope
     assert service.received == []
 
 
+def test_the_example_can_be_read_without_a_file(run: Command, tmp_path: Path) -> None:
+    """A dash is standard output, as programs have it, and no file of that name."""
+    done = run("init", "-")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, example_text(), "")
+    assert not (tmp_path / "-").exists()
+
+
 def test_the_example_can_be_planned(run: Command, service: OperatingService) -> None:
     """What `init` writes goes through `plan` as it is."""
     run("init")

@@ -36,6 +36,7 @@ from identity_client.cli.user_commands import ADOPT_EXAMPLES, DELETE_EXAMPLES, G
 
 _DEFAULT_TIMEOUT = 60.0
 _ARGUMENTS = "identity_client.cli.arguments"
+_PARSER_WORDS = "Value error, "
 
 
 class Commands(TyperGroup):
@@ -44,7 +45,10 @@ class Commands(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Move the global options to the front, wherever they were written."""
         ctx.meta[_ARGUMENTS] = tuple(args)
-        return super().parse_args(ctx, self._global_options_first(args))
+        try:
+            return super().parse_args(ctx, self._global_options_first(args))
+        except TyperException as error:
+            raise _in_plain_words(error) from None
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a failure is told in words, never as a traceback."""
@@ -53,8 +57,8 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except TyperException as error:
             if not _wants_json(ctx):
-                raise
-            failure = BadInputError(error.format_message())
+                raise _in_plain_words(error) from None
+            failure = BadInputError(_in_plain_words(error).format_message())
         except typer.Abort:
             failure = CliError("Interrupted.", ExitCode.INTERRUPTED)
         except IdentityServiceError as error:
@@ -97,6 +101,12 @@ class Commands(TyperGroup):
             if takes_value[name] and not equals and waiting:
                 first.append(waiting.pop(0))
         return [*first, *rest]
+
+
+def _in_plain_words(error: TyperException) -> TyperException:
+    """Take out of a message what the library beneath the option parser calls every mistake."""
+    error.message = error.message.replace(_PARSER_WORDS, "")
+    return error
 
 
 def _wants_json(context: Any) -> bool:

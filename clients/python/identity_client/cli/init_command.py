@@ -13,12 +13,16 @@ from identity_client.cli.session import Session
 from identity_client.cli.users_format import users_schema
 from identity_client.handout import put_new_file
 
-INIT_EXAMPLES = ("init team.yaml", "init --schema > users.schema.json")
+INIT_EXAMPLES = ("init team.yaml", "init - | less", "init --schema > users.schema.json")
+
+_STANDARD_OUTPUT = Path("-")
 
 
 def init(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="The users file to write.")] = Path("users.yaml"),
+    file: Annotated[Path, typer.Argument(help="The users file to write; - writes it to standard output.")] = Path(
+        "users.yaml"
+    ),
     schema: Annotated[
         bool, typer.Option("--schema", help="Write the users file's JSON schema to standard output instead.")
     ] = False,
@@ -27,6 +31,9 @@ def init(
     session: Session = context.obj
     if schema:
         session.write_json(users_schema())
+        return
+    if file == _STANDARD_OUTPUT:
+        session.write_text(example_text())
         return
     if file.suffix.casefold() in (".json", ".csv"):
         raise BadInputError(f"{file}: the example is YAML, whose comments explain it; name it .yaml")

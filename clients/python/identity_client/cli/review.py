@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ WARNING = "yellow"
 DETAIL = "dim"
 """The style of what is good to know."""
 _WIDTH_OF_FOUR_COLUMNS = 120
+_LONGEST_LINE = 120
 
 
 def show_brief(console: Console, user_name: str, plan: Plan, wanted: WantedUser | None = None) -> None:
@@ -76,7 +78,27 @@ def _show_details(console: Console, plan: Plan) -> None:
     """Show what is granted and tagged, word for word: whoever signs a plan off has to see it."""
     for step in plan.steps:
         for name, value in sorted(step.details.items()):
-            show_line(console, f"  {step.description.partition(' in ')[0]}: {name} = {value}", DETAIL)
+            show_line(console, f"  {step.description.partition(' in ')[0]}: {name} = {_laid_out(value)}", DETAIL)
+
+
+def _laid_out(value: str) -> str:
+    """Answer a long document over several lines, anything else as it is.
+
+    So is a document with a key that is there twice: laid out it would say less than it does.
+    """
+    if len(value) <= _LONGEST_LINE or not value.startswith("{"):
+        return value
+    try:
+        document = json.loads(value, object_pairs_hook=_each_once)
+    except (ValueError, RecursionError):
+        return value
+    return json.dumps(document, indent=2).replace("\n", "\n    ")
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a key is there twice")
+    return dict(pairs)
 
 
 def _show_remarks(console: Console, plan: Plan, wanted: WantedUser | None) -> None:

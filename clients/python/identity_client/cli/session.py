@@ -68,6 +68,10 @@ class Session:
         """Write a message for the person."""
         self.messages.print(printable(text), soft_wrap=True)
 
+    def write_text(self, text: str) -> None:
+        """Write a text to standard output as it is."""
+        self._write_out(text, end="")
+
     def write_json(self, document: dict[str, Any]) -> None:
         """Write the one JSON document of this run."""
         self._write_out(json.dumps(document, indent=2))

@@ -49,7 +49,12 @@ def _shared_defaults(path: Path, reader: NodeReader) -> dict[str, Any]:
     if _is(path, ".csv"):
         raise BadInputError(f"{path}: the defaults are a YAML or JSON file")
     root = _root(path)
-    return {} if root is None else read_fields(reader, root, "", SHARED_FIELDS)
+    if root is None:
+        return {}
+    if isinstance(root, yaml.MappingNode) and "defaults" in (key.value for key, _ in root.value):
+        reader.complain(root, "defaults", "the file of --defaults holds the fields themselves, without this word")
+        return {}
+    return read_fields(reader, root, "", SHARED_FIELDS)
 
 
 def _places_of_defaults(path: Path) -> dict[str, str]:

@@ -36,6 +36,7 @@ PLACEHOLDERS = (
 )
 LANGUAGES = ("en", "ja")
 _HEADERS = ("Subject", "From", "Reset-Notice")
+_NO_SUBJECT = "the first line must be `Subject: ...`"
 _LARGEST = 64 * 1024
 _CONTROLS = ("Cc", "Cs", "Zl", "Zp")
 _SECRETS = re.compile(r"pass|secret|key|seed", re.IGNORECASE)
@@ -95,16 +96,18 @@ def parse_template(text: str, source: str = "template") -> MailTemplate:
     """Check a template's text and take it apart; `source` is what complaints call it.
 
     Raises:
-        TemplateError: it breaks a rule; the text names the line.
+        TemplateError: it breaks rules; the text names each line that does, in their order.
     """
     lines = text.replace("\r\n", "\n").split("\n")
-    _refuse_control_characters(lines, source)
     end = lines.index("") if "" in lines else len(lines)
-    headers = _headers(lines[:end], source)
+    headers, complaints = _headers(lines[:end])
     body = "\n".join(lines[end + 1 :]).strip("\n")
     if not body.strip():
-        raise TemplateError(f"{source}:{len(lines)}: there is no body; it begins behind the first empty line")
-    _check_placeholders(lines, source)
+        complaints.append((len(lines), "there is no body; it begins behind the first empty line"))
+    for number, line in enumerate(lines, start=1):
+        complaints += [(number, complaint) for complaint in _line_complaints(line)]
+    if complaints:
+        raise TemplateError("\n".join(f"{source}:{number}: {complaint}" for number, complaint in sorted(complaints)))
     return MailTemplate(
         subject=headers["Subject"],
         body=body + "\n",
@@ -113,53 +116,58 @@ def parse_template(text: str, source: str = "template") -> MailTemplate:
     )
 
 
-def _headers(lines: list[str], source: str) -> dict[str, str]:
+def _headers(lines: list[str]) -> tuple[dict[str, str], list[tuple[int, str]]]:
+    """Answer the headers, and what is wrong with them, by line."""
     headers: dict[str, str] = {}
+    complaints: list[tuple[int, str]] = []
     for number, line in enumerate(lines, start=1):
-        name, colon, value = line.partition(":")
+        name, _, value = line.partition(":")
         known = next((each for each in _HEADERS if each.casefold() == name.casefold()), "")
-        if number == 1 and known != "Subject":
-            raise TemplateError(f"{source}:1: the first line must be `Subject: ...`")
-        if not colon or not known:
-            raise TemplateError(f"{source}:{number}: is no header; there are {', '.join(_HEADERS)}, then an empty line")
-        if known in headers:
-            raise TemplateError(f"{source}:{number}: {known} is there twice")
-        if not value.strip():
-            raise TemplateError(f"{source}:{number}: {known} is empty")
-        headers[known] = _checked(known, value.strip(), f"{source}:{number}")
-    if not headers:
-        raise TemplateError(f"{source}:1: the first line must be `Subject: ...`")
-    return headers
+        complaint = _header_complaint(number, line, known, headers)
+        if complaint:
+            complaints.append((number, complaint))
+        if known:
+            headers[known] = value.strip()
+    return headers, complaints if lines else [(1, _NO_SUBJECT)]
 
 
-def _checked(header: str, value: str, place: str) -> str:
+def _header_complaint(number: int, line: str, known: str, earlier: Mapping[str, str]) -> str:
+    """Answer what is wrong with a header's line; empty if nothing."""
+    _, colon, value = line.partition(":")
+    if number == 1 and (known != "Subject" or not colon):
+        return _NO_SUBJECT
+    if not colon or not known:
+        return f"is no header; there are {', '.join(_HEADERS)}, then an empty line"
+    if known in earlier:
+        return f"{known} is there twice"
+    if not value.strip():
+        return f"{known} is empty"
+    return _value_complaint(known, value.strip())
+
+
+def _value_complaint(header: str, value: str) -> str:
     """Hold the headers that take no placeholders to that."""
     if header == "From":
         try:
-            return checked_address(value)
+            checked_address(value)
         except ValueError as error:
-            raise TemplateError(f"{place}: {error}") from None
+            return str(error)
     if header == "Reset-Notice" and "$" in value:
-        raise TemplateError(f"{place}: Reset-Notice takes no placeholders; it is what $reset_notice stands for")
-    return value
+        return "Reset-Notice takes no placeholders; it is what $reset_notice stands for"
+    return ""
 
 
-def _refuse_control_characters(lines: list[str], source: str) -> None:
-    for number, line in enumerate(lines, start=1):
-        if any(unicodedata.category(char) in _CONTROLS and char != "\t" for char in line):
-            raise TemplateError(f"{source}:{number}: holds a control character")
-
-
-def _check_placeholders(lines: list[str], source: str) -> None:
-    for number, line in enumerate(lines, start=1):
-        for name in _placeholders(line):
-            if name is None:
-                raise TemplateError(f"{source}:{number}: a dollar sign that begins no placeholder is written $$")
-            if name in PLACEHOLDERS:
-                continue
-            if _SECRETS.search(name):
-                raise TemplateError(f"{source}:{number}: ${name}: no secret goes by mail, there is no such placeholder")
-            raise TemplateError(f"{source}:{number}: ${name} is not known; known are {', '.join(PLACEHOLDERS)}")
+def _line_complaints(line: str) -> Iterator[str]:
+    """Answer what no line may hold and this one does."""
+    if any(unicodedata.category(char) in _CONTROLS and char != "\t" for char in line):
+        yield "holds a control character"
+    for name in _placeholders(line):
+        if name is None:
+            yield "a dollar sign that begins no placeholder is written $$"
+        elif name not in PLACEHOLDERS and _SECRETS.search(name):
+            yield f"${name}: no secret goes by mail, there is no such placeholder"
+        elif name not in PLACEHOLDERS:
+            yield f"${name} is not known; known are {', '.join(PLACEHOLDERS)}"
 
 
 def _placeholders(line: str) -> Iterator[str | None]:
