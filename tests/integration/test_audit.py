@@ -176,12 +176,19 @@ def test_intent_and_outcome_have_one_trace_and_one_row(audited: Audited) -> None
 
 
 def test_a_failure_leads_to_the_call_that_failed(audited: Audited) -> None:
-    """The line of a failure has its reason and AWS's id of the call."""
+    """The line of a failure has its reason and AWS's id of the call, among those of all others."""
     _, failure = audited.export("--user", "ben")
     assert (failure["event"], failure["reason"]) == ("failure", "AWS_ACCESS_DENIED")
     assert failure["result"]["aws_action"] == "iam:CreateAccessKey"
-    assert failure["aws_request_ids"] == [failure["result"]["aws_request_id"]]
-    assert failure["aws_request_ids"] != [""]
+    calls = [(call["action"], call.get("error")) for call in failure["result"]["calls"]]
+    assert calls == [
+        ("iam:CreateUser", None),
+        ("iam:CreateAccessKey", "ACCESS_DENIED"),
+        ("iam:DeleteUser", None),
+    ]
+    assert failure["aws_request_ids"] == [call["aws_request_id"] for call in failure["result"]["calls"]]
+    assert failure["aws_request_ids"][1] == failure["result"]["aws_request_id"]
+    assert all(failure["aws_request_ids"])
 
 
 def test_a_denial_is_exported(audited: Audited) -> None:

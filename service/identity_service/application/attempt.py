@@ -27,6 +27,7 @@ from identity_service.application.mints import MINTING_STEPS, Mints, NotOursErro
 from identity_service.application.ports import IamAccount
 from identity_service.application.results import describe_outcome
 from identity_service.application.sealing import Sealer, seal_outcome
+from identity_service.application.sent_calls import noted_calls, noting_calls
 from identity_service.application.settling import Settling
 from identity_service.application.telemetry import UNWATCHED, Telemetry
 from identity_service.application.undoing import PASSING, Undo
@@ -90,7 +91,7 @@ class Attempts:
         await self._under_lease(claim, _Attempt(self, account, claim, None, resumed=True).undo_again(failure))
 
     async def _under_lease(self, claim: Claim, work: Awaitable[T]) -> T:
-        with holding(claim.lease), self.telemetry.span(SPAN):
+        with holding(claim.lease), noting_calls(), self.telemetry.span(SPAN):
             try:
                 return await work
             except LeaseLostError:
@@ -350,7 +351,7 @@ class _Attempt:
         look_again = bool(journal.resumed or journal.done or journal.uncertain or self._mints.unanswered)
         # Where the failure cannot be stored, the lease runs out, and another attempt comes to the same end.
         with suppress(IdentityError):
-            await self._ledger.fail(self._lease, Failure(error, retryable), look_again=look_again)
+            await self._ledger.fail(self._lease, Failure(error, retryable), look_again=look_again, calls=noted_calls())
 
     async def _store(self, outcome: Outcome) -> None:
         """Store the outcome; what nobody could replay is undone."""

@@ -1,12 +1,13 @@
 """What the application needs of the store: the ledger of requests, the locks on their targets, and the audit log."""
 
 import enum
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from identity_service.application.lease import Lease
+from identity_service.application.sent_calls import SentCall
 from identity_service.domain.entities import UserSnapshot
 from identity_service.domain.errors import ANSWER_LOST, IdentityError, Reason
 from identity_service.domain.holdings import PastRequest
@@ -224,8 +225,10 @@ class Ledger(Protocol):
     async def succeed(self, lease: Lease, outcome: Outcome) -> None:
         """Store the outcome without its secrets, release lock and lease, and audit it."""
 
-    async def fail(self, lease: Lease, failure: Failure, *, look_again: bool = False) -> None:
-        """Store the failure, release lock and lease, and audit it.
+    async def fail(
+        self, lease: Lease, failure: Failure, *, look_again: bool = False, calls: Sequence[SentCall] = ()
+    ) -> None:
+        """Store the failure, release lock and lease, and audit it with the calls that were sent.
 
         `look_again` schedules a second look, after all that was sent can no longer be carried out.
         """

@@ -1,7 +1,7 @@
 """The store in memory: all that the port `Ledger` promises, with time that only a test moves."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -20,6 +20,7 @@ from identity_service.application.ledger import (
     StoreUnavailableError,
     UnfinishedRequest,
 )
+from identity_service.application.sent_calls import SentCall
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.holdings import Kind, PastRequest, Thing, takes
 from identity_service.domain.minting import Mint, MintKind, MintState, OthersPassword
@@ -270,7 +271,9 @@ class FakeLedger:
 
         await self._unit("succeed", succeed)
 
-    async def fail(self, lease: Lease, failure: Failure, *, look_again: bool = False) -> None:
+    async def fail(
+        self, lease: Lease, failure: Failure, *, look_again: bool = False, calls: Sequence[SentCall] = ()
+    ) -> None:
         """Store the failure."""
 
         def fail() -> None:

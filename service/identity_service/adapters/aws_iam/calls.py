@@ -23,6 +23,7 @@ from identity_service.adapters.aws_iam.recent_entities import Entity
 from identity_service.adapters.aws_iam.retry import Reply, Retrier
 from identity_service.application.lease import Lease, LeaseLostError, current_lease
 from identity_service.application.ports import Receipt
+from identity_service.application.sent_calls import SentCall, note_call
 from identity_service.domain.errors import IamError, IamErrorKind
 from identity_service.domain.secret import Secret
 from identity_service.observability.aws_calls import AwsCall, record_aws_call
@@ -121,7 +122,8 @@ class AwsCalls:
             if turn.waited:
                 # The span is the call alone; this is what passed before it.
                 span.set_attribute("identity_service.paced_seconds", turn.waited)
-            lease = current_lease() if EFFECTS[operation] is not Effect.READ else None
+            is_write = EFFECTS[operation] is not Effect.READ
+            lease = current_lease() if is_write else None
             send = partial(self._send_on_thread, operation, params, lease)
             self._instruments.waited(turn.waited)
             began = time.perf_counter()
@@ -130,6 +132,8 @@ class AwsCalls:
                 span.set_attribute("error.type", "lease_lost")
                 raise answer
             self._record(span, operation, answer, turn.waited)
+            if is_write:
+                note_call(_sent(self._action(operation), answer))
             # By its kind: a code may be anything that stands in an answer.
             error = answer.kind.name if isinstance(answer, IamError) else ""
             self._instruments.ended(self._service, operation, error, time.perf_counter() - began)
@@ -172,3 +176,10 @@ class AwsCalls:
 
     def _action(self, operation: str) -> str:
         return f"{self._service.lower()}:{operation}"
+
+
+def _sent(action: str, answer: dict[str, Any] | IamError) -> SentCall:
+    if isinstance(answer, IamError):
+        # By its kind: a code may be anything that stands in an answer.
+        return SentCall(action, answer.request_id, answer.kind.name)
+    return SentCall(action, answer["ResponseMetadata"]["RequestId"])

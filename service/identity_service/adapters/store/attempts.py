@@ -54,7 +54,14 @@ def succeed(unit: Unit, lease: Lease, outcome: Mapping[str, object], details: au
     audit.append(unit, AuditEventName.OUTCOME, row, details)
 
 
-def fail(unit: Unit, lease: Lease, failure: Failure, encoded: Mapping[str, object], second_look: Terms | None) -> None:
+def fail(
+    unit: Unit,
+    lease: Lease,
+    failure: Failure,
+    encoded: Mapping[str, object],
+    details: audit.Details,
+    second_look: Terms | None,
+) -> None:
     """Store the failure and let the target go; with terms, look again later."""
     row = _held(unit, lease, IS_UNFINISHED)
     values: dict[str, object] = {
@@ -66,7 +73,7 @@ def fail(unit: Unit, lease: Lease, failure: Failure, encoded: Mapping[str, objec
     if second_look is not None:
         values["recheck_at"] = second_look.second_look_at(unit, row)
     _end(unit, lease, values)
-    audit.append(unit, AuditEventName.FAILURE, row, audit.failure_details(failure))
+    audit.append(unit, AuditEventName.FAILURE, row, details)
 
 
 def release(unit: Unit, lease: Lease, rest: timedelta) -> None:

@@ -3,7 +3,7 @@
 Details name things and never hold their content: no policy document, no tag, no word of an error.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from identity_service.adapters.store.rows import Row
 from identity_service.adapters.store.schema import AuditEventName, audit_log
 from identity_service.adapters.store.units import Unit
 from identity_service.application.ledger import AuditEvent, Denial, Failure, Intent
+from identity_service.application.sent_calls import SentCall
 from identity_service.domain.outcome import ExecutedStep, Outcome
 from identity_service.domain.steps import Step
 
@@ -39,6 +40,9 @@ EVENT_FIELDS = tuple(field.name for field in fields(AuditEvent))
 
 AWS_ANSWER = ("aws_action", "aws_error_code", "aws_request_id")
 """What an error's metadata tells of the answer that it comes from."""
+
+MOST_CALLS = 500
+"""How many calls of a failed request are named; where an undo was throttled again and again there are more."""
 
 
 def intent_details(intent: Intent) -> Details:
@@ -78,11 +82,21 @@ def _executed(step: ExecutedStep) -> Details:
     }
 
 
-def failure_details(failure: Failure) -> Details:
-    """Tell why it failed, and which answer of AWS's it was, if it was one."""
+def failure_details(failure: Failure, calls: Sequence[SentCall] = ()) -> Details:
+    """Tell why it failed, which answer of AWS's it was, if it was one, and all that was sent, to undo it as well."""
     metadata = failure.error.metadata
-    answered = {name: metadata[name] for name in AWS_ANSWER if metadata.get(name)}
-    return {"reason": failure.error.reason.name, "retryable": failure.retryable, **answered}
+    details: Details = {"reason": failure.error.reason.name, "retryable": failure.retryable}
+    details.update({name: metadata[name] for name in AWS_ANSWER if metadata.get(name)})
+    if calls:
+        details["calls"] = [_sent(call) for call in calls[:MOST_CALLS]]
+    if len(calls) > MOST_CALLS:
+        details["calls_left_out"] = len(calls) - MOST_CALLS
+    return details
+
+
+def _sent(call: SentCall) -> Details:
+    error = {"error": call.error} if call.error else {}
+    return {"action": call.iam_action, "aws_request_id": call.aws_request_id, **error}
 
 
 def append_intent(unit: Unit, intent: Intent) -> None:

@@ -89,6 +89,7 @@ def _plan(details: Mapping[str, Any]) -> Exported:
 
 
 def _aws_request_ids(details: Mapping[str, Any]) -> list[str]:
-    """Return AWS's ids of the calls that a line tells of, by which CloudTrail knows them."""
-    ids = [details.get("aws_request_id"), *(step.get("aws_request_id") for step in details.get("steps", ()))]
-    return [id_ for id_ in ids if id_]
+    """Return AWS's ids of the calls that a line tells of, by which CloudTrail knows them, each once."""
+    calls = (*details.get("steps", ()), *details.get("calls", ()), details)
+    ids = [call.get("aws_request_id") for call in calls]
+    return list(dict.fromkeys(id_ for id_ in ids if id_))

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -29,6 +29,7 @@ from identity_service.application.ledger import (
     RequestState,
     UnfinishedRequest,
 )
+from identity_service.application.sent_calls import SentCall
 from identity_service.domain.holdings import PastRequest
 from identity_service.domain.minting import Mint, MintKind
 from identity_service.domain.outcome import Outcome
@@ -167,11 +168,13 @@ class SqlLedger:
         await self._fenced("succeed", lease, lambda unit: attempts.succeed(unit, lease, encoded, details))
         self.heartbeat.drop(lease)
 
-    async def fail(self, lease: Lease, failure: Failure, *, look_again: bool = False) -> None:
-        """Store the failure, release lock and lease, and audit it."""
-        encoded = codec.encode_failure(failure)
+    async def fail(
+        self, lease: Lease, failure: Failure, *, look_again: bool = False, calls: Sequence[SentCall] = ()
+    ) -> None:
+        """Store the failure, release lock and lease, and audit it with the calls that were sent."""
+        encoded, details = codec.encode_failure(failure), audit.failure_details(failure, calls)
         terms = self._terms if look_again else None
-        await self._fenced("fail", lease, lambda unit: attempts.fail(unit, lease, failure, encoded, terms))
+        await self._fenced("fail", lease, lambda unit: attempts.fail(unit, lease, failure, encoded, details, terms))
         self.heartbeat.drop(lease)
 
     async def release(self, lease: Lease, rest_seconds: float = 0.0) -> None:

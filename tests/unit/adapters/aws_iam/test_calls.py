@@ -32,6 +32,7 @@ from identity_service.adapters.aws_iam.pacing import Pacer
 from identity_service.adapters.aws_iam.recent_entities import RecentEntities
 from identity_service.adapters.aws_iam.retry import Clock, Retrier
 from identity_service.adapters.aws_iam.send_rate import SendRate
+from identity_service.application.sent_calls import SentCall, noted_calls, noting_calls
 from identity_service.domain.errors import IamError, IamErrorKind
 from identity_service.domain.secret import Secret
 from identity_service.observability.aws_calls import AwsCall, collect_aws_calls
@@ -105,6 +106,31 @@ async def test_deletion_whose_answer_was_lost(iam: BotoIamAccount, aws: Embedded
     assert second.error_code == "NoSuchEntity"
     assert receipt.request_id == second.request_id != first.request_id
     assert aws.dump()["users"] == []
+
+
+async def test_every_sending_of_a_write_is_noted(iam: BotoIamAccount, aws: EmbeddedAws, time: Any) -> None:
+    """An attempt knows each write with AWS's id of it, also one that was refused and sent again; reads it does not."""
+    aws.inject(Fault("CreateUser", throttled()))
+    with noting_calls():
+        assert await iam.get_user("maria") is None
+        await iam.create_user("maria", "/", None, {})
+        noted = noted_calls()
+    first, second = (call for call in aws.calls() if call.operation == "CreateUser")
+    assert noted == (
+        SentCall("iam:CreateUser", first.request_id, "THROTTLED"),
+        SentCall("iam:CreateUser", second.request_id),
+    )
+    assert noted_calls() == ()
+
+
+async def test_a_write_without_an_answer_is_noted_without_an_id(iam: BotoIamAccount, aws: EmbeddedAws) -> None:
+    """Its id is AWS's alone; that something was sent is known all the same."""
+    aws.inject(Fault("CreateUser", CloseConnection()))
+    with noting_calls():
+        await asyncio.gather(
+            iam.create_user("maria", "/", None, {"identity-provisioning:row": "1"}), return_exceptions=True
+        )
+        assert noted_calls()[0] == SentCall("iam:CreateUser", "", "UNAVAILABLE")
 
 
 async def test_deletion_that_was_not_carried_out_is_repeated(iam: BotoIamAccount, aws: EmbeddedAws) -> None:

@@ -9,7 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from identity_service.adapters.store import SqlLedger
+from identity_service.adapters.store.audit import MOST_CALLS
 from identity_service.application.ledger import AuditEvent, Denial, Failure, Intent
+from identity_service.application.sent_calls import SentCall
 from identity_service.domain import target
 from identity_service.domain.entities import UserRecord
 from identity_service.domain.errors import IdentityError, Reason
@@ -91,6 +93,38 @@ async def test_a_failure_names_its_reason(ledger: SqlLedger, make_intent: MakeIn
     claim = await ledger.begin(make_intent())
     await ledger.fail(claim.lease, Failure(IdentityError(Reason.THROTTLED, "words"), retryable=True))
     assert await read(ledger, after=1) == [line("failure", reason="THROTTLED", retryable=True)]
+
+
+async def test_a_failure_names_every_call_that_was_sent(ledger: SqlLedger, make_intent: MakeIntent) -> None:
+    """The failure's line has the calls before it, itself and those that undid, each with AWS's id and its error."""
+    claim = await ledger.begin(make_intent())
+    failure = Failure(IdentityError(Reason.AWS_ACCESS_DENIED, "words"), retryable=False)
+    calls = (
+        SentCall("iam:CreateUser", "aws-request-1"),
+        SentCall("iam:CreateAccessKey", "aws-request-2", "ACCESS_DENIED"),
+        SentCall("iam:DeleteUser", "", "UNAVAILABLE"),
+    )
+    await ledger.fail(claim.lease, failure, calls=calls)
+    told = [
+        {"action": "iam:CreateUser", "aws_request_id": "aws-request-1"},
+        {"action": "iam:CreateAccessKey", "aws_request_id": "aws-request-2", "error": "ACCESS_DENIED"},
+        {"action": "iam:DeleteUser", "aws_request_id": "", "error": "UNAVAILABLE"},
+    ]
+    assert await read(ledger, after=1) == [line("failure", reason="AWS_ACCESS_DENIED", retryable=False, calls=told)]
+
+
+async def test_a_line_has_an_end(ledger: SqlLedger, make_intent: MakeIntent) -> None:
+    """Of very many calls the first are named, and how many there were besides."""
+    claim = await ledger.begin(make_intent())
+    failure = Failure(IdentityError(Reason.THROTTLED, "words"), retryable=True)
+    calls = [SentCall("iam:DeleteUser", f"aws-request-{number}", "THROTTLED") for number in range(MOST_CALLS + 2)]
+    await ledger.fail(claim.lease, failure, calls=calls)
+    (told,) = await ledger.read_audit(after=1)
+    text = json.dumps(dict(told.details))
+    details = json.loads(text)
+    assert len(text) < 100_000
+    assert details["calls"][-1]["aws_request_id"] == calls[MOST_CALLS - 1].aws_request_id
+    assert (len(details["calls"]), details["calls_left_out"]) == (MOST_CALLS, 2)
 
 
 async def test_a_denial_is_kept(ledger: SqlLedger) -> None:
