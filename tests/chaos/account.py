@@ -72,7 +72,7 @@ class Account:
         name = wish.user_name
         owner = {"Key": "identity-provisioning:owner", "Value": TEAM}
         self.iam.create_user(UserName=name, Tags=[owner])
-        if wish.kind in (Kind.REVOCATION, Kind.DELETION):
+        if wish.kind in (Kind.REVOCATION, Kind.DELETION, Kind.GRANT_AGAIN):
             for group in GROUPS:
                 self.iam.add_user_to_group(UserName=name, GroupName=group)
             for policy in POLICIES:
@@ -90,7 +90,7 @@ class Account:
 
     def misbehave(self, chance: Random, wishes: Iterable[Wish]) -> None:
         """Switch every fault of the catalogue on, with chances drawn anew."""
-        for operation, effect, probability in _catalogue(self._timing):
+        for operation, effect, probability in catalogue(self._timing):
             self._plant(Fault(operation, effect, times=None, probability=probability, seed=chance.getrandbits(32)))
         self.lose_boundaries(wishes)
 
@@ -143,8 +143,8 @@ class Account:
         )
 
 
-def _catalogue(timing: Timing) -> list[tuple[str, Effect, float]]:
-    """Every effect that the embedded account knows, and how often it strikes.
+def catalogue(timing: Timing) -> list[tuple[str, Effect, float]]:
+    """Return every effect that the embedded account knows, for which calls, and how often it strikes.
 
     IAM settles within the settle time, so eventual consistency ends before it; a call on its way may take any time.
     """

@@ -22,7 +22,8 @@ PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.
 class Holding:
     """What a client has in its hands in the end: an answer, or the error that it gave up with.
 
-    `left_out` is who was told not to have been made since the operation was cancelled.
+    `left_out` is who was told not to have been made since the operation was cancelled. `earlier` are the answers to the
+    requests for the same user before this one.
     """
 
     wish: Wish
@@ -34,6 +35,7 @@ class Holding:
     secrets: list[str] = field(default_factory=list, repr=False)
     calls: int = 0
     seconds: float = 0.0
+    earlier: tuple["Holding", ...] = ()
 
     @property
     def is_final(self) -> bool:
@@ -71,7 +73,7 @@ class Habits:
 
 
 class Caller:
-    """One client with one wish."""
+    """One client with one request."""
 
     def __init__(self, wish: Wish, target: str, timing: Timing, identity: GeneratedIdentity, habits: Habits) -> None:
         self._wish = wish
@@ -122,3 +124,37 @@ class Caller:
             self._cut = True
             return
         self._holding.take(issued, self._identity)
+
+
+@dataclass(frozen=True)
+class Clients:
+    """The clients of a world: each asks for a wish, and for what follows it as soon as it is granted."""
+
+    target: str
+    timing: Timing
+    identity: GeneratedIdentity
+
+    async def ask(self, wish: Wish, habits: Habits) -> Holding:
+        """Return the last answer about a user. A client stays with its first server as long as that one answers."""
+        holding = await self._ask_once(wish, habits)
+        while holding.granted and holding.wish.then:
+            # What IAM does not show yet, a plan may rightly not know: that is no part of what is tried here.
+            await asyncio.sleep(self.timing.settle)
+            stays = habits.first_target if holding.calls == 1 else ""
+            after = await self._ask_patiently(holding.wish.then, Habits(first_target=stays))
+            after.earlier = (*holding.earlier, holding)
+            holding = after
+        return holding
+
+    async def _ask_patiently(self, wish: Wish, habits: Habits) -> Holding:
+        """Ask by new requests as long as the wish is refused for something that passes."""
+        deadline = time.monotonic() + self.timing.patience
+        holding = await self._ask_once(wish, habits)
+        while wish.may_be_asked_anew(holding.reason) and time.monotonic() < deadline:
+            await asyncio.sleep(WAIT_BETWEEN_CALLS)
+            wish = wish.anew()
+            holding = await self._ask_once(wish, Habits())
+        return holding
+
+    async def _ask_once(self, wish: Wish, habits: Habits) -> Holding:
+        return await Caller(wish, self.target, self.timing, self.identity, habits).run()

@@ -51,6 +51,7 @@ class Total:
     pauses: int = 0
     points: int = 0
     points_found: int = 0
+    points_chosen: int = 0
     verdict: Verdict = field(default_factory=Verdict)
     exceptions: Exceptions = field(default_factory=Exceptions)
 
@@ -65,6 +66,8 @@ class Total:
         total.lost_secrets += verdict.lost_secrets
         total.plaintext_hits += verdict.plaintext_hits
         total.left_out += verdict.left_out
+        total.taken_late += verdict.taken_late
+        total.left_late += verdict.left_late
         total.complaints += verdict.complaints
 
     @property
@@ -72,12 +75,18 @@ class Total:
         """Whether everything is as it should be."""
         return self.verdict.is_clean and self.exceptions.is_clean
 
+    @property
+    def has_struck(self) -> bool:
+        """Whether blows fell, and at points where points were chosen: otherwise the runs prove nothing."""
+        return bool(self.kills + self.pauses) and bool(self.points or not self.points_chosen)
+
     def __str__(self) -> str:
         verdict, exceptions = self.verdict, self.exceptions
         return (
             f"runs={self.runs} kills={self.kills} users_asked={verdict.users_asked} users_ok={verdict.users_ok} "
             f"orphans={verdict.orphans} duplicate_keys={verdict.duplicate_keys} lost_secrets={verdict.lost_secrets} "
             f"plaintext_hits={verdict.plaintext_hits} pauses={self.pauses} points={self.points} "
+            f"taken_late_reported={verdict.taken_late} left_late_reported={verdict.left_late} "
             f"used_keys_kept={exceptions.used_keys_kept} "
             f"custom_passwords_expired={exceptions.custom_passwords_expired} "
             f"unattributable_reported={exceptions.unattributable_reported}"
@@ -128,7 +137,7 @@ class Harness:
         """Carry out these cases and nothing else."""
         with _database(self._options.store) as postgres_url:
             for case in cases:
-                self._jobs.put_nowait(self._point_job(case))
+                self._put_case(case)
             plan = Plan("cases", self._options.timing, postgres_url, servers=2 if postgres_url else 1)
             plan = replace(plan, sabotage=self._options.sabotage, keep=self._options.keep)
             await _side_by_side([self._work(plan) for _ in range(min(self._options.worlds, len(cases)))])
@@ -147,7 +156,7 @@ class Harness:
             chosen = choose(cases, options.runs - random_runs, options.seed)
             for case in cases if options.only else chosen:
                 if options.only in ("", str(case)):
-                    self._jobs.put_nowait(self._point_job(case))
+                    self._put_case(case)
             self._say(f"{len(cases)} points were found; {len(chosen)} of them are struck")
 
     async def _find_cases(self, plan: Plan) -> list[Case]:
@@ -164,6 +173,10 @@ class Harness:
         worlds = min(self._options.worlds, 3)
         await _side_by_side([find(range(first, len(STORIES), worlds)) for first in range(worlds)])
         return [case for story in STORIES for case in found.get(story.name, [])]
+
+    def _put_case(self, case: Case) -> None:
+        self._total.points_chosen += case.armed is not None
+        self._jobs.put_nowait(self._point_job(case))
 
     def _put_numbered(self, kind: str, count: int, run: NumberedRun) -> None:
         for number in range(count):
@@ -209,6 +222,8 @@ class Harness:
         self._failed = self._failed or not verdict.is_clean
         state = "ok" if verdict.is_clean else "FAILED"
         more += f" ({verdict.left_out} were left out by a cancellation)" if verdict.left_out else ""
+        late = verdict.taken_late + verdict.left_late
+        more += f" ({late} came or went late, and were reported)" if late else ""
         self._say(f"{self._total.runs}: {name}: {verdict.users_ok} of {verdict.users_asked} {state}{more}")
         for complaint in verdict.complaints:
             self._say(f"    {complaint}")

@@ -13,7 +13,8 @@ from tests.chaos.fleet import Server
 from tests.chaos.judge import Verdict
 from tests.chaos.onboarding import Course, Onboarding
 from tests.chaos.points import ACTIONS, ARMED, Armed
-from tests.chaos.wishes import Kind, Wish, make
+from tests.chaos.timing import Timing
+from tests.chaos.wishes import AGAIN, Kind, Wish, make
 from tests.chaos.world import World, chance_of
 
 OF_THE_WORKER = (
@@ -28,6 +29,8 @@ OF_THE_WORKER = (
 LOOK_EVERY = 0.01
 LATE_LEASES = 2.0
 """After how many leases a late call arrives."""
+STILL_VALID = 0.96
+"""Up to which part of a signature's validity a process stands still, so that it gets to send what it has signed."""
 READS = ("iam:Get", "iam:List")
 
 
@@ -55,6 +58,9 @@ STORIES: Sequence[Story] = (
     Story("revocation", Kind.REVOCATION),
     Story("deletion", Kind.DELETION),
     Story("unbounded", Kind.UNBOUNDED),
+    Story("key-again", Kind.KEY_AGAIN),
+    Story("password-again", Kind.PASSWORD_AGAIN),
+    Story("grant-again", Kind.GRANT_AGAIN),
     Story("takeover", Kind.KEY, first=Armed("store:record_mint:before", 1, "kill")),
     Story("reissue", Kind.CREDENTIALS, first=Armed("store:succeed:after", 1, "kill")),
 )
@@ -64,14 +70,14 @@ STORIES: Sequence[Story] = (
 class Case:
     """One story with one blow at one point.
 
-    `leases` says for how many of them a pause lasts, drawn where it is 0. `faults` tells whether the account misbehaves
+    `pause` is how many seconds a pause lasts, drawn where it is 0. `faults` tells whether the account misbehaves
     once the blow has fallen. `late_call` is a call that arrives long after
     its sender has given up on it, while its signature is still valid.
     """
 
     story: Story
     armed: Armed | None
-    leases: float = 0.0
+    pause: float = 0.0
     late_call: str = ""
     faults: bool = True
 
@@ -111,7 +117,7 @@ def _is_point(story: Story, point: str) -> bool:
     """Tell what is worth a blow: a read that is signed does nothing that one before its signing does not do."""
     if point == ARMED or (point.startswith(READS) and point.endswith(":signed")):
         return False
-    return story.name != "sealed-person" or not point.startswith(READS)
+    return not (story.sealed or story.kind in AGAIN) or not point.startswith(READS)
 
 
 def choose(cases: Sequence[Case], count: int, seed: int) -> list[Case]:
@@ -157,13 +163,24 @@ async def _ask(world: World, wishes: Sequence[Wish], chance: Random) -> Sequence
     return await world.ask(wishes, (Habits(first_target=f"ipv4:{world.fleet.servers[0].address}"),))
 
 
+def draw_pause(chance: Random, timing: Timing) -> float:
+    """Return seconds: half of the pauses end when others have just taken over, half after their callers were answered.
+
+    Also the long ones end before the signature does: what was signed before is still taken by the account.
+    """
+    soon, late = timing.lease * 1.2, timing.lease * 2.4
+    if chance.random() < 0.5:
+        return chance.uniform(soon, late)
+    return chance.uniform(late, timing.signature_validity * STILL_VALID)
+
+
 class _Blow:
     """What happens at the point: the server has done it to itself, and is found dead or paused."""
 
     def __init__(self, world: World, case: Case, wishes: Sequence[Wish], chance: Random) -> None:
         self._world = world
         self._targets = _servers_of(world, case.story)
-        self._leases = case.leases or chance.uniform(1.2, 2.4)
+        self._pause = case.pause or draw_pause(chance, world.timing)
         self._wishes = wishes
         self._chance = chance
         self._faults = case.faults
@@ -185,7 +202,7 @@ class _Blow:
         for target in self._targets:
             if target.is_paused:
                 self._world.pauses += 1
-                await asyncio.sleep(self._leases * self._world.timing.lease)
+                await asyncio.sleep(self._pause)
                 target.resume()
 
 

@@ -15,7 +15,7 @@ UNHURRIED = Timing(lease=3.0, connect_timeout=0.3, read_timeout=0.7, signature_v
 
 CASES: Mapping[str, Sequence[Case]] = {
     # A process stands still between signing and sending, until its lease has ended and another one has done its work.
-    "fence": (Case(_KEY, Armed("iam:CreateAccessKey:signed", 1, "pause"), leases=2.4, faults=False),),
+    "fence": (Case(_KEY, Armed("iam:CreateAccessKey:signed", 1, "pause"), pause=2.4 * UNHURRIED.lease, faults=False),),
     "row-tag": (Case(Story("taken", Kind.TAKEN), Armed("store:find:before", 1, "kill"), faults=False),),
     # A key is made and written down, and nobody is left who knows its secret.
     "reconciliation": (Case(_KEY, Armed("store:record_mint:after", 1, "kill"), faults=False),),

@@ -9,16 +9,14 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import sqlalchemy as sa
-
 from identity_client import AsyncIdentityClient, ConsolePassword, IdentityServiceError
 from tests.chaos.points import Armed
+from tests.chaos.reports import read_reports
 from tests.chaos.wishes import Kind, make
 from tests.chaos.world import World, chance_of
 
 CUSTOM_PASSWORD = "Battery-Staple-9"
 LOOK_EVERY = 0.02
-SECOND_LOOKS = sa.text("SELECT details FROM audit_log WHERE event = 'second-look'")
 
 
 @dataclass
@@ -109,8 +107,8 @@ async def _make_a_key_beside(world: World, found: Exceptions, name: str) -> None
             reason = error.reason
     over = await world.wait_until_over()
     keys = [key["id"] for key in world.account.users()[name]["access_keys"]]
-    reported = await asyncio.to_thread(_reports, world.engine)
-    told = len(keys) == 2 and all(any(key in report for report in reported) for key in keys)
+    reports = await asyncio.to_thread(read_reports, world.engine)
+    told = len(keys) == 2 and reports.unattributed.issuperset(keys)
     _note(found, over and told, f"a key beside: {reason}, keys {keys}, over {over}, reported {told}")
     found.unattributable_reported += over and told
 
@@ -139,11 +137,6 @@ def _client(world: World, target: str = "") -> AsyncIdentityClient:
     return AsyncIdentityClient(
         target or world.fleet.target, insecure=True, attempt_timeout=world.timing.attempt, timeout=world.timing.patience
     )
-
-
-def _reports(engine: sa.Engine) -> list[str]:
-    with engine.connect() as connection:
-        return [str(details) for details in connection.execute(SECOND_LOOKS).scalars()]
 
 
 def _note(found: Exceptions, as_designed: bool, what: str) -> None:

@@ -62,7 +62,10 @@ async def under_blows(
 def draw_blows(
     chance: Random, servers: int, timing: Timing, within: float = SPREAD_SECONDS + 1.5, most: int = 3
 ) -> Sequence[Blow]:
-    """Draw one blow or more: half of them kills; of the pauses, most outlast the lease, and some every window."""
+    """Draw one blow or more: half of them kills.
+
+    Most pauses outlast the lease. Some end when callers were answered and signatures are valid, some after all windows.
+    """
     return [
         Blow(
             at=chance.uniform(0.1, within),
@@ -80,8 +83,10 @@ def _draw_pause(chance: Random, timing: Timing) -> float:
         return 0.0
     if kind < 0.65:
         return chance.uniform(0.2, timing.lease * 0.8)
-    if kind < 0.95:
+    if kind < 0.8:
         return chance.uniform(timing.lease * 1.2, timing.lease * 2)
+    if kind < 0.95:
+        return chance.uniform(timing.lease * 2, timing.signature_validity)
     return timing.lease + timing.signature_validity + timing.settle + 1
 
 

@@ -49,11 +49,25 @@ class Kind(enum.StrEnum):
     """A new user whose boundary IAM loses: it must not come to be."""
     TAKEN = "taken"
     """A new user of a name that somebody else's user has: that one must stay as it is."""
+    KEY_AGAIN = "key-again"
+    """An access key for a user that is there, and then by another request a second one."""
+    PASSWORD_AGAIN = "password-again"
+    """A password for a user that is there; others end its console access and set a password anew."""
+    GRANT_AGAIN = "grant-again"
+    """The end of a group and a policy of a user that is there, and then by another request both again."""
 
 
-THERE_BEFORE = frozenset(
-    {Kind.CREDENTIALS, Kind.KEY, Kind.DEVICE, Kind.PERMISSIONS, Kind.REVOCATION, Kind.DELETION, Kind.TAKEN}
-)
+AGAIN = frozenset({Kind.KEY_AGAIN, Kind.PASSWORD_AGAIN, Kind.GRANT_AGAIN})
+"""What is asked in several requests about the same user, each after the answer to the one before."""
+THERE_BEFORE = AGAIN | {
+    Kind.CREDENTIALS,
+    Kind.KEY,
+    Kind.DEVICE,
+    Kind.PERMISSIONS,
+    Kind.REVOCATION,
+    Kind.DELETION,
+    Kind.TAKEN,
+}
 """What is asked about users that the harness itself makes first."""
 REFUSALS: Mapping[Kind, str] = {Kind.UNBOUNDED: "BOUNDARY_NOT_KEPT", Kind.TAKEN: "USER_ALREADY_EXISTS"}
 """With which reason a wish has to be refused."""
@@ -68,6 +82,9 @@ WEIGHTS: Mapping[Kind, int] = {
     Kind.DELETION: 2,
     Kind.UNBOUNDED: 1,
     Kind.TAKEN: 1,
+    Kind.KEY_AGAIN: 2,
+    Kind.PASSWORD_AGAIN: 2,
+    Kind.GRANT_AGAIN: 2,
 }
 
 
@@ -81,26 +98,31 @@ class Expected:
     groups: frozenset[str] = frozenset()
     policies: frozenset[str] = frozenset()
     inline: frozenset[str] = frozenset()
-    access_key: bool = False
+    access_keys: int = 0
     password: bool = False
     mfa_device: bool = False
 
     @property
     def has_secrets(self) -> bool:
         """Whether its user gets secrets."""
-        return self.access_key or self.password or self.mfa_device
+        return bool(self.access_keys) or self.password or self.mfa_device
 
 
 @dataclass(frozen=True)
 class Wish:
-    """One request about one user; `expected` is None where no user may be left."""
+    """One request about one user; `expected` is None where no user may be left.
+
+    `method` is the client's; `then` is what is asked about the same user once this is granted.
+    """
 
     kind: Kind
     user_name: str
     request_id: str
     sealed: bool
     expected: Expected | None
+    method: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    then: "Wish | None" = None
 
     @property
     def refusal(self) -> str:
@@ -115,7 +137,15 @@ class Wish:
     async def ask(self, client: AsyncIdentityClient, **more: Any) -> Any:
         """Send it."""
         asked = {**self.arguments, **more, "request_id": self.request_id}
-        return await getattr(client, _METHODS[self.kind])(self.user_name, **asked)
+        return await getattr(client, self.method)(self.user_name, **asked)
+
+    def may_be_asked_anew(self, reason: str) -> bool:
+        """Tell whether a refusal passes: a late key of the request before takes the second one's place for a while."""
+        return self.kind is Kind.KEY_AGAIN and reason == "QUOTA_EXCEEDED"
+
+    def anew(self) -> "Wish":
+        """Ask the same by a request of its own."""
+        return replace(self, request_id=str(uuid.uuid5(uuid.UUID(self.request_id), "anew")))
 
     def __str__(self) -> str:
         return f"{self.kind} {self.user_name}{' sealed' if self.sealed else ''}"
@@ -132,7 +162,11 @@ _METHODS: Mapping[Kind, str] = {
     Kind.PERMISSIONS: "assign_permissions",
     Kind.REVOCATION: "revoke_permissions",
     Kind.DELETION: "delete_user",
+    Kind.KEY_AGAIN: "create_credentials",
+    Kind.PASSWORD_AGAIN: "create_credentials",
+    Kind.GRANT_AGAIN: "revoke_permissions",
 }
+"""What asks for a wish, or begins to."""
 
 
 def draw(
@@ -147,19 +181,22 @@ def draw(
 
 
 def make(kind: Kind, chance: Random, user_name: str, recipients: Sequence[str] = ()) -> Wish:
-    """Make a wish of a kind; what makes no secrets is never sealed."""
-    arguments, expected = _MAKERS[kind]()
-    sealed = bool(recipients) and expected is not None and expected.has_secrets
-    if sealed:
-        arguments = {**arguments, "recipients": list(recipients)}
-    request_id = str(uuid.UUID(int=chance.getrandbits(128), version=4))
-    return Wish(kind, user_name, request_id, sealed, expected, arguments)
+    """Make a wish of a kind, with those that follow it; what makes no secrets is never sealed."""
+    wish: Wish | None = None
+    for method, (arguments, expected) in reversed(((_METHODS[kind], _MAKERS[kind]()), *_NEXT.get(kind, ()))):
+        sealed = bool(recipients) and expected is not None and expected.has_secrets
+        if sealed:
+            arguments = {**arguments, "recipients": list(recipients)}
+        request_id = str(uuid.UUID(int=chance.getrandbits(128), version=4))
+        wish = Wish(kind, user_name, request_id, sealed, expected, method, arguments, wish)
+    assert wish is not None  # there is a maker for every kind
+    return wish
 
 
 def without_credentials(wish: Wish) -> Wish:
     """Ask for the same user without anything secret, as an operation without recipients has to."""
     arguments = {name: value for name, value in wish.arguments.items() if name not in _CREDENTIALS}
-    expected = wish.expected and replace(wish.expected, access_key=False, password=False, mfa_device=False)
+    expected = wish.expected and replace(wish.expected, access_keys=0, password=False, mfa_device=False)
     return replace(wish, sealed=False, expected=expected, arguments=arguments)
 
 
@@ -186,7 +223,7 @@ def _person() -> Made:
         groups=frozenset(GROUPS),
         policies=frozenset(POLICIES),
         inline=frozenset({"read"}),
-        access_key=True,
+        access_keys=1,
         password=True,
         mfa_device=True,
     )
@@ -195,7 +232,7 @@ def _person() -> Made:
 
 def _robot() -> Made:
     arguments = {"path": "/machines/", "groups": [GROUPS[0]], "access_key": True}
-    return arguments, Expected(path="/machines/", groups=frozenset({GROUPS[0]}), access_key=True)
+    return arguments, Expected(path="/machines/", groups=frozenset({GROUPS[0]}), access_keys=1)
 
 
 def _unbounded() -> Made:
@@ -207,11 +244,11 @@ def _taken() -> Made:
 
 
 def _credentials() -> Made:
-    return {"access_key": True, "console_password": True}, Expected(access_key=True, password=True)
+    return {"access_key": True, "console_password": True}, Expected(access_keys=1, password=True)
 
 
 def _key() -> Made:
-    return {"access_key": True}, Expected(access_key=True)
+    return {"access_key": True}, Expected(access_keys=1)
 
 
 def _device() -> Made:
@@ -233,6 +270,23 @@ def _deletion() -> Made:
     return {}, None
 
 
+def _password() -> Made:
+    return {"console_password": True}, Expected(password=True)
+
+
+def _no_password() -> Made:
+    return {}, Expected()
+
+
+def _second_key() -> Made:
+    return {"access_key": True}, Expected(access_keys=2)
+
+
+def _grant_again() -> Made:
+    arguments, _ = _revocation()
+    return arguments, Expected(groups=frozenset(GROUPS), policies=frozenset(POLICIES))
+
+
 _MAKERS: Mapping[Kind, Callable[[], Made]] = {
     Kind.PERSON: _person,
     Kind.ROBOT: _robot,
@@ -244,4 +298,13 @@ _MAKERS: Mapping[Kind, Callable[[], Made]] = {
     Kind.PERMISSIONS: _permissions,
     Kind.REVOCATION: _revocation,
     Kind.DELETION: _deletion,
+    Kind.KEY_AGAIN: _key,
+    Kind.PASSWORD_AGAIN: _password,
+    Kind.GRANT_AGAIN: _revocation,
 }
+_NEXT: Mapping[Kind, Sequence[tuple[str, Made]]] = {
+    Kind.KEY_AGAIN: (("create_credentials", _second_key()),),
+    Kind.PASSWORD_AGAIN: (("disable_console_access", _no_password()), ("create_credentials", _password())),
+    Kind.GRANT_AGAIN: (("assign_permissions", _grant_again()),),
+}
+"""What asks for the wishes that follow the first one of a kind."""

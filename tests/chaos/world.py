@@ -16,10 +16,11 @@ from embedded_aws import EmbeddedAws
 from identity_client.sealing import GeneratedIdentity, generate_identity
 from identity_service.adapters.store import migrate
 from tests.chaos.account import Account, Prepared
-from tests.chaos.clients import Caller, Habits, Holding
+from tests.chaos.clients import Clients, Habits, Holding
 from tests.chaos.fleet import Fleet, Server, Surroundings
 from tests.chaos.judge import Verdict, judge
 from tests.chaos.leaks import Files, count_hits, database_text
+from tests.chaos.reports import read_reports
 from tests.chaos.timing import Timing
 from tests.chaos.wishes import ACCOUNT_ID, TEAM, Wish
 from tests.support.postgres import new_database
@@ -65,10 +66,11 @@ class World:
         self, wishes: Sequence[Wish], habits: Sequence[Habits], delays: Sequence[float] | None = None
     ) -> list[Holding]:
         """Let the clients ask side by side, each after its delay."""
+        clients = Clients(self.fleet.target, self.timing, self.identity)
 
         async def one(wish: Wish, habit: Habits, delay: float) -> Holding:
             await asyncio.sleep(delay)
-            return await Caller(wish, self.fleet.target, self.timing, self.identity, habit).run()
+            return await clients.ask(wish, habit)
 
         waits = delays or [0.0] * len(wishes)
         return list(await asyncio.gather(*map(one, wishes, habits, waits)))
@@ -86,7 +88,8 @@ class World:
         await asyncio.sleep(GRACE_SECONDS)
         is_over = await self.wait_until_over()
         self.account.behave()
-        verdict = await asyncio.to_thread(judge, self.account, prepared, holdings)
+        reports = await asyncio.to_thread(read_reports, self.engine)
+        verdict = await asyncio.to_thread(judge, self.account, prepared, holdings, reports)
         if not is_over:
             verdict.complain(f"work is not over {self.timing.end_of_work:g} s after the last answer")
         self._look_for_leaks(verdict, holdings)

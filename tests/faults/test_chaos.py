@@ -7,9 +7,11 @@ import pytest
 from tests.chaos.harness import Harness, Options
 from tests.chaos.point_runs import Case, Story
 from tests.chaos.points import Armed
+from tests.chaos.timing import Timing
 from tests.chaos.wishes import Kind
 
 KEY = Story("key", Kind.KEY)
+AGAIN = Story("password-again", Kind.PASSWORD_AGAIN)
 SEALED = Story("sealed-person", Kind.PERSON, sealed=True)
 LINE = re.compile(
     r"runs=\d+ kills=\d+ users_asked=(\d+) users_ok=\1 orphans=0 duplicate_keys=0 lost_secrets=0 plaintext_hits=0 .*"
@@ -56,3 +58,11 @@ async def test_a_bulk_is_whole_whatever_happens_to_its_servers() -> None:
     total = await Harness(Options(runs=2, seed=65, mode="bulk", worlds=2, exceptions=0)).run()
     assert LINE.fullmatch(str(total)), total.verdict.complaints
     assert total.verdict.users_asked > 10
+
+
+async def test_what_a_late_deletion_takes_is_reported() -> None:
+    """A deletion is signed, its process stands still, and lands after the next request has set a password anew."""
+    case = Case(AGAIN, Armed("iam:DeleteLoginProfile:signed", 1, "pause"), pause=7.5, faults=False)
+    total = await Harness(Options(worlds=1, timing=Timing(signature_validity=9.0))).run_cases([case])
+    assert LINE.fullmatch(str(total)), total.verdict.complaints
+    assert total.verdict.taken_late == 1
