@@ -51,10 +51,8 @@ async def test_users_are_whole_when_a_server_is_hit_at_one_exact_point(action: s
 
 
 async def test_a_bulk_is_whole_whatever_happens_to_its_servers() -> None:
-    """Many users in one operation: killed and paused servers make each of them once, and refuse who is to be.
-
-    One operation is reviewed and started by its plan's digest, by a client that dies; another one is cancelled.
-    """
+    """Many users in one operation: killed and paused servers make each of them once, and refuse who is to be."""
+    # One is reviewed and started by its plan's digest, by a client that dies; the other one is cancelled.
     total = await Harness(Options(runs=2, seed=65, mode="bulk", worlds=2, exceptions=0)).run()
     assert LINE.fullmatch(str(total)), total.verdict.complaints
     assert total.verdict.users_asked > 10

@@ -10,11 +10,7 @@ from tests.chaos.sabotage import SABOTAGES
 
 @pytest.mark.parametrize("sabotage", sorted(SABOTAGES))
 async def test_the_harness_notices_what_is_missing(sabotage: str) -> None:
-    """Without the fence, the row tag check or the settle time, keys are doubled.
-
-    Without the reconciliation of mints, or with a request of its own for each attempt at a user of an operation, a
-    client is told of a failure that is none.
-    """
+    """Without a piece of the server, keys are doubled, or a client is told of a failure that is none."""
     total = await prove(sabotage)
     if sabotage in ("fence", "row-tag", "settle"):
         assert total.verdict.duplicate_keys > 0
