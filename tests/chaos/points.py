@@ -6,7 +6,6 @@ calls go are wrapped from outside.
 """
 
 import base64
-import os
 import signal
 import threading
 from collections import Counter
@@ -76,7 +75,9 @@ class Points:
                 self._armed = None
             self._passed.write(f"{point} {number}\n".encode())
         if acts and armed is not None:
-            os.kill(os.getpid(), ACTIONS[armed.action])
+            # To this very thread: sent to the process, a stop may reach another thread first, and this one goes on for
+            # long enough to send the call that it stands before.
+            signal.pthread_kill(threading.get_ident(), ACTIONS[armed.action])
 
     def note_secrets(self, secrets: list[str]) -> None:
         """Keep the secrets that the server has held, whoever has got them, so that leaks of them can be looked for."""

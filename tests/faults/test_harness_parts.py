@@ -63,7 +63,7 @@ def test_files_are_read_once(tmp_path: Path) -> None:
 def test_a_point_acts_at_the_armed_passing_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not at another passing, not at another point, and not again."""
     signals: list[int] = []
-    monkeypatch.setattr("os.kill", lambda _process, number: signals.append(number))
+    monkeypatch.setattr("signal.pthread_kill", lambda _thread, number: signals.append(number))
     points = Points(BytesIO(), BytesIO())
     points.arm(Armed.parse("iam:CreateUser:after 2 pause"))
     for point in ("iam:CreateUser:after", "iam:CreateUser:before", "iam:CreateUser:before"):
