@@ -18,6 +18,8 @@ PROJECTS := proto/pyproject.toml service/pyproject.toml clients/python/pyproject
 DISTRIBUTIONS := $(addprefix identity-provisioning-,api service client)
 DIST := dist
 IMAGE := identity-provisioning-service:dev
+# One more than there are cores: much of what the tests do is waiting for servers of theirs.
+TEST_WORKERS := $(shell expr `getconf _NPROCESSORS_ONLN` + 1)
 
 # Sets $python to an interpreter that is new enough and can make environments, or says what is missing.
 find_python = \
@@ -57,7 +59,7 @@ demo: .venv/made-in ## provision users in an AWS account that runs on this machi
 	@.venv/bin/python examples/demo.py $(ARGS)
 
 test: .venv/made-in ## run all tests that need no system programs
-	@$(RUN) pytest -m "not system" -n auto --dist loadfile $(ARGS)
+	@$(RUN) pytest -m "not system" -n $(TEST_WORKERS) --dist loadfile $(ARGS)
 
 test-system: .venv/made-in ## run the tests that need system programs: aws, buildah, mmdebstrap, age, prometheus
 	@$(RUN) pytest -m system $(ARGS)
