@@ -7,6 +7,7 @@ settings or options, 3 after a sweep or an audit that found something.
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -167,6 +168,7 @@ async def _run(options: argparse.Namespace) -> int:
             else:
                 warn_of_headers(os.environ)
             async with serve(settings, insecure=options.insecure, credentials=credentials) as addresses:
+                _spare_the_collector()
                 _announce(addresses, options.ready_file)
                 await signals.wait()
     except asyncio.CancelledError:
@@ -174,6 +176,15 @@ async def _run(options: argparse.Namespace) -> int:
             raise
         structlog.get_logger().info("ended by a signal before it served")
     return 0
+
+
+def _spare_the_collector() -> None:
+    """Let Python's garbage collection pass over what the start has made: it stays, and is most of what there is.
+
+    A full pass over it held up every call for 0.13 s, each few seconds while many users are made.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 class _Signals:

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from identity_service.adapters.aws_iam import answers
-from identity_service.adapters.store import attempts
+from identity_service.adapters.store import attempts, rows
 from identity_service.adapters.store.schema import requests
 from identity_service.application import attempt, worker
 from identity_service.application.lease import Lease
@@ -37,11 +37,9 @@ def without_fence() -> None:
 
     No second look is taken either: it would find and delete what such an attempt has made.
     """
-
-    def any_epoch(lease: Lease) -> sa.ColumnElement[bool]:
-        return requests.c.row_id == lease.row_id
-
-    attempts.of_lease = any_epoch
+    of_row = sa.and_(requests.c.row_id == sa.bindparam("of_row"), sa.bindparam("of_epoch", type_=sa.Integer) >= 0)
+    attempts.HELD = attempts.HELD_UNFINISHED = attempts.HELD_ENDED = sa.select(*rows.LIGHT_COLUMNS).where(of_row)
+    attempts.CHANGE = requests.update().where(of_row)
     Lease.require = _nothing  # type: ignore[method-assign] # that is the sabotage
     worker.look_again = _look_away  # type: ignore[attr-defined] # the name under which the worker has imported it
 

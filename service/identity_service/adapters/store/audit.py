@@ -20,6 +20,7 @@ from identity_service.domain.steps import Step
 
 Details = dict[str, object]
 
+INSERT = audit_log.insert()
 NEXT_ID_OF_POSTGRESQL = sa.text("SELECT nextval(pg_get_serial_sequence('audit_log', 'id'))")
 LAST_ID_OF_SQLITE = sa.text("SELECT seq FROM sqlite_sequence WHERE name = 'audit_log'")
 
@@ -162,7 +163,7 @@ def _append(unit: Unit, **values: object) -> None:
 
 
 def _insert(unit: Unit, chained: Mapping[str, object], **values: object) -> None:
-    unit.connection.execute(audit_log.insert().values(at=unit.now, trace_id=unit.trace_id, **chained, **values))
+    unit.connection.execute(INSERT, {"at": unit.now, "trace_id": unit.trace_id, **chained, **values})
 
 
 def _next_id(connection: sa.Connection) -> int:

@@ -4,6 +4,7 @@ Whatever the way, the claim counts the epoch up, so that earlier attempts can wr
 Rows are locked in one order everywhere, a request before its target, so that units of work do not deadlock.
 """
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +25,12 @@ from identity_service.application.ledger import UNFINISHED, Claim, Intent, Reque
 
 SECOND_LOOK_CANDIDATES = 10
 """How many requests are tried for one second look; more than one, since a row may turn out to be unreadable."""
+
+# Built once: SQLAlchemy takes longer to build a statement and to find it compiled than SQLite to execute it.
+OF_KEY = sa.select(requests).where(
+    requests.c.caller_id == sa.bindparam("of_caller"), requests.c.request_id == sa.bindparam("of_request")
+)
+OF_KEY_LOCKED = OF_KEY.with_for_update()
 
 TARGET_BUSY = "another change of this user, group or policy is running"
 TARGET_CHANGED = "another change of this user was made while this one was planned"
@@ -204,9 +211,9 @@ def is_abandoned(unit: Unit, row: Row) -> bool:
     return rows.is_unfinished(row) and not _is_leased(unit, row)
 
 
-def of_key(key: RequestKey) -> sa.ColumnElement[bool]:
-    """Select the row of a request."""
-    return sa.and_(requests.c.caller_id == key.caller_id, requests.c.request_id == key.request_id)
+def find(unit: Unit, key: RequestKey) -> Row | None:
+    """Return the row of a request."""
+    return unit.connection.execute(OF_KEY, _of(key)).mappings().one_or_none()
 
 
 def _is_leased(unit: Unit, row: Row) -> bool:
@@ -214,7 +221,11 @@ def _is_leased(unit: Unit, row: Row) -> bool:
 
 
 def _find_locked(unit: Unit, key: RequestKey) -> Row | None:
-    return unit.connection.execute(sa.select(requests).where(of_key(key)).with_for_update()).mappings().one_or_none()
+    return unit.connection.execute(OF_KEY_LOCKED, _of(key)).mappings().one_or_none()
+
+
+def _of(key: RequestKey) -> dict[str, object]:
+    return {"of_caller": key.caller_id, "of_request": key.request_id}
 
 
 def readable(found: Iterable[Row]) -> Iterator[Row]:
@@ -281,6 +292,11 @@ def _target_is_busy(unit: Unit) -> sa.ColumnElement[bool]:
 
 def _insert_if_new(unit: Unit, table: sa.Table, values: Mapping[str, object], unique: tuple[str, ...]) -> bool:
     """Insert a row unless one of the same key is there; tell whether it was inserted."""
-    insert = postgresql.insert if unit.connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table).values(values).on_conflict_do_nothing(index_elements=unique)
-    return unit.connection.execute(statement.returning(table.c.row_id)).one_or_none() is not None
+    statement = _insert_of(unit.connection.dialect.name, table, unique)
+    return unit.connection.execute(statement, values).one_or_none() is not None
+
+
+@functools.cache
+def _insert_of(dialect: str, table: sa.Table, unique: tuple[str, ...]) -> sa.Executable:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return insert(table).on_conflict_do_nothing(index_elements=unique).returning(table.c.row_id)

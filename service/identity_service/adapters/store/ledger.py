@@ -109,7 +109,7 @@ class SqlLedger:
         """Return what is known of a request."""
 
         def find(unit: Unit) -> LedgerRow | None:
-            row = unit.connection.execute(sa.select(requests).where(claims.of_key(key))).mappings().one_or_none()
+            row = claims.find(unit, key)
             return None if row is None else rows.ledger_row(row, abandoned=claims.is_abandoned(unit, row))
 
         return await self.units.run("find", find)

@@ -18,6 +18,34 @@ Row = Mapping[Any, Any]
 """A row of `requests` by the names of its columns; SQLAlchemy's own kind has more keys than names."""
 
 
+# All but the documents, which are the most of a row.
+LIGHT_COLUMNS = tuple(column for column in requests.c if not isinstance(column.type, sa.JSON))
+
+# Built once: SQLAlchemy takes longer to build a statement and to find it compiled than SQLite to execute it.
+INSERT_MINT = mints.insert()
+OF_ROW = mints.c.row_id == sa.bindparam("of_row")
+COUNT_OF_MINTS = sa.select(sa.func.count()).select_from(mints).where(OF_ROW)
+MINTS_IN_ORDER = sa.select(mints).where(OF_ROW).order_by(mints.c.number)
+OF_TARGET = sa.and_(mints.c.account_id == sa.bindparam("of_account"), mints.c.target_key == sa.bindparam("of_target"))
+MADE_KEY_IDS = sa.select(mints.c.credential_id).where(
+    OF_TARGET, mints.c.kind == MintKind.ACCESS_KEY, mints.c.credential_id != ""
+)
+OTHER_KEY_IDS = MADE_KEY_IDS.where(mints.c.row_id != sa.bindparam("of_row"))
+PLANNED_FOR = sa.func.nullif(requests.c.plan["user_id"].as_string(), "")
+MADE = requests.c.outcome[("user", "user_id")].as_string()
+OTHER_PASSWORDS = (
+    sa.select(mints, sa.func.coalesce(PLANNED_FOR, MADE, "").label("user_id"))
+    .join(requests, requests.c.row_id == mints.c.row_id)
+    .where(
+        OF_TARGET,
+        mints.c.row_id != sa.bindparam("of_row"),
+        mints.c.kind == MintKind.CONSOLE_PASSWORD,
+        mints.c.state == MintState.MADE,
+    )
+    .order_by(mints.c.begun_at)
+)
+
+
 def encode_intent(intent: Intent) -> dict[str, object]:
     """Return an intent's columns. Raises TypeError for a secret in it."""
     return {
@@ -93,8 +121,7 @@ def is_unfinished(row: Row) -> bool:
 
 def insert_mint(connection: sa.Connection, row: Row, lease: Lease, mint: Mint) -> None:
     """Write a mint down, numbered after the others of its request; the request's row has to be locked."""
-    of_request = mints.c.row_id == lease.row_id
-    number = connection.execute(sa.select(sa.func.count()).select_from(mints).where(of_request)).scalar_one() + 1
+    number = connection.execute(COUNT_OF_MINTS, {"of_row": lease.row_id}).scalar_one() + 1
     values = {
         "mint_id": mint.mint_id,
         "row_id": lease.row_id,
@@ -107,13 +134,12 @@ def insert_mint(connection: sa.Connection, row: Row, lease: Lease, mint: Mint) -
         "credential_id": mint.credential_id,
         "begun_at": mint.begun_at,
     }
-    connection.execute(mints.insert().values(values))
+    connection.execute(INSERT_MINT, values)
 
 
 def mints_of(connection: sa.Connection, row_id: str) -> tuple[Mint, ...]:
     """Return the mints of a request, oldest first."""
-    query = sa.select(mints).where(mints.c.row_id == row_id).order_by(mints.c.number)
-    return tuple(map(_mint, connection.execute(query)))
+    return tuple(map(_mint, connection.execute(MINTS_IN_ORDER, {"of_row": row_id})))
 
 
 def _mint(row: sa.Row[Any]) -> Mint:
@@ -129,21 +155,13 @@ def _mint(row: sa.Row[Any]) -> Mint:
 
 def other_key_ids(connection: sa.Connection, row: Row) -> frozenset[str]:
     """Return the access keys that other requests have made for the same target, those that are gone included."""
-    return made_key_ids(connection, row["account_id"], row["target_key"], but_of=row["row_id"])
+    return frozenset(connection.execute(OTHER_KEY_IDS, _of_others(row)).scalars())
 
 
-def made_key_ids(
-    connection: sa.Connection, account_id: str, target_key: str, but_of: str | None = None
-) -> frozenset[str]:
-    """Return the access keys that requests have made for a target, but for one request's."""
-    query = sa.select(mints.c.credential_id).where(
-        mints.c.account_id == account_id,
-        mints.c.target_key == target_key,
-        mints.c.kind == MintKind.ACCESS_KEY,
-        mints.c.credential_id != "",
-        mints.c.row_id.is_distinct_from(but_of),
-    )
-    return frozenset(connection.execute(query).scalars())
+def made_key_ids(connection: sa.Connection, account_id: str, target_key: str) -> frozenset[str]:
+    """Return the access keys that requests have made for a target."""
+    of_target = {"of_account": account_id, "of_target": target_key}
+    return frozenset(connection.execute(MADE_KEY_IDS, of_target).scalars())
 
 
 def other_passwords(connection: sa.Connection, row: Row) -> tuple[OthersPassword, ...]:
@@ -151,20 +169,14 @@ def other_passwords(connection: sa.Connection, row: Row) -> tuple[OthersPassword
 
     Left out are those that a later request has surely taken away again.
     """
-    of_others = sa.and_(
-        mints.c.account_id == row["account_id"],
-        mints.c.target_key == row["target_key"],
-        mints.c.row_id != row["row_id"],
-        mints.c.kind == MintKind.CONSOLE_PASSWORD,
-        mints.c.state == MintState.MADE,
-    )
-    planned_for, made = requests.c.plan["user_id"].as_string(), requests.c.outcome[("user", "user_id")].as_string()
-    user_id = sa.func.coalesce(sa.func.nullif(planned_for, ""), made, "").label("user_id")
-    with_user = sa.select(mints, user_id).join(requests, requests.c.row_id == mints.c.row_id)
-    found = connection.execute(with_user.where(of_others).order_by(mints.c.begun_at)).all()
+    found = connection.execute(OTHER_PASSWORDS, _of_others(row)).all()
     passwords = tuple(OthersPassword(_mint(password), password.user_id) for password in found)
     takers = _begun_when_taking_passwords(connection, row) if passwords else ()
     return tuple(one for one in passwords if not any(begun_at > one.mint.begun_at for begun_at in takers))
+
+
+def _of_others(row: Row) -> dict[str, object]:
+    return {"of_account": row["account_id"], "of_target": row["target_key"], "of_row": row["row_id"]}
 
 
 def _begun_when_taking_passwords(connection: sa.Connection, row: Row) -> tuple[datetime, ...]:

@@ -36,9 +36,9 @@ from identity_service.domain.request import UserChange
 PROVISION_USER = "ProvisionUser"
 """The RPC whose right a caller needs for every user of an operation."""
 DEFAULT_PAGE_SIZE = 100
-LOOK_EVERY = 1.0
+LOOK_EVERY = 0.5
 """Seconds between two looks at an operation that is watched."""
-SILENCE = 15
+SILENCE = 30
 """So many looks without news, and a watcher is told all the same that the operation is still there."""
 RETRY_AFTER_SECONDS = 5.0
 DENIALS = frozenset({Reason.CALLER_NOT_ALLOWED, Reason.OPERATION_NOT_FOUND})
