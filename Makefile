@@ -59,7 +59,7 @@ demo: .venv/made-in ## provision users in an AWS account that runs on this machi
 	@.venv/bin/python examples/demo.py $(ARGS)
 
 test: .venv/made-in ## run all tests that need no system programs
-	@$(RUN) pytest -m "not system" -n $(TEST_WORKERS) --dist loadfile $(ARGS)
+	@$(RUN) pytest -m "not system" -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-system: .venv/made-in ## run the tests that need system programs: aws, buildah, mmdebstrap, age, prometheus
 	@$(RUN) pytest -m system $(ARGS)

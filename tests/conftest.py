@@ -2,7 +2,19 @@
 
 import signal
 
+import pytest
 from hypothesis import settings
+
+LONGEST_FIRST = (
+    "tests/security/test_canaries.py",
+    "tests/faults/test_chaos.py",
+    "tests/integration/test_error_table",
+    "tests/faults/",
+    "tests/rolling/",
+    "tests/integration/",
+    "tests/e2e/",
+)
+"""What takes long, by the beginning of its path. Were it last, one worker would end long after the others."""
 
 # How long one example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("repository", deadline=None)
@@ -11,3 +23,13 @@ settings.load_profile("repository")
 # A shell lets what it starts in the background ignore interrupts, and all that comes of it; some tests send them.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest files begin first, and keep the order otherwise."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    places = (place for place, path in enumerate(LONGEST_FIRST) if item.nodeid.startswith(path))
+    return next(places, len(LONGEST_FIRST))

