@@ -6,11 +6,15 @@ if no blow fell, or none at a point though points were chosen: then the hooks ar
 
 import argparse
 import asyncio
+import signal
 import sys
 
-from tests.chaos.harness import Harness, Options
+from tests.chaos.harness import Harness, Options, Total
 from tests.chaos.proof import CASES, prove
 from tests.chaos.sabotage import SABOTAGES
+
+BULK_WORLDS = 3
+"""Each has many users at work at once."""
 
 
 def main() -> int:
@@ -18,12 +22,22 @@ def main() -> int:
     options = _parser().parse_args()
     if options.prove:
         return 0 if asyncio.run(_prove_all()) else 1
+    if options.worlds is None:
+        options.worlds = BULK_WORLDS if options.mode == "bulk" else Options.worlds
     chosen = {name: value for name, value in vars(options).items() if name != "prove"}
-    total = asyncio.run(Harness(Options(**chosen)).run())
+    total = asyncio.run(_run(Options(**chosen)))
     print(total)
     if not total.has_struck:
         print("nothing was proven: no blow fell where blows had to fall", file=sys.stderr)
     return 0 if total.is_clean and total.has_struck else 1
+
+
+async def _run(options: Options) -> Total:
+    """Run it; told to end, it ends its servers and databases first."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await Harness(options).run()
 
 
 async def _prove_all() -> bool:
@@ -46,7 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mode", choices=("both", "random", "points", "bulk"), default=default.mode)
     parser.add_argument("--store", choices=("postgresql", "sqlite"), default=default.store)
     parser.add_argument("--sealed", choices=("both", "sealed", "unsealed"), default=default.sealed)
-    parser.add_argument("--worlds", type=int, default=default.worlds, help="how many are run side by side")
+    parser.add_argument(
+        "--worlds", type=int, help=f"how many are run side by side; {default.worlds}, or {BULK_WORLDS} in bulk"
+    )
     parser.add_argument("--exceptions", type=int, default=default.exceptions, help="how often to provoke them")
     parser.add_argument("--sabotage", choices=sorted(SABOTAGES), default="", help="break the servers first")
     parser.add_argument("--only", default="", metavar="NAME", help="one run, by the name that it is reported by")

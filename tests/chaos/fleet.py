@@ -17,6 +17,8 @@ from tests.chaos.timing import Timing
 START_SECONDS = 60.0
 ARM_SECONDS = 10.0
 LOOK_EVERY = 0.02
+USERS_AT_A_TIME = "4"
+"""Of an operation, in one server: with more in several worlds, answers of the account come after the short timeouts."""
 FOREIGN = ("AWS_", "IDENTITY_SERVICE_", "OTEL_", "GRPC_")
 """Settings that happen to be around."""
 LOOPBACK = "127.0.0.1"
@@ -64,6 +66,7 @@ class Surroundings:
             "IDENTITY_SERVICE_HEALTH_ADDRESS": f"{LOOPBACK}:0",
             "IDENTITY_SERVICE_LOG_FILE": str(log_file),
             "IDENTITY_SERVICE_LOG_LEVEL": "DEBUG",
+            "IDENTITY_SERVICE_BULK_CONCURRENCY": USERS_AT_A_TIME,
             **self.timing.variables(),
         }
 

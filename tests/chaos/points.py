@@ -6,6 +6,7 @@ calls go are wrapped from outside.
 """
 
 import base64
+import os
 import signal
 import threading
 from collections import Counter
@@ -86,10 +87,12 @@ class Points:
 
 
 def obey(points: Points, commands: BinaryIO) -> None:
-    """Take `POINT PASSING ACTION`, one a line, from a pipe; an empty line disarms."""
+    """Take `POINT PASSING ACTION`, one a line, from a pipe; an empty line disarms. The server ends with the pipe."""
     for line in commands:
         text = line.decode().strip()
         points.arm(Armed.parse(text) if text else None)
+    # The harness was killed, and nobody else would end its servers.
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def install(points: Points) -> None:
