@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedded_aws import EmbeddedAws
-from tests.integration.conftest import Account, start_server, wait_until_ready
+from tests.integration.conftest import Account, start_fresh_server, wait_until_ready
 
 LOOK_EVERY = 0.1
 SERVER = {
@@ -46,7 +46,7 @@ def measure(aws: EmbeddedAws, users: int, folder: Path) -> Figures:
     account = Account(aws)
     account.prepare()
     aws.set_quota("UsersQuota", users)
-    server, ready = start_server(account, folder, SERVER)
+    server, ready = start_fresh_server(account, folder, SERVER)
     try:
         address = wait_until_ready(server, ready)
         began = time.perf_counter()

@@ -24,7 +24,7 @@ from identity_client import IdentityClient, user_spec
 from identity_client.sealing import generate_identity
 from identity_provisioning.v1.user_pb2 import UserSpec
 from identity_service.adapters.store import migrate
-from tests.integration.conftest import Account, document, start_server, wait_until_ready
+from tests.integration.conftest import Account, document, start_fresh_server, wait_until_ready
 from tests.support.postgres import new_database, start_postgres
 
 BURST = 20.0
@@ -91,7 +91,7 @@ def running(account: Account, replicas: int) -> Iterator[list[str]]:
         for number in range(replicas):
             own = folder / str(number)
             own.mkdir()
-            servers.append(start_server(account, own, variables))
+            servers.append(start_fresh_server(account, own, variables))
             stack.callback(servers[-1][0].wait, 60)
             stack.callback(servers[-1][0].terminate)
         yield [wait_until_ready(process, ready) for process, ready in servers]

@@ -21,7 +21,7 @@ from uuid import uuid4
 from embedded_aws import EmbeddedAws
 from identity_client import AsyncIdentityClient, IdentityClient, IdentityServiceError, TlsFiles, user_spec
 from identity_client.sealing import generate_identity
-from tests.integration.conftest import Account, start_server, wait_until_ready
+from tests.integration.conftest import Account, start_fresh_server, wait_until_ready
 from tests.support.mutual_tls import write_mutual_tls
 from tests.support.postgres import new_database, start_postgres
 
@@ -158,7 +158,7 @@ def main() -> None:
         account = Account(aws)
         account.prepare()
         variables = {**PRODUCTION, **tls.variables, "IDENTITY_SERVICE_STORE_URL": store_url}
-        server, ready = start_server(account, folder, variables, options=())
+        server, ready = start_fresh_server(account, folder, variables, options=())
         try:
             asyncio.run(measure(Watch(server.pid), wait_until_ready(server, ready), tls.client, options))
         finally:

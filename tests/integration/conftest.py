@@ -24,6 +24,7 @@ from identity_provisioning.v1.permission_service_pb2_grpc import PermissionServi
 from identity_provisioning.v1.user_service_pb2_grpc import UserServiceStub
 from identity_service.iam_policy import PolicyOptions, policy_documents
 from identity_service.rpc_actions import RPC_ACTIONS
+from tests.support.processes import Process
 
 INSECURE = ("--insecure",)
 CALLER = "spiffe://insecure.local/caller"
@@ -150,14 +151,29 @@ def server(embedded_account: Account, server_folder: Path) -> Iterator[str]:
 
 def start_server(
     account: Account, folder: Path, variables: Mapping[str, str] | None = None, options: Sequence[str] = INSECURE
-) -> tuple[subprocess.Popen[bytes], Path]:
+) -> tuple[Process, Path]:
     """Start a server that keeps its files in a folder; it writes its address to the second of what is returned."""
+    ready = folder / "ready.json"
+    environment = server_environment(account, folder, variables)
+    return Process("identity_service", [*options, "--ready-file", str(ready)], env=environment), ready
+
+
+def start_fresh_server(
+    account: Account, folder: Path, variables: Mapping[str, str] | None = None, options: Sequence[str] = INSECURE
+) -> tuple[subprocess.Popen[bytes], Path]:
+    """Start a server likewise, but with an interpreter of its own: its start and its memory are as in production."""
+    ready = folder / "ready.json"
+    command = [sys.executable, "-m", "identity_service", *options, "--ready-file", str(ready)]
+    return subprocess.Popen(command, env=server_environment(account, folder, variables)), ready
+
+
+def server_environment(account: Account, folder: Path, variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return a server's variables, those given before its usual ones, and write the files that they name."""
     authorization = folder / "authorization"
     if not authorization.exists():
         authorization.mkdir()
         (authorization / "callers.yaml").write_text(AUTHORIZATION)
         (authorization / "everything.cedar").write_text(EVERYTHING)
-    ready = folder / "ready.json"
     settings = {
         "AWS_SHARED_CREDENTIALS_FILE": str(write_credentials(account.service_key, folder)),
         "IDENTITY_SERVICE_AWS_ACCOUNT_ID": account.aws.account_id,
@@ -172,11 +188,7 @@ def start_server(
         "IDENTITY_SERVICE_LOG_FILE": str(folder / "server.log"),
         "IDENTITY_SERVICE_LOG_LEVEL": "DEBUG",
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "identity_service", *options, "--ready-file", str(ready)],
-        env={**os.environ, **settings, **(variables or {})},
-    )
-    return process, ready
+    return {**os.environ, **settings, **(variables or {})}
 
 
 def write_credentials(key: RoleKey, folder: Path) -> Path:
@@ -190,7 +202,7 @@ def write_credentials(key: RoleKey, folder: Path) -> Path:
     return file
 
 
-def wait_until_ready(process: subprocess.Popen[bytes], ready: Path) -> str:
+def wait_until_ready(process: Process | subprocess.Popen[bytes], ready: Path) -> str:
     """Wait until the server has written its address."""
     while not ready.exists():
         try:

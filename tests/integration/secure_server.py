@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from identity_provisioning.v1.permission_service_pb2 import ListGroupsRequest
 from identity_provisioning.v1.permission_service_pb2_grpc import PermissionServiceStub
 from tests.integration.conftest import Account, start_server, wait_until_ready
 from tests.support.bad_certificates import CALLER, Pki, Presented
+from tests.support.processes import Process
 
 CERTIFICATE, KEY, CA = "tls.crt", "tls.key", "ca.crt"
 VARIABLES = {CERTIFICATE: "TLS_CERTIFICATE_FILE", KEY: "TLS_PRIVATE_KEY_FILE", CA: "CLIENT_CA_FILE"}
@@ -53,7 +53,7 @@ class SecureServer:
         self.pki = pki
         self.tls = TlsFolder(folder / "tls")
         self.address = ""
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
         self.restore()
 
     def files(self, server: Presented | None = None, bundle: bytes | None = None) -> dict[str, bytes]:

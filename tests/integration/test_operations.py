@@ -1,7 +1,6 @@
 """Many users as one operation: the real server, an embedded account, the shipped client; crashes in the middle."""
 
 import itertools
-import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from identity_provisioning.v1.operation_pb2 import Operation, OperationResult
 from identity_provisioning.v1.operation_service_pb2 import WatchOperationRequest
 from identity_provisioning.v1.user_pb2 import UserSpec
 from tests.integration.conftest import Account, start_server, wait_until_ready
+from tests.support.processes import Process
 
 USERS = 200
 QUICK_LEASE = {
@@ -44,7 +44,7 @@ class Servers:
     def __init__(self, account: Account, folder: Path) -> None:
         self._account = account
         self._folder = folder
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._running: list[Process] = []
 
     def start(self, variables: Mapping[str, str] | None = None) -> str:
         """Start one; return its address."""

@@ -31,6 +31,7 @@ from identity_provisioning.v1.user_pb2 import UserSpec
 from identity_provisioning.v1.user_service_pb2 import ProvisionUserRequest
 from identity_provisioning.v1.user_service_pb2_grpc import UserServiceStub
 from tests.integration.conftest import TEAM, Account, start_server, wait_until_ready
+from tests.support.processes import Process
 
 NEWLY_MADE = "made within the last hour"
 KEY = CredentialSpec(access_key=True)
@@ -61,7 +62,7 @@ class Operator:
         self.account = account
         self.store = folder / "store.sqlite3"
         self._folder = folder
-        self._running: subprocess.Popen[bytes] | None = None
+        self._running: Process | None = None
 
     @contextmanager
     def server(self) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Work that outlives its call: a collector sees by links which call a takeover and an operation's users go back to."""
 
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from identity_provisioning.v1.user_service_pb2_grpc import UserServiceStub
 from identity_service.adapters.store import migrate
 from tests.integration.conftest import Account, start_server, wait_until_ready
 from tests.support.postgres import new_database, start_postgres
+from tests.support.processes import Process
 from tests.support.trace_collector import Collector, run_collector
 
 CALLERS_TRACE = bytes.fromhex("11" * 16)
@@ -49,7 +49,7 @@ class Replicas:
         self._folder = folder
         self._address = address
         self.collector = collector
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, Process] = {}
 
     def start(self, name: str, store_url: str) -> str:
         """Start one; return where it listens."""

@@ -1,6 +1,5 @@
 """Traces of the real server, as a collector receives them over OTLP."""
 
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from embedded_aws import Fault
 from embedded_aws.faults import AnswerError
 from identity_client import ConsolePassword, IdentityClient, IdentityServiceError
 from tests.integration.conftest import Account, document, start_server, wait_until_ready
+from tests.support.processes import Process
 from tests.support.trace_collector import Collector, attributes, run_collector
 
 CUSTOM = 'Canary-"7&kept/secret'
@@ -27,7 +27,7 @@ class TracedServer:
 
     address: str
     collector: Collector
-    process: subprocess.Popen[bytes]
+    process: Process
     _tracer_provider: TracerProvider = field(default_factory=lambda: TracerProvider(shutdown_on_exit=False))
 
     def stop(self) -> None:

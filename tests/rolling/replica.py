@@ -11,7 +11,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped] # ships no types
 
 from tests.chaos.fleet import LOOPBACK, reserve_port
-from tests.integration.conftest import Account, start_server, wait_until_ready
+from tests.integration.conftest import Account, start_fresh_server, wait_until_ready
 from tests.support.mutual_tls import MutualTls
 
 EXIT_SECONDS = 40.0
@@ -78,7 +78,7 @@ class Replica:
 
     def _start(self) -> str:
         (self._folder / "ready.json").unlink(missing_ok=True)
-        self._process, ready = start_server(self._account, self._folder, self._variables, options=())
+        self._process, ready = start_fresh_server(self._account, self._folder, self._variables, options=())
         wait_until_ready(self._process, ready)
         return str(json.loads(ready.read_text())["health_address"])
 
