@@ -4,7 +4,6 @@ import json
 import os
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -41,6 +40,7 @@ from tests.integration.conftest import (
     wait_until_ready,
 )
 from tests.support.operations_page import lines_of_page
+from tests.support.processes import run
 
 OWN, MEMBER, LOCKED, CLOSED, UNKNOWN = (digit * 12 for digit in "12345")
 """The server's own account; one by a role; one whose role asks for another external id; one that the caller's team is
@@ -96,8 +96,7 @@ class World:
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run `identity-service` with the server's settings."""
-        command = [sys.executable, "-m", "identity_service", *arguments]
-        return subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=False, timeout=60)
+        return run("identity_service", *arguments, env=self.environment())
 
     def environment(self) -> dict[str, str]:
         """Return what commands read, with the key of the server's own role."""
@@ -140,7 +139,8 @@ def printed(option: str) -> dict[str, Any]:
     for on_the_page, here in (("210987654321", MEMBER), ("123456789012", OWN)):
         line = line.replace(on_the_page, here)
     arguments = shlex.split(line.partition(" > ")[0])[1:]
-    done = subprocess.run([sys.executable, "-m", "identity_service", *arguments], capture_output=True, check=True)
+    done = run("identity_service", *arguments, env=os.environ)
+    done.check_returncode()
     document: dict[str, Any] = json.loads(done.stdout)
     return document
 
@@ -338,14 +338,13 @@ def test_a_wrong_file_stops_the_start(world: World, tmp_path: Path) -> None:
     """Every mistake is told with file, line and key, and nothing is served: exit code 2."""
     file = tmp_path / "accounts.yaml"
     file.write_text(accounts_file().replace(role_in(MEMBER), role_in(LOCKED)) + "  - id: 12\n")
-    command = [sys.executable, "-m", "identity_service", *INSECURE]
     environment = {**world.environment(), "IDENTITY_SERVICE_AWS_ACCOUNTS_FILE": str(file)}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    ended = run("identity_service", *INSECURE, env=environment)
     assert ended.returncode == 2
     (line,) = ended.stderr.splitlines()
     assert line.startswith("identity-service: IDENTITY_SERVICE_AWS_ACCOUNTS_FILE: accounts.yaml:12: accounts[4].id: ")
     file.write_text(accounts_file().replace(role_in(MEMBER), role_in(LOCKED)))
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    ended = run("identity_service", *INSECURE, env=environment)
     assert ended.returncode == 2
     assert "accounts.yaml:4: accounts[1].role_arn: the role is in another account than this one" in ended.stderr
 
@@ -361,8 +360,7 @@ def test_an_account_without_a_role_has_to_be_the_servers_own(world: World, tmp_p
         "IDENTITY_SERVICE_LISTEN_ADDRESS": "127.0.0.1:0",
         "IDENTITY_SERVICE_HEALTH_ADDRESS": "127.0.0.1:0",
     }
-    command = [sys.executable, "-m", "identity_service", *INSECURE]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    ended = run("identity_service", *INSECURE, env=environment)
     assert ended.returncode == 2
     assert f"IDENTITY_SERVICE_AWS_ACCOUNTS_FILE: account {UNKNOWN}: the credentials belong to another" in ended.stderr
 

@@ -6,7 +6,6 @@ import re
 import shlex
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from embedded_aws.faults import AnswerError
 from identity_client import ConsolePassword, IdentityClient, IdentityServiceError
 from identity_service.adapters.store.audit_verification import Kind
 from tests.integration.conftest import CALLER, TEAM, Account, start_server, wait_until_ready
+from tests.support.processes import run
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "audit.md"
 CUSTOM = 'Canary-"7&kept/secret'
@@ -35,14 +35,8 @@ class Audited:
     def run(self, *arguments: str, store: str = "store.sqlite3") -> subprocess.CompletedProcess[str]:
         """Run `identity-service audit` beside the log."""
         url = store if "://" in store else f"sqlite:///{self.folder / store}"
-        return subprocess.run(
-            [sys.executable, "-m", "identity_service", "audit", *arguments],
-            env={**os.environ, "IDENTITY_SERVICE_STORE_URL": url},
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        environment = {**os.environ, "IDENTITY_SERVICE_STORE_URL": url}
+        return run("identity_service", "audit", *arguments, env=environment, cwd=self.folder)
 
     def export(self, *options: str) -> list[dict[str, Any]]:
         """Return the exported lines."""

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from embedded_aws import Fault, throttled
 from embedded_aws.faults import AnswerError
 from identity_client import ConsolePassword, IdentityClient, IdentityServiceError
 from tests.integration.conftest import Account, start_server, wait_until_ready
+from tests.support.processes import run
 
 READS = ("Get", "List", "Simulate", "Generate")
 REFUSED = AnswerError("AccessDenied", 403)
@@ -21,13 +20,9 @@ REFUSED = AnswerError("AccessDenied", 403)
 
 def export(folder: Path) -> list[dict[str, Any]]:
     """Export the audit log of the server in a folder."""
-    done = subprocess.run(
-        [sys.executable, "-m", "identity_service", "audit", "export"],
-        env={**os.environ, "IDENTITY_SERVICE_STORE_URL": f"sqlite:///{folder / 'store.sqlite3'}"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    environment = {**os.environ, "IDENTITY_SERVICE_STORE_URL": f"sqlite:///{folder / 'store.sqlite3'}"}
+    done = run("identity_service", "audit", "export", env=environment)
+    done.check_returncode()
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

@@ -4,8 +4,6 @@ import json
 import os
 import shlex
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -31,7 +29,7 @@ from identity_provisioning.v1.user_pb2 import UserSpec
 from identity_provisioning.v1.user_service_pb2 import ProvisionUserRequest
 from identity_provisioning.v1.user_service_pb2_grpc import UserServiceStub
 from tests.integration.conftest import TEAM, Account, start_server, wait_until_ready
-from tests.support.processes import Process
+from tests.support.processes import Process, run
 
 NEWLY_MADE = "made within the last hour"
 KEY = CredentialSpec(access_key=True)
@@ -93,8 +91,7 @@ class Operator:
             "IDENTITY_SERVICE_AUTHORIZATION_DIR": str(self._folder / "authorization"),
             "IDENTITY_SERVICE_STORE_URL": f"sqlite:///{self.store}",
         }
-        command = [sys.executable, "-m", "identity_service", *arguments]
-        done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, check=False)
+        done = run("identity_service", *arguments, env={**os.environ, **settings})
         assert "Traceback" not in done.stderr
         return Command(done.returncode, done.stdout, done.stderr)
 
