@@ -16,6 +16,7 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import cycle
 from pathlib import Path
 from types import FunctionType
 from typing import Any, BinaryIO
@@ -47,8 +48,10 @@ EFFECTS: tuple[tuple[str, Effect], ...] = (
     ("connection cut", CloseConnection()),
     ("page of a proxy", AnswerHtml(do_it=True)),
 )
-QUICK = 12
+QUICK = 20
 """In a quick run, one function of so many is made to raise."""
+QUICK_EFFECTS = 2
+"""In a quick run, a step fails in so many ways, and the next step in the ways after them."""
 
 
 @dataclass
@@ -76,6 +79,7 @@ class Run:
         self._terminal = terminal
         self._quick = quick
         self._users = 0
+        self._all_effects = cycle(EFFECTS)
         self._watch = Watch(world.search)
 
     async def all(self) -> None:
@@ -150,7 +154,7 @@ class Run:
         """Each step of each row, failing as AWS fails, with the password in what AWS says."""
         for row in (row for row in ROWS if is_built(row.rpc)):
             for step in row.steps:
-                for name, effect in EFFECTS[::3] if self._quick else EFFECTS:
+                for name, effect in self._effects(QUICK_EFFECTS):
                     request = await row.prepare(self.world, self._name())
                     await asyncio.to_thread(self.world.aws.inject, Fault(step, effect))
                     await self._call(f"AWS, {row.name}, {step} {name}", row.rpc, request, 20)
@@ -161,11 +165,15 @@ class Run:
         rows = {row.rpc: row for row in self._main_rows()}
         for rpc in (*rows, "GetAccount", "GetUser", "ListUsers", "ListGroups", "ListPolicies", "ListMfaDevices"):
             for read in await self._reads_of(rpc, rows.get(rpc)):
-                for name, effect in EFFECTS[1:2] if self._quick else EFFECTS:
+                for name, effect in self._effects(1):
                     request = await self._request(rpc, rows.get(rpc))
                     await asyncio.to_thread(self.world.aws.inject, Fault(read, effect))
                     await self._call(f"AWS read, {rpc}, {read} {name}", rpc, request, 20)
                     await asyncio.to_thread(self.world.aws.clear_faults)
+
+    def _effects(self, quick: int) -> Sequence[tuple[str, Effect]]:
+        """Choose all effects, or in a quick run so many, which are the next ones each time."""
+        return [next(self._all_effects) for _ in range(quick)] if self._quick else EFFECTS
 
     async def _reads_of(self, rpc: str, row: Row | None) -> list[str]:
         """Name the calls of AWS that an RPC reads by."""
@@ -237,9 +245,9 @@ class Run:
             await self.world.move(before)
 
     async def outside(self) -> None:
-        """The command line against this server, and servers that do not start."""
+        """The command line against this server, and servers that do not start: in a quick run one of each kind."""
         await look_at_commands(self.world)
-        await look_at_starts(self.world)
+        await look_at_starts(self.world, quick=self._quick)
 
     def _main_rows(self) -> list[Row]:
         """Choose the rows that together hold every kind of secret."""

@@ -4,15 +4,18 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from urllib.parse import quote, quote_plus
 
 SHORTEST = 8
 """A shorter form is found by chance in bytes that are random; short secrets are sought between other characters."""
-RECENT = 60
-"""How many of the secrets that were seen last are sought in what a case leaves; all are, in what a world leaves."""
+GRAM = 8
+"""So many bytes of a form are looked up at every place of the content, which costs the same for any number of forms."""
+CODE = re.compile(rb"[0-9]{6}(?<![0-9A-Za-z._-][0-9]{6})(?![0-9A-Za-z_-])")
+"""Six digits that are a word of their own."""
 
 
 @cache
@@ -45,7 +48,20 @@ def is_in(secret: bytes, content: bytes) -> bool:
         return True
     if len(secret) >= SHORTEST:
         return False
-    return bool(re.search(rb"(?<![0-9A-Za-z._-])" + re.escape(secret) + rb"(?![0-9A-Za-z_-])", content))
+    return secret in CODE.findall(content)
+
+
+def _gram(form: bytes) -> int:
+    """Take some bytes of a form as a number: those in its middle, because many images begin alike."""
+    start = (len(form) - GRAM) // 2
+    return int.from_bytes(form[start : start + GRAM], sys.byteorder)
+
+
+def _grams(content: bytes) -> Iterator[Iterable[int]]:
+    """Read the bytes at every place of some content as numbers: first at each eighth place, then one further, ..."""
+    for start in range(min(GRAM, max(len(content) - GRAM + 1, 0))):
+        end = start + (len(content) - start) // GRAM * GRAM
+        yield memoryview(content[start:end]).cast("Q")
 
 
 @dataclass(frozen=True)
@@ -61,26 +77,38 @@ class Hit:
 
 @dataclass
 class Search:
-    """The secrets that are known by now, by name, the places that were searched and what was found."""
+    """The secrets that are known by now, by name, the places that were searched and what was found.
+
+    Secrets may be added by other threads while a place is searched.
+    """
 
     secrets: dict[bytes, str] = field(default_factory=dict)
     places: set[str] = field(default_factory=set)
     hits: list[Hit] = field(default_factory=list)
-    _fixed: list[bytes] = field(default_factory=list)
+    _by_gram: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
 
-    def add(self, name: str, secret: str | bytes, *, fixed: bool = False) -> None:
-        """Seek a secret from now on; one that is `fixed` is never left out."""
+    def add(self, name: str, secret: str | bytes) -> None:
+        """Seek a secret from now on; one shorter than `SHORTEST` has to be a code of six digits."""
         value = secret.encode() if isinstance(secret, str) else secret
-        if value and value not in self.secrets:
-            self.secrets[value] = name
-            if fixed:
-                self._fixed.append(value)
+        if not value or value in self.secrets:
+            return
+        if len(value) < SHORTEST and not CODE.fullmatch(value):
+            raise ValueError(f"{name} is too short to be sought")
+        self.secrets[value] = name
+        for gram in map(_gram, spellings(value)):
+            self._by_gram[gram] = (*self._by_gram.get(gram, ()), value)
 
-    def look(self, place: str, content: str | bytes, *, everything: bool = False) -> None:
-        """Search a place, for the secrets that were seen last or for every one."""
+    def look(self, place: str, content: str | bytes) -> None:
+        """Search a place for every secret."""
         self.places.add(place)
         value = content.encode(errors="replace") if isinstance(content, str) else content
-        if not value:
-            return
-        sought = self.secrets if everything else dict.fromkeys([*self._fixed, *list(self.secrets)[-RECENT:]])
-        self.hits += [Hit(place, self.secrets[secret]) for secret in sought if is_in(secret, value)]
+        found = sorted(secret for secret in self._possible(value) if is_in(secret, value))
+        self.hits += [Hit(place, self.secrets[secret]) for secret in found]
+
+    def _possible(self, content: bytes) -> set[bytes]:
+        """Choose the secrets of which a part is there."""
+        possible = self.secrets.keys() & CODE.findall(content)
+        for numbers in _grams(content):
+            if not self._by_gram.keys().isdisjoint(numbers):
+                possible.update(*(self._by_gram.get(number, ()) for number in numbers))
+        return possible

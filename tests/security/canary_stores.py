@@ -16,11 +16,11 @@ AUDITED = '"action":"ProvisionUser"'
 async def look_at_store(world: World, case: str) -> None:
     """Search the world's store for every secret, as its database and as `audit export` show it."""
     for table, rows in (await asyncio.to_thread(rows_of, world.store_url)).items():
-        world.search.look(f"{case}: table {table}", rows, everything=True)
+        world.search.look(f"{case}: table {table}", rows)
     exported = await _export(world.store_url)
     if AUDITED not in exported.replace(": ", ":"):
         raise AssertionError(f"the audit log was not exported: {exported[:500]}")
-    world.search.look(f"{case}: audit export", exported, everything=True)
+    world.search.look(f"{case}: audit export", exported)
 
 
 def rows_of(url: str) -> dict[str, str]:

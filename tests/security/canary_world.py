@@ -126,9 +126,9 @@ class World:
             (self.folder / name).write_bytes(content)
         for number, key in enumerate((server.key, client.key)):
             body = b"".join(line for line in key.splitlines() if b"-----" not in line)
-            self.search.add(f"TLS private key {number}", body, fixed=True)
+            self.search.add(f"TLS private key {number}", body)
             for line in key.splitlines()[1:-1]:
-                self.search.add(f"line of TLS private key {number}", line[24:], fixed=True)
+                self.search.add(f"line of TLS private key {number}", line[24:])
         addresses = await self._stack.enter_async_context(bootstrap.serve(self._settings(), credentials=self._key()))
         self.address = f"localhost:{addresses.listen_address.rpartition(':')[2]}"
         self.metrics_address = addresses.metrics_address
@@ -239,12 +239,12 @@ class World:
         for path in sorted(self.folder.iterdir()):
             # The key files are where the keys belong.
             if path.is_file() and path.suffix != ".key":
-                self.search.look(f"{case}: file {path.name}", path.read_bytes(), everything=True)
+                self.search.look(f"{case}: file {path.name}", path.read_bytes())
 
     async def look_at_metrics(self, case: str) -> None:
         """Search what Prometheus would scrape, for every secret."""
         scraped = await asyncio.to_thread(_scrape, self.metrics_address)
-        self.search.look(f"{case}: metrics scraped", scraped, everything=True)
+        self.search.look(f"{case}: metrics scraped", scraped)
 
     def _new_bytes(self, path: Path) -> bytes:
         with path.open("rb") as file:
@@ -258,11 +258,11 @@ class World:
 async def running(folder: Path, stderr: Path, search: Search) -> AsyncIterator[World]:
     """Run an account and a server, with their secrets among those that are sought."""
     with EmbeddedAws() as aws, _recorded(search) as spans:
-        search.add("secret key of the service", aws.secret_access_key, fixed=True)
-        search.add("custom password", CUSTOM, fixed=True)
-        search.add("recipient's identity", IDENTITY.secret, fixed=True)
+        search.add("secret key of the service", aws.secret_access_key)
+        search.add("custom password", CUSTOM)
+        search.add("recipient's identity", IDENTITY.secret)
         for code in CODES:
-            search.add("MFA code", code, fixed=True)
+            search.add("MFA code", code)
         world = World(aws, folder, stderr, search, spans=spans, store_url=f"sqlite:///{folder / 'store.sqlite3'}")
         configure_logging("DEBUG", open_log_file(world.log))
         await asyncio.to_thread(_furnish, world.iam, aws.account_id)
