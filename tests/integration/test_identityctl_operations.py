@@ -9,16 +9,17 @@ import shlex
 import signal
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
 from embedded_aws.faults import Delay, Fault
 from identity_client import IdentityClient
 from tests.integration.conftest import Account, start_server, wait_until_ready
+from tests.support.processes import Process
 
 USERS = 30
 NAMES = [f"user-{index}" for index in range(USERS)]
@@ -28,28 +29,45 @@ SLOWLY = Delay(0.7)
 
 
 @dataclass(frozen=True)
+class Typed:
+    """A command line that runs, whose messages can be read meanwhile."""
+
+    process: Process
+    messages: TextIO
+    output: Path
+
+    def end(self) -> subprocess.CompletedProcess[str]:
+        """Wait for its end; return its output, and what of its messages has not been read."""
+        code = self.process.wait(60)
+        with self.messages:
+            return subprocess.CompletedProcess(self.process.args, code, self.output.read_text(), self.messages.read())
+
+
+@dataclass(frozen=True)
 class Shell:
     """A shell in a folder of its own, with a server to speak to."""
 
     target: str
     folder: Path
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> Typed:
         """Start `identityctl`."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "identity_client.cli", "--target", self.target, "--insecure", *arguments],
-            cwd=self.folder,
-            env={**os.environ, "XDG_STATE_HOME": str(self.folder / "state")},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        output = self.folder / "output"
+        reading, writing = os.pipe()
+        with output.open("w") as stdout, os.fdopen(writing, "w") as stderr:
+            process = Process(
+                "identity_client.cli",
+                ["--target", self.target, "--insecure", *arguments],
+                env={**os.environ, "XDG_STATE_HOME": str(self.folder / "state")},
+                cwd=self.folder,
+                stdout=stdout,
+                stderr=stderr,
+            )
+        return Typed(process, os.fdopen(reading), output)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `identityctl` to its end."""
-        process = self.start(*arguments)
-        stdout, stderr = process.communicate(timeout=120)
-        return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+        return self.start(*arguments).end()
 
     def memories(self) -> list[Path]:
         """Find the resume files."""
@@ -101,18 +119,17 @@ def interrupted_in_the_middle(shell: Shell, account: Account, signal_number: int
     The account makes users so slowly that there is a middle, until its faults are cleared.
     """
     account.aws.inject(Fault("CreateUser", SLOWLY, times=None, skip=3))
-    process = shell.start("provision", "-f", "users.json", "--csv", "out.csv", "--yes")
-    assert process.stderr is not None
-    line = next(line for line in process.stderr if line.startswith("Making users: "))
+    typed = shell.start("provision", "-f", "users.json", "--csv", "out.csv", "--yes")
+    line = next(line for line in typed.messages if line.startswith("Making users: "))
     (memory,) = shell.memories()
     assert stat.S_IMODE(memory.stat().st_mode) == 0o600
     with IdentityClient(shell.target, insecure=True) as client:
         for operation in client.follow_operation(memory.stem):
             if operation.progress.succeeded_users:
                 break
-    process.send_signal(signal_number)
-    _, rest = process.communicate(timeout=60)
-    return process.returncode, line + rest, memory.stem
+    typed.process.send_signal(signal_number)
+    done = typed.end()
+    return done.returncode, line + done.stderr, memory.stem
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
@@ -138,16 +155,15 @@ def test_one_user_that_fails_is_an_exit_code(shell: Shell, account: Account) -> 
     plan = shell.run("plan", "-f", "users.json", "--output", "json")
     digest = json.loads(plan.stdout)["digest"]
     account.aws.inject(Fault("CreateUser", SLOWLY, times=None))
-    process = shell.start("provision", "-f", "users.json", "--csv", "out.csv", "--approved", digest, "--yes")
-    assert process.stderr is not None
-    for line in process.stderr:
+    typed = shell.start("provision", "-f", "users.json", "--csv", "out.csv", "--approved", digest, "--yes")
+    for line in typed.messages:
         if line.startswith("Users planned: 30"):
             break
     account.iam.create_user(UserName="USER-29")
     account.aws.clear_faults()
-    stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 1, stderr
-    assert "user-29: " in stdout
+    done = typed.end()
+    assert done.returncode == 1, done.stderr
+    assert "user-29: " in done.stdout
     assert sorted(keys_in(shell.folder / "out.csv")) == sorted(NAMES[:-1])
     assert shell.memories() == []
     listed = json.loads(shell.run("operations", "list", "--output", "json").stdout)["operations"]

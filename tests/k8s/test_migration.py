@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.k8s.conftest import Rendered
 from tests.k8s.manifests import Manifest, of_kind
 from tests.k8s.variables import settings
 from tests.support.postgres import new_database, start_postgres
+from tests.support.processes import run
 
 
 @pytest.fixture(scope="module")
@@ -101,14 +101,7 @@ def _run(job: Manifest, service_file: Path) -> subprocess.CompletedProcess[str]:
 
 def _run_with(container: Manifest, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | variables
-    return subprocess.run(
-        [sys.executable, "-m", "identity_service", *container["args"]],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return run("identity_service", *container["args"], env=environment)
 
 
 def _service(url: sa.URL) -> str:

@@ -3,8 +3,6 @@
 import asyncio
 import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,11 +16,12 @@ from identity_service.adapters.store.engines import database_of
 from identity_service.adapters.store.postgresql import MIGRATION_LOCK
 from identity_service.adapters.store.schema import metadata
 from identity_service.application.ledger import Intent
+from tests.support.processes import run
 from tests.unit.adapters.store.expected import row_of
 from tests.unit.adapters.store.worlds import World
 
 MakeIntent = Callable[..., Intent]
-MIGRATE = (sys.executable, "-m", "identity_service", "migrate")
+MIGRATE = ("identity_service", "migrate")
 
 NEWEST = "0006"
 """The version of this release's schema."""
@@ -189,15 +188,9 @@ def test_a_migration_that_fails_leaves_nothing(empty_world: World, monkeypatch: 
 async def test_two_migrations_at_once_do_not_collide(empty_world: World) -> None:
     """Of two commands on an empty database both succeed, whoever is first."""
     environment = {**os.environ, "IDENTITY_SERVICE_STORE_URL": empty_world.url}
-    commands = [
-        await asyncio.create_subprocess_exec(
-            *MIGRATE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        for _ in range(2)
-    ]
-    answers = [(await command.communicate())[0].decode() for command in commands]
-    assert answers == [f"identity-service: the store has schema version {NEWEST}\n"] * 2
-    assert [command.returncode for command in commands] == [0, 0]
+    commands = (asyncio.to_thread(run, *MIGRATE, env=environment) for _ in range(2))
+    answers = [(done.returncode, done.stdout, done.stderr) for done in await asyncio.gather(*commands)]
+    assert answers == [(0, f"identity-service: the store has schema version {NEWEST}\n", "")] * 2
 
 
 def test_a_migration_has_the_lock_before_it_looks(empty_postgres_url: str) -> None:
@@ -224,14 +217,7 @@ def test_a_migration_has_the_lock_before_it_looks(empty_postgres_url: str) -> No
 )
 def test_the_command_says_what_is_wrong(url: str, words: str) -> None:
     """A store that cannot be migrated ends the command with 2, the variable and the reason, and no password."""
-    command = subprocess.run(
-        MIGRATE,
-        env={**os.environ, "IDENTITY_SERVICE_STORE_URL": url},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    command = run(*MIGRATE, env={**os.environ, "IDENTITY_SERVICE_STORE_URL": url})
     assert command.returncode == 2
     assert command.stderr.startswith("identity-service: IDENTITY_SERVICE_STORE_URL: ")
     assert words in command.stderr
@@ -240,8 +226,6 @@ def test_the_command_says_what_is_wrong(url: str, words: str) -> None:
 
 def test_the_command_needs_no_other_setting(tmp_path: Path) -> None:
     """It works without any other variable, on the default store in the working directory too."""
-    command = subprocess.run(
-        MIGRATE, env={"PATH": os.environ["PATH"]}, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
-    )
+    command = run(*MIGRATE, env={"PATH": os.environ["PATH"]}, cwd=tmp_path)
     assert (command.returncode, command.stdout) == (0, f"identity-service: the store has schema version {NEWEST}\n")
     assert (tmp_path / "identity-service.sqlite3").stat().st_mode & 0o777 == 0o600
