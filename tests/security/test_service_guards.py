@@ -4,8 +4,8 @@
 """
 
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import grpc
 import pytest
+import pytest_asyncio
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
@@ -177,9 +178,9 @@ class Attack:
     guards: tuple[str, ...]
 
     @property
-    def rails(self) -> object:
-        """The guard rails of the caller's team, as callers.yaml has them."""
-        return RAILS if RAILS.keys() & set(self.guards) else "unguarded"
+    def railed(self) -> bool:
+        """Whether the caller's team is one with guard rails."""
+        return bool(RAILS.keys() & set(self.guards))
 
 
 def on_user(name: str) -> list[Attack]:
@@ -420,8 +421,18 @@ async def serving(world: World, folder: Path, rails: object) -> AsyncIterator[Se
         yield send
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def servers(running_world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mapping[bool, Send]]:
+    """Run the service for a team without guard rails, and for one with all of them."""
+    async with AsyncExitStack() as stack:
+        yield {
+            railed: await stack.enter_async_context(serving(running_world, tmp_path_factory.mktemp("server"), rails))
+            for railed, rails in ((False, "unguarded"), (True, RAILS))
+        }
+
+
 @pytest.fixture
-async def send(world: World, tmp_path: Path, attack: Attack) -> AsyncIterator[Send]:
+def send(world: World, servers: Mapping[bool, Send], attack: Attack) -> Send:
     """Connect to the service, in an account that has `bob` of another team, and his pending MFA device, besides.
 
     Ana has a policy that denies, and so has `Held`, a group without members.
@@ -436,8 +447,7 @@ async def send(world: World, tmp_path: Path, attack: Attack) -> AsyncIterator[Se
         VirtualMFADeviceName="bob",
         Tags=[*THEIRS, {"Key": "identity-provisioning:user", "Value": "bob"}],
     )
-    async with serving(world, tmp_path, attack.rails) as connected:
-        yield connected
+    return servers[attack.railed]
 
 
 async def refusal(send: Send, attack: Attack, *, validate_only: bool = False) -> str:
@@ -459,6 +469,7 @@ async def refusal(send: Send, attack: Attack, *, validate_only: bool = False) ->
     return reasons[0].removeprefix("ERROR_REASON_") if reasons else ""
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("attack", CASES)
 async def test_the_service_refuses(send: Send, world: World, attack: Attack) -> None:
     """The caller hears the guard's reason, also for a mere plan, and the account is as it was."""
@@ -469,6 +480,7 @@ async def test_the_service_refuses(send: Send, world: World, attack: Attack) -> 
     assert world.aws.dump() == before
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("attack", CASES)
 async def test_each_guard_is_needed(send: Send, monkeypatch: Patch, attack: Attack) -> None:
     """With all that stop an attack taken out it goes through; while one of them stands, it does not."""
