@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 
 from identity_provisioning.v1.account_service_pb2 import GetAccountRequest
 from identity_provisioning.v1.account_service_pb2_grpc import AccountServiceStub
+from tests.support.processes import Process
 from tests.unit.rpc.certificates import DNS, Authority
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -42,7 +43,8 @@ WITHOUT_AWS = {
 SILENCE_SECONDS = 8.0
 """Longer than one question to an AWS that does not answer, shorter than the retries."""
 
-Start = Callable[..., subprocess.Popen[bytes]]
+Running = Process | subprocess.Popen[bytes]
+Start = Callable[..., Running]
 
 
 @pytest.fixture
@@ -61,13 +63,19 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
-    """Start the command with its log in a file; whatever still runs at the end of the test is killed."""
-    processes: list[subprocess.Popen[bytes]] = []
+    """Start the command with its log in a file; whatever still runs at the end of the test is killed.
 
-    def run(*arguments: str) -> subprocess.Popen[bytes]:
+    `fresh` says that an interpreter of its own is part of what is tested.
+    """
+    processes: list[Running] = []
+
+    def run(*arguments: str, fresh: bool = False) -> Running:
         with (tmp_path / "log").open("wb") as log:
-            command: Sequence[str] = (sys.executable, "-m", "identity_service", *arguments)
-            processes.append(subprocess.Popen(command, env=environment, stderr=log))
+            if fresh:
+                command = (sys.executable, "-m", "identity_service", *arguments)
+                processes.append(subprocess.Popen(command, env=environment, stderr=log))
+            else:
+                processes.append(Process("identity_service", arguments, env=environment, stderr=log))
         return processes[-1]
 
     yield run
@@ -77,7 +85,7 @@ def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
         process.wait()
 
 
-def wait_for_addresses(process: subprocess.Popen[bytes], file: Path) -> dict[str, str]:
+def wait_for_addresses(process: Running, file: Path) -> dict[str, str]:
     """Wait for the ready file; fail if the process ends before it is there."""
     deadline = time.monotonic() + START_SECONDS
     while not file.exists():
@@ -88,7 +96,7 @@ def wait_for_addresses(process: subprocess.Popen[bytes], file: Path) -> dict[str
     return addresses
 
 
-def refused(process: subprocess.Popen[bytes], tmp_path: Path) -> tuple[int, str]:
+def refused(process: Running, tmp_path: Path) -> tuple[int, str]:
     """Wait for a process that cannot start; return its exit code and what it said."""
     code = process.wait(START_SECONDS)
     return code, (tmp_path / "log").read_text()
@@ -98,7 +106,7 @@ def refused(process: subprocess.Popen[bytes], tmp_path: Path) -> tuple[int, str]
 def test_the_service_serves_until_a_signal_and_drains(start: Start, tmp_path: Path, number: signal.Signals) -> None:
     """With the embedded account the service answers, is healthy, and a signal ends it in order with exit code 0."""
     ready = tmp_path / "ready.json"
-    process = start("--insecure", "--embedded-aws", *LOOPBACK, "--ready-file", str(ready))
+    process = start("--insecure", "--embedded-aws", *LOOPBACK, "--ready-file", str(ready), fresh=True)
     addresses = wait_for_addresses(process, ready)
     with grpc.insecure_channel(addresses["listen_address"]) as channel:
         assert AccountServiceStub(channel).GetAccount(GetAccountRequest(), timeout=10).account.account_id
@@ -123,7 +131,7 @@ def test_the_service_serves_until_a_signal_and_drains(start: Start, tmp_path: Pa
 
 def test_wrong_settings_end_with_code_2_and_no_traceback(start: Start, tmp_path: Path) -> None:
     """Without any TLS file, each is named on a line of its own."""
-    code, said = refused(start("--embedded-aws", *LOOPBACK), tmp_path)
+    code, said = refused(start("--embedded-aws", *LOOPBACK, fresh=True), tmp_path)
     assert code == 2
     lines = said.splitlines()
     assert [line.split(":")[1].strip() for line in lines] == [
@@ -153,7 +161,9 @@ def test_a_wrong_variable_is_named_with_an_example(
 ) -> None:
     """Whatever part of the service it is for, the last line names variable, problem and example; the code is 2."""
     environment.update(WITHOUT_AWS)
-    environment.update({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317", variable: value})
+    environment[variable] = value
+    if variable.startswith("OTEL_"):
+        environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:4317"
     code, said = refused(start("--insecure", *LOOPBACK), tmp_path)
     assert code == 2
     last = said.splitlines()[-1]
