@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+import structlog
 from hypothesis import settings
 
 LONGEST_FIRST = (
@@ -19,6 +20,9 @@ LONGEST_FIRST = (
 # How long one example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("repository", deadline=None)
 settings.load_profile("repository")
+
+# Where logging is not configured, structlog shows every local variable of every frame, which takes seconds.
+structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
 
 # A shell lets what it starts in the background ignore interrupts, and all that comes of it; some tests send them.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
