@@ -7,6 +7,7 @@ from pathlib import Path
 
 from identity_service.__main__ import main as identity_service
 from identity_service.application import attempt, worker
+from identity_service.application.operations import runner
 from tests.chaos.points import Points, install, obey
 from tests.chaos.sabotage import SABOTAGES
 
@@ -20,8 +21,9 @@ def main() -> int:
     parser.add_argument("--rest", type=float, required=True, help="seconds that an unfinished undo rests")
     parser.add_argument("--sabotage", choices=sorted(SABOTAGES), default=None)
     options = parser.parse_args(arguments[:split])
-    # No setting of the server, and long: it is shortened together with those that are.
-    attempt.REST_SECONDS = worker.REST_SECONDS = options.rest
+    # No settings of the server, and long: they are shortened together with those that are.
+    attempt.REST_SECONDS = worker.REST_SECONDS = runner.FIRST_REST = options.rest
+    runner.IN_PROGRESS_REST, runner.LONGEST_REST = options.rest * 2, options.rest * 4
     if options.sabotage is not None:
         SABOTAGES[options.sabotage]()
     folder: Path = options.folder
