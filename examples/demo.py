@@ -85,12 +85,27 @@ def service(
     aws: EmbeddedAws, secrets: Path, log_file: Path, authorization: Path = HERE / "authorization"
 ) -> Iterator[str]:
     """Run the service as an operator would, with settings from its environment; yield its address."""
+    ready = secrets / "ready.json"
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            [BIN / "identity-service", "--ready-file", ready],
+            env=os.environ | service_settings(aws, secrets, authorization),
+            stderr=log,
+        )
+        try:
+            yield wait_until_ready(process, ready, log_file)
+        finally:
+            process.terminate()
+            process.wait(START_SECONDS)
+
+
+def service_settings(aws: EmbeddedAws, secrets: Path, authorization: Path) -> dict[str, str]:
+    """Say in variables where the service finds all that it needs, with free ports; write the file of its key."""
     credentials = secrets / "aws-credentials"
     credentials.touch(mode=0o600)
     credentials.write_text(
         f"[default]\naws_access_key_id = {aws.access_key_id}\naws_secret_access_key = {aws.secret_access_key}\n"
     )
-    ready = secrets / "ready.json"
     settings = {
         "AWS_SHARED_CREDENTIALS_FILE": credentials,
         "IDENTITY_SERVICE_AWS_ACCOUNT_ID": aws.account_id,
@@ -104,17 +119,7 @@ def service(
         "IDENTITY_SERVICE_TLS_PRIVATE_KEY_FILE": secrets / "server.key",
         "IDENTITY_SERVICE_CLIENT_CA_FILE": secrets / "ca.pem",
     }
-    with log_file.open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own program
-            [BIN / "identity-service", "--ready-file", ready],
-            env=os.environ | {name: str(value) for name, value in settings.items()},
-            stderr=log,
-        )
-        try:
-            yield wait_until_ready(process, ready, log_file)
-        finally:
-            process.terminate()
-            process.wait(START_SECONDS)
+    return {name: str(value) for name, value in settings.items()}
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], ready: Path, log_file: Path) -> str:

@@ -1,5 +1,6 @@
 """A server with the embedded account of the demo, for one caller; the examples are run against it."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ import demo
 from demo_certificates import write_certificates
 
 from embedded_aws import EmbeddedAws
+from tests.integration.conftest import wait_until_ready
+from tests.support.processes import Process
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -52,6 +55,13 @@ def example_service(
 ) -> Iterator[ExampleService]:
     """Run a server with TLS for a caller."""
     write_certificates(folder, client_spiffe_id=caller)
-    log = folder / "server.log"
-    with demo.embedded_account() as aws, demo.service(aws, folder, log, authorization) as target:
-        yield ExampleService(target, folder, aws, log)
+    log, ready = folder / "server.log", folder / "ready.json"
+    with demo.embedded_account() as aws, log.open("wb") as stderr:
+        environment = os.environ | demo.service_settings(aws, folder, authorization)
+        process = Process("identity_service", ["--ready-file", str(ready)], env=environment, stderr=stderr)
+        try:
+            port = wait_until_ready(process, ready).rpartition(":")[2]
+            yield ExampleService(f"localhost:{port}", folder, aws, log)
+        finally:
+            process.terminate()
+            process.wait(30)
