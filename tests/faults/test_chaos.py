@@ -17,10 +17,7 @@ LINE = re.compile(
 
 
 async def test_users_are_whole_whatever_happens_to_two_servers_on_postgresql() -> None:
-    """Random kills, pauses and faults: everybody gets what was asked for, but for the exceptions of the design.
-
-    Those are provoked: a used key is kept, a custom password expires, keys that nobody can attribute are reported.
-    """
+    """Random kills, pauses and faults: everybody gets what was asked for, but for the exceptions, which are counted."""
     total = await Harness(Options(runs=3, seed=11, mode="random", worlds=2)).run()
     assert LINE.fullmatch(str(total)), total.verdict.complaints
     assert total.kills >= 1
