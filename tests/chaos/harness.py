@@ -1,14 +1,11 @@
 """The harness: worlds side by side that carry out the runs, and the sum of what came of them."""
 
 import asyncio
-import shutil
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Protocol
 
 from tests.chaos.bulk_runs import run_bulk
@@ -18,7 +15,7 @@ from tests.chaos.provoked import Exceptions, provoke
 from tests.chaos.random_runs import run_random
 from tests.chaos.timing import Timing
 from tests.chaos.world import Plan, World, open_world
-from tests.support.postgres import start_postgres
+from tests.support.postgres import database_folder, start_postgres
 
 SHORT_WINDOW = 6.0
 """The retry window where the exceptions are provoked: one of them waits for its end."""
@@ -254,13 +251,8 @@ def _database(store: str) -> Iterator[str]:
     if store == "sqlite":
         yield ""
         return
-    # Directly below the directory for temporary files: the server may run as another user, who has to get there.
-    folder = Path(tempfile.mkdtemp(prefix="chaos-postgresql-"))
-    try:
-        with start_postgres(folder) as url:
-            yield url
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with database_folder() as folder, start_postgres(folder) as url:
+        yield url
 
 
 def _say(line: str) -> None:

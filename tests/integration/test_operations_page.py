@@ -7,7 +7,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from identity_client import IdentityClient, TlsFiles
 from identity_provisioning.v1.operation_pb2 import Operation
 from tests.support.example_service import EXAMPLES, ExampleService, example_service
 from tests.support.operations_page import PAGE, ROLE, commands_in_sentences, lines_of_page, program_of
-from tests.support.postgres import new_database, start_postgres
+from tests.support.postgres import database_folder, new_database, start_postgres
 from tests.support.shell_programs import shell_programs
 
 CALLER = "spiffe://example.org/demo"
@@ -177,8 +176,8 @@ def test_the_copy_of_postgresql_is_whole(ours: Path) -> None:
     assert package.submodule_search_locations is not None
     newest = max(Path(package.submodule_search_locations[0]).glob("pginstall*/bin"))
     with (
-        tempfile.TemporaryDirectory(prefix="pg-") as directory,
-        start_postgres(Path(directory)) as server,
+        database_folder() as directory,
+        start_postgres(directory) as server,
         new_database(server) as original,
         new_database(server) as empty,
     ):

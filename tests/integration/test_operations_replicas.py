@@ -1,6 +1,5 @@
 """Two servers on one PostgreSQL share an operation out, and one finishes what the other has left."""
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from identity_client import IdentityClient, in_batches, user_spec
 from identity_provisioning.v1.operation_pb2 import Operation
 from identity_service.adapters.store import migrate
 from tests.integration.conftest import Account, start_server, wait_until_ready
-from tests.support.postgres import new_database, start_postgres
+from tests.support.postgres import database_folder, new_database, start_postgres
 
 USERS = 200
 CONCURRENCY = 4
@@ -26,8 +25,8 @@ VARIABLES = {
 def store_url() -> Iterator[str]:
     """A database with the store's tables."""
     with (
-        tempfile.TemporaryDirectory(prefix="pg-") as directory,
-        start_postgres(Path(directory)) as server,
+        database_folder() as directory,
+        start_postgres(directory) as server,
         new_database(server) as url,
     ):
         migrate(url)

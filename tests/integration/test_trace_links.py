@@ -1,6 +1,5 @@
 """Work that outlives its call: a collector sees by links which call a takeover and an operation's users go back to."""
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +20,7 @@ from identity_provisioning.v1.user_service_pb2 import ProvisionUserRequest
 from identity_provisioning.v1.user_service_pb2_grpc import UserServiceStub
 from identity_service.adapters.store import migrate
 from tests.integration.conftest import Account, start_server, wait_until_ready
-from tests.support.postgres import new_database, start_postgres
+from tests.support.postgres import database_folder, new_database, start_postgres
 from tests.support.processes import Process
 from tests.support.trace_collector import Collector, run_collector
 
@@ -142,8 +141,8 @@ def test_a_takeover_is_linked_to_the_call_whose_server_was_killed(
 def store_url() -> Iterator[str]:
     """A database with the store's tables."""
     with (
-        tempfile.TemporaryDirectory(prefix="pg-") as directory,
-        start_postgres(Path(directory)) as server,
+        database_folder() as directory,
+        start_postgres(directory) as server,
         new_database(server) as url,
     ):
         migrate(url)

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from identity_service.adapters.store.migration import FOLDER
 from tests.k8s.conftest import Rendered
 from tests.k8s.manifests import Manifest, of_kind
 from tests.k8s.variables import settings
-from tests.support.postgres import new_database, start_postgres
+from tests.support.postgres import database_folder, new_database, start_postgres
 from tests.support.processes import run
 
 
@@ -24,8 +23,8 @@ from tests.support.processes import run
 def database() -> Iterator[str]:
     """The URL of an empty database."""
     with (
-        tempfile.TemporaryDirectory(prefix="pg-") as directory,
-        start_postgres(Path(directory)) as server,
+        database_folder() as directory,
+        start_postgres(directory) as server,
         new_database(server) as url,
     ):
         yield url

@@ -22,7 +22,7 @@ from tests.rolling.effects import doubled_effects, lost_effects
 from tests.rolling.load import Caller, Tally
 from tests.rolling.replica import Replica
 from tests.support.mutual_tls import write_mutual_tls
-from tests.support.postgres import new_database, start_postgres
+from tests.support.postgres import database_folder, new_database, start_postgres
 
 REPLICAS = 2
 
@@ -77,8 +77,8 @@ async def roll(options: Options) -> Result:
     """Carry a run out."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rolling-")))
-        database_folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pg-")))
-        store_url = stack.enter_context(new_database(stack.enter_context(start_postgres(database_folder))))
+        directory = stack.enter_context(database_folder())
+        store_url = stack.enter_context(new_database(stack.enter_context(start_postgres(directory))))
         await asyncio.to_thread(migrate, store_url)
         account = Account(stack.enter_context(EmbeddedAws(access_control=True)))
         account.prepare()

@@ -35,7 +35,7 @@ from tests.security.canary_search import Search
 from tests.security.canary_starts import look_at_commands, look_at_starts
 from tests.security.canary_stores import look_at_store
 from tests.security.canary_world import CUSTOM, METHODS, Reply, World, redirect_stderr, running
-from tests.support.postgres import start_postgres
+from tests.support.postgres import database_folder, start_postgres
 
 TIMEOUT = 3.0
 """What is broken on purpose may never answer."""
@@ -229,7 +229,7 @@ class Run:
     async def postgresql(self) -> None:
         """A server on PostgreSQL, calls that succeed and calls that fail, and then every row of its store."""
         await look_at_store(self.world, "SQLite")
-        with tempfile.TemporaryDirectory() as folder, start_postgres(Path(folder)) as url:
+        with database_folder() as folder, start_postgres(folder) as url:
             await asyncio.to_thread(migrate, url)
             before = self.world.store_url
             await self.world.move(url)

@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -20,6 +21,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 START_SECONDS = 60.0
+MEMORY = Path("/dev/shm")  # noqa: S108 - what is made in it has a name of its own
+ROOM = 2 * 1024**3
+"""How many bytes have to be free there: for several servers, each with its data and its log of up to a gigabyte."""
 SETTINGS = {
     "listen_addresses": "",
     # What is written survives the server's death, if not the machine's: enough for a test, and faster.
@@ -42,7 +46,7 @@ class PostgresServer:
     """A server whose data, socket and log are in one directory of its own.
 
     Run by root, it becomes `nobody`, since it refuses root: others must be able to enter the directory's parents,
-    which is so in a new directory of `tempfile.mkdtemp()` and not in pytest's `tmp_path`.
+    which is so in a `database_folder()` and not in pytest's `tmp_path`.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -141,6 +145,23 @@ class PostgresServer:
                 time.sleep(0.02)
             else:
                 return
+
+
+@contextmanager
+def database_folder() -> Iterator[Path]:
+    """Make a directory for a server, in memory if there is room: each new database is hundreds of files."""
+    with tempfile.TemporaryDirectory(prefix="pg-", dir=MEMORY if _has_room(MEMORY) else None) as directory:
+        yield Path(directory)
+
+
+def _has_room(folder: Path) -> bool:
+    """Tell whether a server's data and its programs would do in a folder."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    free = found.f_bavail * found.f_frsize >= ROOM
+    return free and not found.f_flag & (os.ST_NOEXEC | os.ST_RDONLY) and os.access(folder, os.W_OK)
 
 
 @contextmanager

@@ -57,16 +57,15 @@ class Logged:
 
     def replace(self, lines: Log) -> None:
         """Put other lines in their place, as somebody may who owns the database."""
-        for trigger in ("update", "delete", "replace"):
-            if not self.world.is_postgresql:
-                self.world.execute(f"DROP TRIGGER IF EXISTS audit_log_refuses_{trigger}")
+        triggers = ("update", "delete", "replace")
+        freeing = [f"DROP TRIGGER IF EXISTS audit_log_refuses_{trigger}" for trigger in triggers]
         if self.world.is_postgresql:
-            self.world.execute("ALTER TABLE audit_log DISABLE TRIGGER ALL")
-        self.world.execute("DELETE FROM audit_log")
+            freeing = ["ALTER TABLE audit_log DISABLE TRIGGER ALL"]
         values = ", ".join(self._value(name) for name in COLUMNS)
         insert = f"INSERT INTO audit_log ({', '.join(COLUMNS)}) VALUES ({values})"  # noqa: S608 - the names are our own
-        for line in lines:
-            self.world.execute(insert, **line)
+        self.world.execute_all(
+            *((statement, {}) for statement in (*freeing, "DELETE FROM audit_log")), *((insert, line) for line in lines)
+        )
 
     def _value(self, name: str) -> str:
         casts = {"at": "CAST(:at || '+00' AS timestamptz)", "details": "CAST(:details AS json)"}

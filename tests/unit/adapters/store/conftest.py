@@ -1,6 +1,6 @@
 """What the store's tests share: a store on a new database of each engine, and intents."""
 
-import tempfile
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from identity_service.domain import target
 from identity_service.domain.entities import UserRecord, UserSnapshot
 from identity_service.domain.plan import Plan, PlanWarning, WarningKind
 from identity_service.domain.steps import AttachUserPolicy, CreateUser, PutUserPolicy
-from tests.support.postgres import new_database, start_postgres
+from tests.support.postgres import database_folder, new_database, start_postgres
 from tests.unit.adapters.store.worlds import World
 
 ACCOUNT = "123456789012"
@@ -22,7 +22,7 @@ ACCOUNT = "123456789012"
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A PostgreSQL server for all tests."""
-    with tempfile.TemporaryDirectory(prefix="pg-") as directory, start_postgres(Path(directory)) as url:
+    with database_folder() as directory, start_postgres(directory) as url:
         yield url
 
 
@@ -47,9 +47,18 @@ def database_file(tmp_path: Path) -> Path:
     return tmp_path / "ledger.db"
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the store's tables, to make others from."""
+    path = tmp_path_factory.mktemp("migrated") / "ledger.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture
-async def sqlite_world(database_file: Path) -> AsyncIterator[World]:
+async def sqlite_world(migrated_file: Path, database_file: Path) -> AsyncIterator[World]:
     """A store on a new SQLite file."""
+    shutil.copy(migrated_file, database_file)
     world = World(f"sqlite:///{database_file}")
     yield world
     for ledger in world.opened:

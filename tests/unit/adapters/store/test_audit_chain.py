@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -165,11 +166,12 @@ async def test_reading_takes_nobody_s_turn(world: World, make_intent: MakeIntent
             connection.execute(sa.text("DELETE FROM requests"))
 
 
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 async def test_an_older_log_becomes_a_chain(
-    request: pytest.FixtureRequest, world: World, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, database_file: Path, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Migrating puts lines from before into one chain, denials excepted, and nobody can change them afterwards."""
-    older = World(world.url) if not world.is_postgresql else World(request.getfixturevalue("empty_postgres_url"))
+    older = World(f"sqlite:///{database_file}" if engine == "sqlite" else request.getfixturevalue("empty_postgres_url"))
     upgrade = command.upgrade
     with monkeypatch.context() as patched:
         patched.setattr(command, "upgrade", lambda config, _: upgrade(config, "0001"))

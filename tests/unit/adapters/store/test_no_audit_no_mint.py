@@ -3,7 +3,6 @@
 import contextlib
 import resource
 import signal
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.minting import Mint, MintKind
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.request import ConsolePassword, Credentials, NewUser, Permissions, UserChange
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, database_folder
 from tests.unit.adapters.store.test_unavailable import on_each
 from tests.unit.adapters.store.worlds import World
 from tests.unit.application.fakes import BOT, FakeAccounts, FakeAuthorizer, FakeSealer
@@ -197,8 +196,8 @@ async def test_a_log_that_takes_no_line_leaves_nothing(world: World, method: str
 @pytest.mark.parametrize("method", ["begin", "begin_mint", "succeed"])
 async def test_a_postgresql_server_that_dies_leaves_nothing(method: str) -> None:
     """A database server that is gone: no user at the intent, no mint, no secret at the outcome."""
-    with tempfile.TemporaryDirectory(prefix="pg-") as directory:
-        server = PostgresServer(Path(directory))
+    with database_folder() as directory:
+        server = PostgresServer(directory)
         server.start()
         migrate(server.url)
         try:

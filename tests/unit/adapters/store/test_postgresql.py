@@ -3,11 +3,9 @@
 import asyncio
 import contextlib
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -17,7 +15,7 @@ from identity_service.adapters.store.engines import database_of
 from identity_service.adapters.store.postgresql import PostgresDatabase
 from identity_service.application.ledger import Intent, StoreUnavailableError
 from identity_service.domain.outcome import Outcome
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, database_folder
 from tests.unit.adapters.store.expected import assert_unavailable, row_of
 from tests.unit.adapters.store.worlds import LEASE_SECONDS, World
 
@@ -27,8 +25,8 @@ MakeIntent = Callable[..., Intent]
 @pytest.fixture
 def server() -> Iterator[PostgresServer]:
     """A server of the test's own, with the store's tables in its database."""
-    with tempfile.TemporaryDirectory(prefix="pg-") as directory:
-        running = PostgresServer(Path(directory))
+    with database_folder() as directory:
+        running = PostgresServer(directory)
         try:
             running.start()
             migrate(running.url)

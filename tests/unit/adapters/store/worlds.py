@@ -107,6 +107,12 @@ class World:
             result = connection.execute(sa.text(statement), parameters)
             return [dict(row) for row in result.mappings()] if result.returns_rows else []
 
+    def execute_all(self, *statements: tuple[str, Mapping[str, Any]]) -> None:
+        """Run statements with their parameters past the store, in one transaction."""
+        with self._engine.begin() as connection:
+            for statement, parameters in statements:
+                connection.execute(sa.text(statement), parameters)
+
     @contextmanager
     def transaction(self) -> Iterator[Callable[[str], None]]:
         """Hold a transaction open past the store; yield what runs a statement in it. It is rolled back."""
