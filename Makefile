@@ -67,7 +67,7 @@ test-system: .venv/made-in ## run the tests that need system programs: aws, buil
 security: .venv/made-in ## try what attackers try, search for leaked secrets, and print the figures; takes some minutes
 	@$(RUN) tests.security $(ARGS)
 
-soak: .venv/made-in ## run the races in the embedded account for 100 rounds instead of 10
+soak: .venv/made-in ## run the races in the embedded account for 100 rounds instead of 4
 	@SOAK_ROUNDS=100 $(RUN) pytest tests/unit/embedded_aws/test_concurrency.py $(ARGS)
 
 chaos: .venv/made-in ## kill and pause servers at work and compare the account with what was asked; RUNS=200 SEED=1 MODE=bulk
