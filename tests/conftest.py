@@ -6,6 +6,8 @@ import pytest
 import structlog
 from hypothesis import settings
 
+from tests.support.service_models import keep_service_models
+
 LONGEST_FIRST = (
     "tests/security/test_canaries.py",
     "tests/faults/test_chaos.py",
@@ -20,6 +22,8 @@ LONGEST_FIRST = (
 # How long one example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("repository", deadline=None)
 settings.load_profile("repository")
+
+keep_service_models()
 
 # Where logging is not configured, structlog shows every local variable of every frame, which takes seconds.
 structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
