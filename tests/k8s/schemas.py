@@ -1,6 +1,7 @@
 """Each manifest against the schema of its kind, in which every field that is not known is a mistake."""
 
 from collections.abc import Collection, Iterator
+from functools import cache
 
 import kubernetes_validate
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
@@ -10,6 +11,9 @@ from tests.k8s.manifests import Manifest, Manifests, title
 
 KUBERNETES_VERSIONS = ("1.30", "1.37")
 """The oldest that the manifests are for, and the newest whose schemas we have."""
+
+# It reads a megabyte of definitions for each manifest.
+kubernetes_validate.utils.schema_contents = cache(kubernetes_validate.utils.schema_contents)
 
 
 def schema_problems(manifests: Manifests, unchecked: Collection[str] = ()) -> Iterator[str]:
