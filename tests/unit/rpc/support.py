@@ -241,7 +241,7 @@ class RunningServer:
         return [line for line in lines if line["event"] == event]
 
     async def logged(self, event: str, count: int = 1) -> list[dict[str, Any]]:
-        """Wait for so many lines of one event: a failed RPC is logged after the client has its answer."""
+        """Wait for so many lines of one event: one that its caller gave up is logged when it ends here."""
         async with asyncio.timeout(LONG):
             while len(self.log_lines(event)) < count:
                 self.log.written.clear()

@@ -23,6 +23,7 @@ def test_the_order_of_the_chain() -> None:
     )
     assert [type(interceptor).__name__ for interceptor in chain] == [
         "LastBarrier",
+        "ErrorAnswer",
         "RequestLog",
         "FaultBarrier",
         "Deadline",
@@ -31,7 +32,7 @@ def test_the_order_of_the_chain() -> None:
         "WellFormedness",
         "AccountShare",
     ]
-    assert sum(isinstance(interceptor, AroundInterceptor) for interceptor in chain) == 5
+    assert sum(isinstance(interceptor, AroundInterceptor) for interceptor in chain) == 6
 
 
 def test_connections_are_bounded() -> None:

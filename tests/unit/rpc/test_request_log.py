@@ -17,6 +17,9 @@ from identity_provisioning.v1.permission_service_pb2 import (
 from identity_provisioning.v1.user_service_pb2 import DeleteUserRequest, GetUserRequest, ProvisionUserRequest
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.observability.aws_calls import AwsCall, record_aws_call
+from identity_service.rpc.errors import abort
+from identity_service.rpc.interceptors import error_answer
+from identity_service.rpc.interceptors.around import Context
 from tests.unit.rpc.support import INSECURE_CALLER_ID, ONLY_ACCOUNT_ID, REQUEST_ID, RunningServer, failure
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -62,6 +65,23 @@ async def test_a_line_of_a_failure_has_reason_and_code(server: RunningServer) ->
     await failure(server.call("UserService/GetUser", GetUserRequest(user_name="ann")))
     (line,) = await server.logged("rpc")
     assert (line["outcome"], line["grpc_code"]) == ("USER_NOT_FOUND", "NOT_FOUND")
+
+
+@pytest.mark.parametrize("error", [IdentityError(Reason.USER_NOT_FOUND, "no such user"), KeyError("ann")])
+async def test_a_failure_is_on_record_before_it_is_answered(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Who has the answer to a failed RPC finds its line and its span."""
+    found: list[int] = []
+
+    async def answer(context: Context, error: IdentityError) -> None:
+        found.extend((len(server.log_lines("rpc")), len(server.spans.get_finished_spans())))
+        await abort(context, error)
+
+    monkeypatch.setattr(error_answer, "abort", answer)
+    server.application.error = error
+    await failure(server.call("UserService/GetUser", GetUserRequest(user_name="ann")))
+    assert found == [1, 1]
 
 
 async def test_the_user_of_a_nested_request_is_named(server: RunningServer) -> None:

@@ -1,7 +1,7 @@
 """What every RPC passes on its way in and out, outermost first.
 
-The last barrier, log and trace, fault barrier, deadline, authentication, the reading of the request, well-formedness,
-the share of its account.
+The last barrier, the answer to an error, log and trace, fault barrier, deadline, authentication, the reading of the
+request, well-formedness, the share of its account.
 """
 
 from collections.abc import Collection, Sequence
@@ -16,6 +16,7 @@ from identity_service.observability.instruments import RpcInstruments
 from identity_service.rpc.interceptors.account_share import AccountShare
 from identity_service.rpc.interceptors.authentication import Authentication, IdentifiesPeers
 from identity_service.rpc.interceptors.deadline import Deadline
+from identity_service.rpc.interceptors.error_answer import ErrorAnswer
 from identity_service.rpc.interceptors.fault_barrier import FaultBarrier
 from identity_service.rpc.interceptors.last_barrier import LastBarrier
 from identity_service.rpc.interceptors.one_message import READ_SECONDS, OneMessage
@@ -43,6 +44,7 @@ def interceptor_chain(
     """
     return (
         LastBarrier(),
+        ErrorAnswer(),
         RequestLog(tracer, RpcInstruments(meter or NoOpMeter(__name__))),
         FaultBarrier(),
         Deadline(default_deadline, streams),

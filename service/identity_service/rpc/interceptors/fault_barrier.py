@@ -1,45 +1,42 @@
-"""What a client is told when an RPC fails: the application's errors, and of everything else nothing but a trace id."""
+"""What is known of an RPC that fails: the application's errors, and of everything else nothing but a trace id."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-import grpc
 import structlog
 
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.rpc.call import Call, current_call
-from identity_service.rpc.errors import STATUS_CODES, abort
+from identity_service.rpc.errors import STATUS_CODES
 from identity_service.rpc.interceptors.around import AroundInterceptor, Context
 
 
 class FaultBarrier(AroundInterceptor):
-    """Turns every exception into a status: grpc.aio itself would send the exception's text to the client."""
+    """Turns every exception into an application's: grpc.aio itself would send the exception's text to the client."""
 
     @asynccontextmanager
     async def around(self, method: str, context: Context) -> AsyncIterator[None]:
-        """Answer whatever is raised inside."""
+        """Note what the call ends with and raise it; whatever else is raised inside becomes INTERNAL."""
         try:
             yield
-        except grpc.aio.AbortError:
-            raise
         except IdentityError as error:
-            await _answer(context, error)
+            raise _noted(error) from None
         except asyncio.CancelledError as error:
             if _is_cancelled_from_outside():
                 raise
             # The RPC itself goes on: to let this through would leave the client without an answer for ever.
-            await _answer(context, _internal(error))
+            raise _noted(_internal(error)) from None
         except Exception as error:  # noqa: BLE001 - this is the barrier
-            await _answer(context, _internal(error))
+            raise _noted(_internal(error)) from None
 
 
-async def _answer(context: Context, error: IdentityError) -> None:
+def _noted(error: IdentityError) -> IdentityError:
     call = current_call()
     call.reason = error.reason
     call.code = STATUS_CODES[error.reason]
-    await abort(context, _traceable(error, call) if error.reason is Reason.INTERNAL else error)
+    return _traceable(error, call) if error.reason is Reason.INTERNAL else error
 
 
 def _traceable(error: IdentityError, call: Call) -> IdentityError:
