@@ -440,6 +440,19 @@ async def test_an_account_that_a_server_does_not_know_is_left_to_others(bulk: Bu
     assert (await bulk.look(operation_id, OTHER_ACCOUNT)).state is OperationState.DONE
 
 
+async def test_an_operation_ends_while_another_takes_all_room(bulk: Bulk) -> None:
+    """An operation whose users have ended is DONE soon, and not when nobody is left to claim in its account."""
+    small = await bulk.started(user("ann"))
+    large = await bulk.started(*(user(f"user-{number}") for number in range(30)))
+    runner = bulk.runner(ScriptedMutations(), concurrency=1)
+    for _ in range(25):
+        await runner.step()
+        await runner.finish()
+        bulk.world.clock.advance(0.5)
+    assert (await bulk.look(small)).state is OperationState.DONE
+    assert (await bulk.look(large)).state is OperationState.RUNNING
+
+
 async def test_the_loop_does_not_wait_while_there_is_work(bulk: Bulk) -> None:
     """A runner works off more users than it carries out at a time without waiting for its next poll."""
     all_asked = asyncio.Event()

@@ -29,6 +29,8 @@ USER_SPAN = "user of an operation"
 BEATS_PER_LEASE = 3
 CLAIMS_PER_FILLING = 4
 """Users are claimed once there is room for a fourth of those that run, so that a claim is not made for each."""
+SETTLE_EVERY = 1.0
+"""Seconds after which operations are ended even though there are users to claim: they may be another operation's."""
 REMOVE_OLD_EVERY = 600.0
 """Seconds between two removals of old operations."""
 FIRST_REST = 1.0
@@ -86,6 +88,7 @@ class OperationRunner:
         self._running: dict[asyncio.Task[None], UserClaim] = {}
         self._room = asyncio.Event()
         self._renew_at = 0.0
+        self._settle_at = 0.0
         self._remove_old_at = 0.0
         self._log = structlog.get_logger()
 
@@ -109,15 +112,14 @@ class OperationRunner:
         """Claim what there is, as far as there is room, start to work on it, and end what has nobody left."""
         await self._keep()
         room = self._room_by_account()
-        if not room:
-            return
-        claims = await self._store.claim(room, self._lease_seconds)
+        claims = await self._store.claim(room, self._lease_seconds) if room else ()
         for claim in claims:
             task = asyncio.create_task(self._run(claim))
             self._running[task] = claim
             task.add_done_callback(self._ended)
-        if len(claims) < sum(room.values()):
+        if len(claims) < sum(room.values()) or self._monotonic() >= self._settle_at:
             await self._store.settle()
+            self._settle_at = self._monotonic() + SETTLE_EVERY
 
     def _room_by_account(self) -> dict[str, int]:
         """Tell for how many more users there is room, in the accounts where it is worth a claim."""
