@@ -116,8 +116,7 @@ class Onboarding:
             self._take(self._holdings[result.index], result)
         if ended.state == Operation.STATE_CANCELLED:
             async for result in client.iterate_operation_results(operation_id, failed_only=True):
-                holding = self._holdings[result.index]
-                holding.left_out = holding.reason != holding.wish.refusal or not holding.reason
+                self._holdings[result.index].left_out = is_left_out(result)
 
     async def _review(self, client: AsyncIdentityClient, operation_id: str, request_id: str) -> str:
         """Let all users be planned, and return what identifies their plans."""
@@ -139,6 +138,11 @@ class Onboarding:
         elif result.HasField("error"):
             holding.trouble = result.error.message
             holding.reason = _reason_of(result.error)
+
+
+def is_left_out(result: OperationResult) -> bool:
+    """Tell of a user whom a cancelled operation has not made whether it was in time for it, or failed with it."""
+    return not result.HasField("error") or result.error.code in {code.value[0] for code in PASSING}
 
 
 def _batches(wishes: Sequence[Wish]) -> Iterator[Iterable[UserSpec]]:

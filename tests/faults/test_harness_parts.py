@@ -7,17 +7,21 @@ from io import BytesIO
 from pathlib import Path
 from urllib.parse import quote
 
+import grpc
 import pytest
+from google.rpc.status_pb2 import Status
 
 from embedded_aws import EmbeddedAws
 from embedded_aws.faults import EFFECTS
 from identity_provisioning.v1.credential_pb2 import IssuedCredentials
+from identity_provisioning.v1.operation_pb2 import OperationResult
 from tests.chaos.account import Account, catalogue
 from tests.chaos.clients import Holding
 from tests.chaos.harness import Total
 from tests.chaos.judge import Verdict, judge
 from tests.chaos.leaks import Files, count_hits
 from tests.chaos.point_runs import draw_pause
+from tests.chaos.onboarding import is_left_out
 from tests.chaos.points import Armed, Points
 from tests.chaos.reports import Reports
 from tests.chaos.timing import Timing
@@ -145,6 +149,21 @@ def test_whoever_is_neither_made_nor_left_out_is_missed(account: Account) -> Non
     """A cancelled operation that does not tell of somebody is noticed."""
     wish = make(Kind.ROBOT, chance_of(1, "judge"), "ann")
     assert not judge(account, account.prepare([wish]), [Holding(wish)]).is_clean
+
+
+@pytest.mark.parametrize(
+    ("code", "is_excused"),
+    [
+        (None, True),
+        (grpc.StatusCode.UNAVAILABLE, True),
+        (grpc.StatusCode.INTERNAL, False),
+        (grpc.StatusCode.ALREADY_EXISTS, False),
+    ],
+)
+def test_a_cancellation_excuses_no_failure(code: grpc.StatusCode | None, is_excused: bool) -> None:
+    """Left out is who was not begun, or had to be begun once more; any other failure is one of the service's."""
+    result = OperationResult(error=Status(code=code.value[0])) if code else OperationResult()
+    assert is_left_out(result) is is_excused
 
 
 def held(
