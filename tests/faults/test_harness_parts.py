@@ -20,8 +20,8 @@ from tests.chaos.clients import Holding
 from tests.chaos.harness import Total
 from tests.chaos.judge import Verdict, judge
 from tests.chaos.leaks import Files, count_hits
-from tests.chaos.point_runs import draw_pause
 from tests.chaos.onboarding import is_left_out
+from tests.chaos.point_runs import draw_pause
 from tests.chaos.points import Armed, Points
 from tests.chaos.reports import Reports
 from tests.chaos.timing import Timing
