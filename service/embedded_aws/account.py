@@ -53,7 +53,8 @@ class Credentials:
 class Session:
     """Temporary credentials: of a role, of a user who may have shown an MFA code, or of a federated name.
 
-    `policies` limit what the session may do; None is no limit. `mfa` is what the session knows of MFA.
+    `policies` limit what the session may do; None is no limit. `mfa` is what the session knows of MFA. Those of its
+    `tags` that `transitive_tags` holds as well go along when it opens another session.
     """
 
     credentials: Credentials
@@ -68,6 +69,7 @@ class Session:
     policies: list[dict[str, Any]] | None = None
     mfa: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
+    transitive_tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

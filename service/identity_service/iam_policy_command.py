@@ -34,6 +34,11 @@ def add_iam_policy_command(commands: "argparse._SubParsersAction[Any]") -> None:
         "--assume", nargs="+", action="extend", metavar="ARN", help="print what lets the server's own role assume these"
     )
     command.add_argument("--external-id", metavar="ID", help="with --trust: what the server has to say in the account")
+    command.add_argument(
+        "--pod-identity",
+        action="store_true",
+        help="with --trust and --assume: the server's own role comes from EKS Pod Identity, whose tags go along",
+    )
     command.add_argument("--partition", default="aws", choices=("aws", "aws-cn", "aws-us-gov"), help="default: aws")
     command.add_argument("--path", default="/", metavar="/PATH/", help="users are made and changed only under it")
     _add_list(command, "--boundary", "ARN", "users are made, and given rights, only within this permissions boundary")
@@ -52,10 +57,12 @@ def print_iam_policy(options: argparse.Namespace) -> int:
     """Print the policy; what the operator should know besides goes to standard error. Raises PolicyOptionError."""
     if options.external_id is not None and options.trust is None:
         raise PolicyOptionError("--external-id: goes with --trust")
+    if options.pod_identity and options.trust is None and options.assume is None:
+        raise PolicyOptionError("--pod-identity: goes with --trust and --assume")
     if options.trust is not None:
-        _print(trust_document(options.trust, options.external_id))
+        _print(trust_document(options.trust, options.external_id, options.pod_identity))
     elif options.assume is not None:
-        _print(assume_document(tuple(dict.fromkeys(options.assume))))
+        _print(assume_document(tuple(dict.fromkeys(options.assume)), options.pod_identity))
     else:
         _print_role_policy(options)
     return 0

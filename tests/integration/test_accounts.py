@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.request import urlopen
 
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from embedded_aws import EmbeddedAws, Fault, throttled
@@ -28,7 +29,7 @@ from identity_client import (
 )
 from identity_client.cli.app import app
 from identity_service.iam_policy import PolicyOptions, policy_documents
-from identity_service.role_trust import assume_document, trust_document
+from identity_service.role_trust import POD_IDENTITY_TAGS, assume_document, trust_document
 from tests.integration.conftest import (
     CALLER,
     EVERYTHING,
@@ -117,12 +118,18 @@ class World:
 def iam_of(aws: EmbeddedAws, account_id: str) -> Any:
     """Connect an account's administrator."""
     key = aws.administrators[account_id]
+    return connect(aws, "iam", key.access_key_id, key.secret_access_key)
+
+
+def connect(aws: EmbeddedAws, service: Literal["iam", "sts"], key: str, secret: str, token: str | None = None) -> Any:
+    """Connect with a key; a call is sent once."""
     return boto3.client(
-        "iam",
+        service,
         endpoint_url=aws.endpoint_url,
         region_name="us-east-1",
-        aws_access_key_id=key.access_key_id,
-        aws_secret_access_key=key.secret_access_key,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        aws_session_token=token,
         config=Config(retries={"total_max_attempts": 1}),
     )
 
@@ -332,6 +339,37 @@ def test_a_sweep_goes_through_all_accounts(world: World, client: IdentityClient)
     assert one.stdout.startswith(f"{MEMBER} user member-lost ")
     assert world.run("sweep", "--account", OWN).returncode == 0
     world.iam(MEMBER).delete_user(UserName="member-lost")
+
+
+@pytest.mark.parametrize(("own_side", "other_side"), [(False, False), (False, True), (True, False), (True, True)])
+def test_under_pod_identity_both_policies_have_to_let_its_tags_along(
+    world: World, own_side: bool, other_side: bool
+) -> None:
+    """A session with EKS Pod Identity's tags needs `--pod-identity` on both sides, and can give itself no other tag."""
+    own, other = iam_of(world.aws, OWN), iam_of(world.aws, MEMBER)
+    own_name, other_name = (f"pod-{own_side}-{other_side}-{end}" for end in ("own", "other"))
+    own_arn, other_arn = f"arn:aws:iam::{OWN}:role/{own_name}", f"arn:aws:iam::{MEMBER}:role/{other_name}"
+    of_eks = {"Effect": "Allow", "Principal": {"AWS": OWN}, "Action": ["sts:AssumeRole", "sts:TagSession"]}
+    trust = {"Version": "2012-10-17", "Statement": [of_eks]}
+    own.create_role(RoleName=own_name, AssumeRolePolicyDocument=json.dumps(trust))
+    may_assume = json.dumps(assume_document([other_arn], pod_identity=own_side))
+    own.put_role_policy(RoleName=own_name, PolicyName="assume", PolicyDocument=may_assume)
+    trusted = json.dumps(trust_document(own_arn, EXTERNAL_ID, pod_identity=other_side))
+    other.create_role(RoleName=other_name, AssumeRolePolicyDocument=trusted)
+    tags = [{"Key": key, "Value": "of-eks"} for key in POD_IDENTITY_TAGS]
+    administrator = world.aws.administrators[OWN]
+    sts = connect(world.aws, "sts", administrator.access_key_id, administrator.secret_access_key)
+    keys = list(POD_IDENTITY_TAGS)
+    made = sts.assume_role(RoleArn=own_arn, RoleSessionName="pod", Tags=tags, TransitiveTagKeys=keys)["Credentials"]
+    pod = connect(world.aws, "sts", made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"])
+    asked = {"RoleArn": other_arn, "RoleSessionName": "server", "ExternalId": EXTERNAL_ID}
+    if own_side and other_side:
+        pod.assume_role(**asked)
+    else:
+        with pytest.raises(ClientError, match="not authorized to perform: sts:TagSession"):
+            pod.assume_role(**asked)
+    with pytest.raises(ClientError, match="not authorized to perform: sts:TagSession"):
+        pod.assume_role(**asked, Tags=[{"Key": "department", "Value": "finance"}])
 
 
 def test_a_wrong_file_stops_the_start(world: World, tmp_path: Path) -> None:

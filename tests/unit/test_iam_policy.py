@@ -7,6 +7,7 @@ import pytest
 
 from identity_service.__main__ import main
 from identity_service.iam_policy import MAXIMUM_SIZE, PolicyOptionError, PolicyOptions, policy_documents
+from identity_service.role_trust import POD_IDENTITY_TAGS
 from identity_service.rpc_actions import NOT_BUILT, RPC_ACTIONS
 
 ACCOUNT = "123456789012"
@@ -197,6 +198,23 @@ def test_the_servers_role_may_assume_just_the_named_ones(capsys: pytest.CaptureF
     assert (statement["Action"], statement["Resource"]) == ("sts:AssumeRole", roles)
 
 
+def test_pod_identity_adds_the_right_to_tag_with_its_tags_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """With `--pod-identity` both policies let its session tags along and no others; what lets the server in stays."""
+    server_role, elsewhere = (f"arn:aws:iam::{account}:role/identity-service" for account in (ACCOUNT, "210987654321"))
+    of_eks = {"aws:TagKeys": list(POD_IDENTITY_TAGS)}
+    for subject in (["--assume", elsewhere], ["--trust", server_role, "--external-id", "acme/1"]):
+        assert main(["iam-policy", *subject]) == 0
+        (without,) = json.loads(capsys.readouterr().out)["Statement"]
+        assert main(["iam-policy", *subject, "--pod-identity"]) == 0
+        assume, tag = json.loads(capsys.readouterr().out)["Statement"]
+        assert assume == without
+        assert (tag["Action"], tag["Condition"]) == ("sts:TagSession", {"ForAllValues:StringEquals": of_eks})
+        assert [tag.get(key) for key in ("Principal", "Resource")] == [
+            without.get("Principal"),
+            without.get("Resource"),
+        ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -205,6 +223,7 @@ def test_the_servers_role_may_assume_just_the_named_ones(capsys: pytest.CaptureF
         (["--trust", "arn:aws:iam::123456789012:root"], "--trust: must be the ARN of a role"),
         (["--trust", "arn:aws:iam::123456789012:role/r", "--external-id", "x"], "--external-id: has 2 to 1,224"),
         (["--account", ACCOUNT, "--external-id", "acme"], "--external-id: goes with --trust"),
+        (["--account", ACCOUNT, "--pod-identity"], "--pod-identity: goes with --trust and --assume"),
     ],
 )
 def test_no_trust_wider_than_named_is_printed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -55,12 +56,13 @@ def role_lets_the_caller_in(account: Account, call: Call) -> None:
         raise access_denied(account, call, caller, Decision.IMPLICIT_DENY)
     if not account.access_control:
         return
-    own = Decision.ALLOWED if caller.is_root else identity_decision(account, call, caller)
-    trust = _trusts(account, found, caller, call)
-    # In one account the trust in this very caller suffices; across accounts, both sides have to agree.
-    named_suffices = trust.by_name and found.account is account and own is Decision.IMPLICIT_DENY
-    if not trust.lets_in or not (own is Decision.ALLOWED or named_suffices):
-        raise access_denied(account, call, caller, own)
+    for action in _actions(call, caller):
+        own = Decision.ALLOWED if caller.is_root else identity_decision(account, call, caller, action)
+        trust = _trusts(account, found, caller, call, action)
+        # In one account the trust in this very caller suffices; across accounts, both sides have to agree.
+        named_suffices = trust.by_name and found.account is account and own is Decision.IMPLICIT_DENY
+        if not trust.lets_in or not (own is Decision.ALLOWED or named_suffices):
+            raise access_denied(account, call, caller, own, action)
 
 
 @rule(*_WITHOUT_KEY)
@@ -86,6 +88,22 @@ def session_is_not_too_long(account: Account, call: Call) -> None:
         )
 
 
+@rule("AssumeRole")
+def transitive_tags_are_given_and_stay(account: Account, call: Call) -> None:
+    """Only tags of the request can be made transitive, and one that goes along is not set anew."""
+    given = {key.lower() for key in _tags(call)}
+    if not given.issuperset(key.lower() for key in call.params.get("TransitiveTagKeys", [])):
+        raise AwsError(
+            "InvalidParameterValue", "The specified transitive tag key must be included in the requested tags."
+        )
+    if given & {key.lower() for key in _going_along(call.caller)}:
+        raise AwsError(
+            "InvalidParameterValue",
+            "One of the specified tag keys can't be set because it conflicts with a transitive tag key from the "
+            "calling session.",
+        )
+
+
 @answers("AssumeRole")
 def assume_role(account: Account, call: Call) -> Result:
     """The session belongs to the account of the role."""
@@ -100,7 +118,8 @@ def assume_role(account: Account, call: Call) -> Result:
         principal_id=f"{found.role.id}:{name}",
         role=found.role,
         policies=_session_policies(found.account, call),
-        tags={tag["Key"]: tag["Value"] for tag in call.params.get("Tags", [])},
+        tags={**_tags(call), **_going_along(call.caller)},
+        transitive_tags={**_made_transitive(call), **_going_along(call.caller)},
     )
     return {
         "Credentials": _credentials(session),
@@ -133,7 +152,7 @@ def get_federation_token(account: Account, call: Call) -> Result:
         user=caller.user,
         federated=True,
         policies=_session_policies(account, call) or [],
-        tags={tag["Key"]: tag["Value"] for tag in call.params.get("Tags", [])},
+        tags=_tags(call),
     )
     return {
         "Credentials": _credentials(session),
@@ -166,7 +185,26 @@ def _role_of(account: Account, call: Call) -> _FoundRole | None:
     return _FoundRole(holder, role) if holder is not None and role is not None else None
 
 
-def _trusts(account: Account, found: _FoundRole, caller: Principal, call: Call) -> _Trust:
+def _actions(call: Call, caller: Principal) -> list[str]:
+    """What the caller needs: the right to tag as well, for tags of its own and for those that go along."""
+    return ["AssumeRole", *(["TagSession"] if _tags(call) or _going_along(caller) else [])]
+
+
+def _tags(call: Call) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in call.params.get("Tags", [])}
+
+
+def _made_transitive(call: Call) -> dict[str, str]:
+    keys = {key.lower() for key in call.params.get("TransitiveTagKeys", [])}
+    return {key: value for key, value in _tags(call).items() if key.lower() in keys}
+
+
+def _going_along(caller: Principal | None) -> Mapping[str, str]:
+    """The tags of the caller's session that the next session bears as well."""
+    return caller.session.transitive_tags if caller is not None and caller.session is not None else {}
+
+
+def _trusts(account: Account, found: _FoundRole, caller: Principal, call: Call, action: str) -> _Trust:
     """What the role's trust policy says of this caller; its statements name principals, not resources."""
     document = json.loads(found.role.assume_role_policy_document)
     names = {"*", caller.arn}
@@ -184,8 +222,7 @@ def _trusts(account: Account, found: _FoundRole, caller: Principal, call: Call) 
     def allows(accepted: set[str]) -> bool:
         concerning = [{**s, "Resource": "*"} for s in statements_of(document) if _concerns(s, accepted)]
         policy = {"Version": document.get("Version"), "Statement": concerning}
-        actions = ["sts:AssumeRole", *(["sts:TagSession"] if call.params.get("Tags") else [])]
-        return all(decide([policy], action, "*", context) is Decision.ALLOWED for action in actions)
+        return decide([policy], f"sts:{action}", "*", context) is Decision.ALLOWED
 
     return _Trust(allows(names | account_names), allows(names))
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from embedded_aws import EmbeddedAws, consecutive_codes, current_code
 from tests.unit.embedded_aws.conftest import ClientMaker
@@ -157,6 +158,31 @@ def test_session_tags_need_trust_and_count_as_the_callers(iam: Any, ada: Any, se
     untagged = session_of(ada("sts").assume_role(RoleArn=arn, RoleSessionName="s1"))
     with refused("AccessDenied", 403):
         untagged.list_users()
+
+
+def test_transitive_tags_go_along_and_need_the_right_to_tag(iam: Any, ada: Any, session_of: Any, refused: Any) -> None:
+    """A session with transitive tags assumes a role only where both sides allow sts:TagSession; its tags stay on it."""
+    both = ["sts:AssumeRole", "sts:TagSession"]
+    first = role(iam, trust({"AWS": ADA}, Action=both), {"Action": "sts:AssumeRole"})
+    condition = {"StringEquals": {"aws:PrincipalTag/team": "red"}, "Null": {"aws:PrincipalTag/cost": "true"}}
+    second = role(iam, trust({"AWS": ROOT}), {"Action": "iam:ListUsers", "Condition": condition}, name="s")
+    tags = [{"Key": "team", "Value": "red"}, {"Key": "cost", "Value": "7"}]
+    asked = {"RoleArn": first, "RoleSessionName": "s1"}
+    with refused("InvalidParameterValue", 400):
+        ada("sts").assume_role(**asked, Tags=tags, TransitiveTagKeys=["other"])
+    untagged = session_of(ada("sts").assume_role(**asked, Tags=tags), "sts")
+    tagged = session_of(ada("sts").assume_role(**asked, Tags=tags, TransitiveTagKeys=["team"]), "sts")
+    chained = {"RoleArn": second, "RoleSessionName": "s2"}
+    untagged.assume_role(**chained)
+    with pytest.raises(ClientError, match="not authorized to perform: sts:TagSession"):
+        tagged.assume_role(**chained)
+    iam.update_assume_role_policy(RoleName="s", PolicyDocument=trust({"AWS": ROOT}, Action=both))
+    with refused("AccessDenied", 403):
+        tagged.assume_role(**chained)
+    iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=document({"Action": both}))
+    session_of(tagged.assume_role(**chained)).list_users()
+    with refused("InvalidParameterValue", 400):
+        tagged.assume_role(**chained, Tags=[{"Key": "Team", "Value": "blue"}])
 
 
 @pytest.mark.parametrize(
