@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from embedded_aws.policy_evaluation import Decision, decide
 from identity_service.__main__ import main
 from identity_service.iam_policy import MAXIMUM_SIZE, PolicyOptionError, PolicyOptions, policy_documents
 from identity_service.role_trust import POD_IDENTITY_TAGS
@@ -12,6 +13,8 @@ from identity_service.rpc_actions import NOT_BUILT, RPC_ACTIONS
 
 ACCOUNT = "123456789012"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/Boundary"
+CLUSTER = f"arn:aws:eks:eu-central-1:{ACCOUNT}:cluster/production"
+OIDC = "oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 DEPLOY = f"arn:aws:iam::{ACCOUNT}:policy/Deploy"
 
 
@@ -215,6 +218,59 @@ def test_pod_identity_adds_the_right_to_tag_with_its_tags_alone(capsys: pytest.C
         ]
 
 
+@pytest.mark.parametrize("service_account", [None, "people/server"])
+def test_under_pod_identity_the_role_trusts_one_clusters_pods(
+    service_account: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """EKS gets in with the tags of that cluster, namespace and ServiceAccount, and with those of no other."""
+    assert main(["iam-policy", "--trust-pod-identity", CLUSTER, *of_pods(service_account)]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [each["Principal"] for each in document["Statement"]] == [{"Service": "pods.eks.amazonaws.com"}]
+    namespace, _, name = (service_account or "identity-service/identity-service").partition("/")
+    tags = {"eks-cluster-arn": CLUSTER, "kubernetes-namespace": namespace, "kubernetes-service-account": name}
+
+    def lets_in(**others: str) -> set[str]:
+        context = {f"aws:RequestTag/{key}": [value] for key, value in {**tags, **others}.items()}
+        return trusted(document, context)
+
+    assert lets_in() == {"sts:AssumeRole", "sts:TagSession"}
+    for key in tags:
+        assert lets_in(**{key: "another"}) == set()
+    assert trusted(document, {}) == set()
+
+
+@pytest.mark.parametrize("service_account", [None, "people/server"])
+def test_under_irsa_the_role_trusts_one_service_accounts_tokens(
+    service_account: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A token of the cluster's provider gets in with that subject, for STS, and with no other."""
+    assert (
+        main(["iam-policy", "--trust-irsa", f"arn:aws:iam::{ACCOUNT}:oidc-provider/{OIDC}", *of_pods(service_account)])
+        == 0
+    )
+    document = json.loads(capsys.readouterr().out)
+    provider = {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{OIDC}"}
+    assert [each["Principal"] for each in document["Statement"]] == [provider]
+    subject = (service_account or "identity-service/identity-service").replace("/", ":")
+    claims = {f"{OIDC}:aud": ["sts.amazonaws.com"], f"{OIDC}:sub": [f"system:serviceaccount:{subject}"]}
+    assert trusted(document, claims) == {"sts:AssumeRoleWithWebIdentity"}
+    for key in claims:
+        assert trusted(document, {**claims, key: ["another"]}) == set()
+        assert trusted(document, {each: value for each, value in claims.items() if each != key}) == set()
+
+
+def of_pods(service_account: str | None) -> list[str]:
+    """Write the option, where a ServiceAccount is given."""
+    return [] if service_account is None else ["--service-account", service_account]
+
+
+def trusted(document: dict[str, Any], context: dict[str, list[str]]) -> set[str]:
+    """Return the actions that a trust policy allows whom it names, as the embedded account decides it."""
+    policy = {**document, "Statement": [{**each, "Resource": "*"} for each in document["Statement"]]}
+    actions = {"sts:AssumeRole", "sts:AssumeRoleWithWebIdentity", "sts:TagSession"}
+    return {action for action in actions if decide([policy], action, "*", context) is Decision.ALLOWED}
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -224,6 +280,13 @@ def test_pod_identity_adds_the_right_to_tag_with_its_tags_alone(capsys: pytest.C
         (["--trust", "arn:aws:iam::123456789012:role/r", "--external-id", "x"], "--external-id: has 2 to 1,224"),
         (["--account", ACCOUNT, "--external-id", "acme"], "--external-id: goes with --trust"),
         (["--account", ACCOUNT, "--pod-identity"], "--pod-identity: goes with --trust and --assume"),
+        (["--account", ACCOUNT, "--service-account", "a/b"], "--service-account: goes with --trust-pod-identity"),
+        (["--trust-pod-identity", CLUSTER, "--service-account", "b"], "--service-account: must be NAMESPACE/NAME"),
+        (["--trust-pod-identity", CLUSTER, "--service-account", "*/b"], "--service-account: must be NAMESPACE/NAME"),
+        (["--trust-pod-identity", f"{CLUSTER}*"], "--trust-pod-identity: must be the ARN of an EKS cluster"),
+        (["--trust-pod-identity", "production"], "--trust-pod-identity: must be the ARN of an EKS cluster"),
+        (["--trust-irsa", f"https://{OIDC}"], "--trust-irsa: must be the ARN of an OIDC provider"),
+        (["--trust-irsa", f"arn:aws:iam::{ACCOUNT}:oidc-provider/*"], "--trust-irsa: must be the ARN of an OIDC"),
     ],
 )
 def test_no_trust_wider_than_named_is_printed(
