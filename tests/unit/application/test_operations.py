@@ -250,7 +250,7 @@ async def test_every_user_is_provisioned_and_one_that_fails_harms_no_other(bulk:
 async def test_a_user_is_made_once_however_often_it_is_carried_out(bulk: Bulk) -> None:
     """A replica that dies after a user was made, and before that is written down, leaves one user with one key."""
     operation_id = await bulk.started(user("ann", KEY))
-    (claim,) = await bulk.store.claim(1, LEASE_SECONDS)
+    (claim,) = await bulk.store.claim({"123456789012": 1}, LEASE_SECONDS)
     mutation = Mutation(
         "ProvisionUser", "123456789012", request_id_of(operation_id, 0), False, "", claim.change, (RECIPIENT,)
     )

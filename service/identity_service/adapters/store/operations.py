@@ -94,8 +94,8 @@ class SqlOperationStore:
             "operation_results", lambda unit: _results(unit, operation_id, size, after, failed_only)
         )
 
-    async def claim(self, room: int | Mapping[str, int], lease_seconds: float) -> tuple[UserClaim, ...]:
-        """Claim users that wait, or whose lease has run out: so many, or so many in each of these accounts."""
+    async def claim(self, room: Mapping[str, int], lease_seconds: float) -> tuple[UserClaim, ...]:
+        """Claim users that wait, or whose lease has run out: so many in each of these accounts."""
         lease = timedelta(seconds=lease_seconds)
         return await self._units.run("claim_users", lambda unit: operations_claims.claim(unit, room, lease))
 

@@ -41,21 +41,19 @@ CHANGE_HELD = CHANGE_USER.where(
 _log = structlog.stdlib.get_logger(__name__)
 
 
-def claim(unit: Unit, room: int | Mapping[str, int], lease: timedelta) -> tuple[UserClaim, ...]:
-    """Claim users from all active operations, about as many from each: so many in all, or in each of these accounts.
+def claim(unit: Unit, room: Mapping[str, int], lease: timedelta) -> tuple[UserClaim, ...]:
+    """Claim so many users in each of these accounts, about as many from each of its active operations.
 
     Where there are more operations than room, chance decides: the oldest first would keep all others waiting.
     """
     query = (
         sa.select(operations)
-        .where(operations.c.state.in_(ACTIVE))
+        .where(operations.c.state.in_(ACTIVE), operations.c.account_id.in_(room))
         .order_by(sa.func.random())
         .with_for_update(read=True, skip_locked=True)
     )
-    if isinstance(room, int):
-        return tuple(_share_out(unit, unit.connection.execute(query).mappings().all(), room, lease))
     of_accounts: dict[str, list[Row]] = {account_id: [] for account_id in room}
-    for operation in unit.connection.execute(query.where(operations.c.account_id.in_(room))).mappings():
+    for operation in unit.connection.execute(query).mappings():
         of_accounts[operation["account_id"]].append(operation)
     return tuple(
         claimed

@@ -230,8 +230,8 @@ class OperationStore(Protocol):
         `failed_only` leaves out who was made; until the operation has ended, also who may still be made.
         """
 
-    async def claim(self, room: int | Mapping[str, int], lease_seconds: float) -> tuple[UserClaim, ...]:
-        """Claim users that wait, or whose lease has run out: so many, or so many in each of these accounts.
+    async def claim(self, room: Mapping[str, int], lease_seconds: float) -> tuple[UserClaim, ...]:
+        """Claim users that wait, or whose lease has run out: so many in each of these accounts.
 
         They are of all active operations; those of accounts that are not named are left to others.
         """

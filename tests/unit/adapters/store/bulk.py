@@ -115,7 +115,7 @@ async def planned(store: SqlOperationStore, *user_names: str, problem_of: str = 
     """Let an operation be planned, one user with a problem."""
     operation = await draft_of(store, *user_names)
     await store.start(Start(operation.operation_id, next(UUIDS), MAKER, plan_only=True), empty_account())
-    for claim in await store.claim(10, LEASE):
+    for claim in await store.claim({ACCOUNT: 10}, LEASE):
         assert claim.plan_only
         if claim.change.user_name == problem_of:
             problem = Problem(Reason.GROUP_NOT_FOUND, "there is no group nope", "permissions.group_names[0]")

@@ -10,7 +10,7 @@ from identity_service.application.ledger import Failure, Intent, RequestKey, Sto
 from identity_service.application.operations.ports import Batch, NewOperation, Start
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.request import NewUser, UserChange
-from tests.unit.adapters.store.bulk import MAKER, empty_account
+from tests.unit.adapters.store.bulk import ACCOUNT, MAKER, empty_account
 from tests.unit.adapters.store.worlds import LEASE_SECONDS, RETENTION_SECONDS, SECOND_LOOK_SECONDS, World
 
 TRACEPARENT = "00-11111111111111111111111111111111-2222222222222222-01"
@@ -21,7 +21,7 @@ MakeIntent = Callable[..., Intent]
 
 async def start_operation(store: SqlOperationStore, *names: str) -> None:
     """Start an operation with these users, inside a trace."""
-    new = NewOperation(OPERATION, RequestKey("spiffe://example.org/bot", OPERATION), "digest", "team", "123456789012")
+    new = NewOperation(OPERATION, RequestKey("spiffe://example.org/bot", OPERATION), "digest", "team", ACCOUNT)
     await store.create(new)
     changes = tuple(UserChange(name, NewUser()) for name in names)
     await store.append(Batch(OPERATION, OPERATION, 0, "digest", changes, MAKER))
@@ -63,7 +63,7 @@ async def test_users_that_nobody_makes_yet_are_counted(world: World) -> None:
     """Who is claimed is not in the queue any more, nor is one that rests; the others have waited since the start."""
     store = SqlOperationStore((ledger := await world.open()).units, RETENTION_SECONDS)
     await start_operation(store, "ann", "bo", "cy")
-    claimed, rests = await store.claim(2, LEASE_SECONDS)
+    claimed, rests = await store.claim({ACCOUNT: 2}, LEASE_SECONDS)
     await store.rest(rests, EARLIER, 1000)
     world.advance(25)
     found = (await ledger.backlog()).bulk_users
@@ -88,7 +88,7 @@ async def test_a_user_of_an_operation_leads_to_its_start(world: World) -> None:
     """Whichever replica makes the user learns in which span the operation was started."""
     store = SqlOperationStore((await world.open()).units, RETENTION_SECONDS)
     await start_operation(store, "ann")
-    (claim,) = await store.claim(1, LEASE_SECONDS)
+    (claim,) = await store.claim({ACCOUNT: 1}, LEASE_SECONDS)
     assert claim.traceparent == TRACEPARENT
 
 

@@ -103,7 +103,7 @@ async def test_a_user_comes_back_as_it_was_appended(store: SqlOperationStore) ->
     operation = await store.create(new(recipients=("age1recipient",)))
     await store.append(batch(operation.operation_id, 0, WHOLE))
     await store.start(Start(operation.operation_id, next(UUIDS), MAKER, plan_only=False), empty_account())
-    (claim,) = await store.claim(10, LEASE)
+    (claim,) = await store.claim({ACCOUNT: 10}, LEASE)
     assert claim.change == WHOLE
     assert (claim.account_id, claim.recipients, claim.caller) == (ACCOUNT, ("age1recipient",), operation.caller)
 
@@ -239,7 +239,7 @@ async def test_a_reviewed_plan_runs_as_it_was_reviewed(store: SqlOperationStore)
     error = await refusal(store.start(start, empty_account()))
     assert (error.reason, error.metadata) == (Reason.PLAN_CHANGED, {"plan_digest": operation.plan_digest})
     await store.start(replace(start, expected_plan_digest=operation.plan_digest), empty_account())
-    ann, bo = await store.claim(10, LEASE)
+    ann, bo = await store.claim({ACCOUNT: 10}, LEASE)
     assert (ann.expected_plan_digest, ann.refused) == (plan_of(ann).digest, None)
     assert failure_fields(bo.refused) == failure_fields(REFUSED)
 
@@ -248,7 +248,7 @@ async def test_a_plan_that_nobody_insists_on_is_no_hindrance(store: SqlOperation
     """Without a digest every user is planned anew, those with a problem too."""
     operation = await planned(store, "ann", "bo", problem_of="bo")
     await store.start(Start(operation.operation_id, next(UUIDS), MAKER, plan_only=False), empty_account())
-    claims = await store.claim(10, LEASE)
+    claims = await store.claim({ACCOUNT: 10}, LEASE)
     assert [(claim.expected_plan_digest, claim.refused) for claim in claims] == [("", None), ("", None)]
 
 
@@ -259,8 +259,8 @@ async def test_replicas_share_users_out(world: World) -> None:
     """Several replicas that claim at the same time get every user once."""
     stores = [await open_store(world) for _ in range(3)]
     operation_id = await running(stores[0], *(f"user-{number}" for number in range(30)))
-    claimed = await asyncio.gather(*(store.claim(10, LEASE) for store in stores))
-    rest = await stores[0].claim(30, LEASE)
+    claimed = await asyncio.gather(*(store.claim({ACCOUNT: 10}, LEASE) for store in stores))
+    rest = await stores[0].claim({ACCOUNT: 30}, LEASE)
     found = [name for claims in (*claimed, rest) for name in names(claims)]
     assert sorted(found) == sorted(f"user-{number}" for number in range(30))
     assert (await look(stores[0], operation_id)).progress.running == 30
@@ -270,7 +270,7 @@ async def test_operations_get_about_the_same_share(store: SqlOperationStore) -> 
     """A small operation does not wait for a large one that was started before it."""
     await running(store, "ann", "bo", "cy", "di")
     await running(store, "small")
-    assert sorted(names(await store.claim(2, LEASE))) == ["ann", "small"]
+    assert sorted(names(await store.claim({ACCOUNT: 2}, LEASE))) == ["ann", "small"]
 
 
 async def test_each_account_has_room_of_its_own(store: SqlOperationStore) -> None:
@@ -291,13 +291,13 @@ async def test_each_account_has_room_of_its_own(store: SqlOperationStore) -> Non
 async def test_a_claim_that_runs_out_goes_to_the_next(world: World, store: SqlOperationStore) -> None:
     """A user is claimed again after its lease and not before, and then its first claim can write nothing."""
     operation_id = await running(store, "ann")
-    (first,) = await store.claim(1, LEASE)
+    (first,) = await store.claim({ACCOUNT: 1}, LEASE)
     world.advance(LEASE / 2)
     await store.renew((first,), LEASE)
     world.advance(LEASE / 2)
-    assert await store.claim(1, LEASE) == ()
+    assert await store.claim({ACCOUNT: 1}, LEASE) == ()
     world.advance(LEASE)
-    (second,) = await store.claim(1, LEASE)
+    (second,) = await store.claim({ACCOUNT: 1}, LEASE)
     assert second.epoch == first.epoch + 1
     await store.failed(first, REFUSED)
     assert (await look(store, operation_id)).progress == Progress(total=1, running=1)
@@ -308,15 +308,15 @@ async def test_a_claim_that_runs_out_goes_to_the_next(world: World, store: SqlOp
 async def test_a_user_that_rests_is_claimed_later(world: World, store: SqlOperationStore) -> None:
     """A passing failure counts an attempt and gives the user back after its rest."""
     await running(store, "ann")
-    (claim,) = await store.claim(1, LEASE)
+    (claim,) = await store.claim({ACCOUNT: 1}, LEASE)
     await store.rest(claim, THROTTLED, 5)
-    assert await store.claim(1, LEASE) == ()
+    assert await store.claim({ACCOUNT: 1}, LEASE) == ()
     world.advance(6)
-    (again,) = await store.claim(1, LEASE)
+    (again,) = await store.claim({ACCOUNT: 1}, LEASE)
     assert again.attempts == 1
     await store.rest(again, None, 0)
     world.advance(1)
-    assert [claim.attempts for claim in await store.claim(1, LEASE)] == [1]
+    assert [claim.attempts for claim in await store.claim({ACCOUNT: 1}, LEASE)] == [1]
 
 
 async def test_a_request_that_is_not_over_is_gone_on_with_after_a_cancellation(
@@ -324,13 +324,13 @@ async def test_a_request_that_is_not_over_is_gone_on_with_after_a_cancellation(
 ) -> None:
     """A user that rests with its request begun is claimed again, and the operation does not end before."""
     operation_id = await running(store, "ann", "bo")
-    (ann,) = await store.claim(1, LEASE)
+    (ann,) = await store.claim({ACCOUNT: 1}, LEASE)
     await store.rest(ann, None, 5, is_begun=True)
     await store.cancel(cancellation(operation_id))
-    assert await store.claim(10, LEASE) == ()
+    assert await store.claim({ACCOUNT: 10}, LEASE) == ()
     assert await store.settle() == 1
     world.advance(6)
-    (again,) = await store.claim(10, LEASE)
+    (again,) = await store.claim({ACCOUNT: 10}, LEASE)
     assert (again.index, again.attempts) == (0, 0)
 
 
@@ -352,7 +352,7 @@ async def test_an_operation_is_done_when_its_last_user_has_ended(
 ) -> None:
     """Until then it is active; at its end each user has what became of it, without any secret."""
     operation_id = await running(store, "ann", "bo")
-    ann, bo = await store.claim(10, LEASE)
+    ann, bo = await store.claim({ACCOUNT: 10}, LEASE)
     issued = IssuedCredentials(
         access_key=IssuedAccessKey("AKIAEXAMPLE", user_record.created_at, Secret("canary-secret")),
         sealed_secrets="sealed",
@@ -377,14 +377,14 @@ async def test_a_cancelled_operation_begins_nobody_and_finishes_what_runs(
 ) -> None:
     """After the cancellation only users that were begun are claimed, and the operation ends with the last of them."""
     operation_id = await running(store, "ann", "bo", "cy")
-    await store.claim(1, LEASE)
+    await store.claim({ACCOUNT: 1}, LEASE)
     cancelled = await store.cancel(cancellation(operation_id))
     assert cancelled is not None
     assert cancelled.state is OperationState.CANCELLING
-    assert await store.claim(10, LEASE) == ()
+    assert await store.claim({ACCOUNT: 10}, LEASE) == ()
     assert await store.settle() == 1
     world.advance(LEASE + 1)
-    (ann,) = await store.claim(10, LEASE)
+    (ann,) = await store.claim({ACCOUNT: 10}, LEASE)
     await store.made(ann, Outcome())
     assert await store.settle() == 0
     operation = await store.cancel(cancellation(operation_id))
@@ -399,7 +399,7 @@ async def test_a_cancelled_operation_begins_nobody_and_finishes_what_runs(
 async def test_an_operation_that_has_ended_lists_all_whom_it_has_not_made(store: SqlOperationStore) -> None:
     """Among failures are, once a cancellation has ended the operation, those whom it left out; before, they are not."""
     operation_id = await running(store, "ann", "bo", "cy", "di")
-    ann, bo = await store.claim(2, LEASE)
+    ann, bo = await store.claim({ACCOUNT: 2}, LEASE)
     await store.failed(bo, REFUSED)
     await store.cancel(cancellation(operation_id))
 
@@ -431,7 +431,7 @@ async def test_what_does_not_run_is_cancelled_at_once(store: SqlOperationStore) 
     draft = await draft_of(store, "ann")
     planning = await draft_of(store, "bo")
     await store.start(Start(planning.operation_id, next(UUIDS), MAKER, plan_only=True), empty_account())
-    await store.claim(1, LEASE)
+    await store.claim({ACCOUNT: 1}, LEASE)
     for operation in (draft, planning):
         cancelled = await store.cancel(cancellation(operation.operation_id))
         assert cancelled is not None
@@ -447,10 +447,12 @@ async def test_a_cancellation_and_claims_at_once_leave_nobody_behind(world: Worl
     for round_ in range(5):
         operation_id = await running(stores[0], *(f"r{round_}-{number}" for number in range(8)))
         first, cancelled, second = await asyncio.gather(
-            stores[0].claim(2, LEASE), stores[1].cancel(cancellation(operation_id)), stores[1].claim(2, LEASE)
+            stores[0].claim({ACCOUNT: 2}, LEASE),
+            stores[1].cancel(cancellation(operation_id)),
+            stores[1].claim({ACCOUNT: 2}, LEASE),
         )
         assert cancelled is not None
-        assert await stores[0].claim(8, LEASE) == ()
+        assert await stores[0].claim({ACCOUNT: 8}, LEASE) == ()
         await asyncio.gather(*(stores[0].made(claim, Outcome()) for claim in (*first, *second)))
         await asyncio.gather(*(store.settle() for store in stores))
         operation = await look(stores[0], operation_id)
@@ -463,7 +465,7 @@ async def test_no_operation_waits_for_the_end_of_older_ones(world: World, store:
     await running(store, *(f"old-{number}" for number in range(64)))
     world.advance(1)
     young = await running(store, "young")
-    claims = [claim for _ in range(64) for claim in await store.claim(1, LEASE)]
+    claims = [claim for _ in range(64) for claim in await store.claim({ACCOUNT: 1}, LEASE)]
     assert young in {claim.operation_id for claim in claims}
 
 

@@ -150,6 +150,6 @@ async def test_users_that_run_leave_no_line_of_the_operation(ledger: SqlLedger, 
     """Claims are the service's own; each user has lines of its own request."""
     await running(store, "ann")
     before = await ledger.read_audit()
-    await store.claim(1, 60.0)
+    await store.claim({ACCOUNT: 1}, 60.0)
     await store.settle()
     assert await ledger.read_audit() == before

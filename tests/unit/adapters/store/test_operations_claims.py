@@ -11,6 +11,7 @@ from identity_service.domain.errors import Reason
 from identity_service.domain.operation import OperationState, UserState
 from identity_service.domain.outcome import Outcome
 from tests.unit.adapters.store.bulk import (
+    ACCOUNT,
     LEASE,
     MAKER,
     UUIDS,
@@ -36,7 +37,7 @@ async def test_a_user_of_another_release_harms_no_other(world: World, store: Sql
     """A stored user that cannot be read is left to servers that can, for some minutes, and the others are claimed."""
     operation_id = await running(store, "ann", "bo")
     world.execute("UPDATE operation_users SET change = :change WHERE number = 0", change=change)
-    assert names(await store.claim(10, LEASE)) == ["bo"]
+    assert names(await store.claim({ACCOUNT: 10}, LEASE)) == ["bo"]
     assert (await look(store, operation_id)).progress.failed == 0
 
 
@@ -48,10 +49,10 @@ async def test_a_user_that_nobody_can_read_fails_in_the_end(
     operation_id = (await draft_of(store, "ann", "bo")).operation_id
     await store.start(Start(operation_id, next(UUIDS), MAKER, plan_only=plan_only), empty_account())
     world.execute("UPDATE operation_users SET change = '{}' WHERE number = 0")
-    (bo,) = await store.claim(10, LEASE)
+    (bo,) = await store.claim({ACCOUNT: 10}, LEASE)
     await (store.planned(bo, plan_of(bo), None) if plan_only else store.made(bo, Outcome()))
     world.advance(UNREADABLE_FOR.total_seconds() + 1)
-    assert await store.claim(10, LEASE) == ()
+    assert await store.claim({ACCOUNT: 10}, LEASE) == ()
     assert await store.settle() == 0
     operation = await look(store, operation_id)
     assert operation.state is (OperationState.PLANNED if plan_only else OperationState.DONE)
@@ -69,5 +70,5 @@ async def test_a_claim_waits_for_nobody(postgres_world: World) -> None:
     with postgres_world.transaction() as execute:
         execute(f"SELECT * FROM operations WHERE operation_id = '{held}' FOR UPDATE")  # noqa: S608 - our own id
         async with asyncio.timeout(2):
-            assert names(await store.claim(10, LEASE)) == ["bo"]
-    assert names(await store.claim(10, LEASE)) == ["ann"]
+            assert names(await store.claim({ACCOUNT: 10}, LEASE)) == ["bo"]
+    assert names(await store.claim({ACCOUNT: 10}, LEASE)) == ["ann"]

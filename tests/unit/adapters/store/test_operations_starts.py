@@ -13,6 +13,7 @@ from identity_service.domain.operation import OperationState
 from identity_service.domain.outcome import Outcome
 from identity_service.domain.request import NewGroup, NewPolicy
 from tests.unit.adapters.store.bulk import (
+    ACCOUNT,
     LEASE,
     MAKER,
     UUIDS,
@@ -51,7 +52,7 @@ def plan(operation: Operation) -> Start:
 
 async def carry_out(store: SqlOperationStore) -> None:
     """Plan or make all users that there are."""
-    for claim in await store.claim(100, LEASE):
+    for claim in await store.claim({ACCOUNT: 100}, LEASE):
         if claim.plan_only:
             await store.planned(claim, plan_of(claim), None)
         else:
@@ -117,7 +118,7 @@ async def test_what_others_have_not_made_yet_counts(store: SqlOperationStore) ->
     other = empty_account()
     await store.start(run(foreign.operation_id), replace(other, facts=replace(other.facts, account_id="210987654321")))
     await running(store, "ann", "bo", "cy")
-    for claim in await store.claim(10, LEASE):
+    for claim in await store.claim({ACCOUNT: 10}, LEASE):
         if claim.change.user_name == "ann":
             await store.made(claim, Outcome())
     assert await used_after(store, empty_account()) == {"UsersQuota": 3, "GroupsQuota": 1, "PoliciesQuota": 2}
@@ -126,7 +127,7 @@ async def test_what_others_have_not_made_yet_counts(store: SqlOperationStore) ->
 async def test_a_cancelled_operation_counts_with_whom_it_finishes(store: SqlOperationStore) -> None:
     """Whom a cancellation leaves out takes no room."""
     operation_id = await running(store, "ann", "bo", "cy")
-    await store.claim(1, LEASE)
+    await store.claim({ACCOUNT: 1}, LEASE)
     await store.cancel(cancellation(operation_id))
     assert (await used_after(store, empty_account()))["UsersQuota"] == 2
 
