@@ -27,7 +27,11 @@ CHANGING = frozenset({"create_group", "delete_group", "attach_group_policy", "cr
 """The writes after which what was read may not be true any more."""
 
 FRESH_SECONDS = 10.0
-"""How old a shared answer may be. What has changed since, IAM itself refuses, and the user is undone."""
+"""How old a shared answer may be.
+
+What is gone since, IAM itself refuses, and the user is undone. What a group or a policy grants may have changed
+without that: the user gets what it grants by now, and not what was planned.
+"""
 
 MOST_ANSWERS = 2000
 """How many answers are kept."""
