@@ -36,6 +36,7 @@ from identity_service.settings import (
     Settings,
     SettingsError,
     explain,
+    explain_store_url,
     load_settings,
     load_store_settings,
     read_store_url,
@@ -134,7 +135,7 @@ def _migrate() -> int:
     try:
         version = migrate(store_url)
     except StoreError as error:
-        raise SettingsError(explain("store_url", str(error))) from None
+        raise SettingsError(explain_store_url(store_url, str(error))) from None
     print(f"identity-service: the store has schema version {version}")
     return 0
 

@@ -19,7 +19,7 @@ from identity_service.adapters.store.audit_heads import EVENT, Head, LoggedHeads
 from identity_service.adapters.store.audit_reader import snapshot, stored_lines
 from identity_service.adapters.store.audit_verification import Verification
 from identity_service.adapters.store.engines import database_of
-from identity_service.settings import SettingsError, explain, load_store_settings, read_store_url
+from identity_service.settings import SettingsError, explain_store_url, load_store_settings, read_store_url
 
 EXIT_TAMPERED = 3
 
@@ -138,7 +138,7 @@ def _audit_log() -> Iterator[sa.Connection]:
     try:
         database = database_of(url)
     except StoreError as error:
-        raise SettingsError(explain("store_url", str(error))) from None
+        raise SettingsError(explain_store_url(url, str(error))) from None
     try:
         with snapshot(database) as connection:
             yield connection

@@ -60,7 +60,15 @@ from identity_service.server import (
     build_server,
     tls_credentials,
 )
-from identity_service.settings import Settings, SettingsError, explain, read_accounts, read_store_url, split_address
+from identity_service.settings import (
+    Settings,
+    SettingsError,
+    explain,
+    explain_store_url,
+    read_accounts,
+    read_store_url,
+    split_address,
+)
 from identity_service.start_check import StartCheck
 from identity_service.tls_watch import TlsWatch
 
@@ -202,9 +210,10 @@ def _watchers(settings: Settings, stack: AsyncExitStack) -> Watchers:
 
 
 async def _open_ledger(settings: Settings, watchers: Watchers, stack: AsyncExitStack) -> SqlLedger:
+    url = read_store_url(settings)
     try:
         ledger = SqlLedger(
-            read_store_url(settings),
+            url,
             lease_seconds=settings.lease_seconds,
             settle_seconds=settings.settle_seconds,
             signature_validity_seconds=settings.signature_validity_seconds,
@@ -216,9 +225,9 @@ async def _open_ledger(settings: Settings, watchers: Watchers, stack: AsyncExitS
         stack.push_async_callback(ledger.close)
         await ledger.open()
     except StoreError as error:
-        raise SettingsError(explain("store_url", str(error))) from None
+        raise SettingsError(explain_store_url(url, str(error))) from None
     except IdentityError as error:
-        raise SettingsError(explain("store_url", error.message)) from None
+        raise SettingsError(explain_store_url(url, error.message)) from None
     return ledger
 
 

@@ -58,6 +58,11 @@ EXAMPLES: Mapping[str, str] = {
 }
 """What each setting may look like, for messages; numbers show their default."""
 
+POSTGRESQL_EXAMPLE = (
+    "postgresql+psycopg://identity@db.example:5432/identity?sslmode=verify-full&sslrootcert=/etc/db/ca.crt"
+)
+"""What the store's URL may look like where it is one of PostgreSQL."""
+
 
 class SettingsError(Exception):
     """Settings that cannot be used; the text has one line for each, for the operator, without their values."""
@@ -317,13 +322,20 @@ def read_store_url(settings: StoreSettings) -> str:
 def _explain_detail(detail: ErrorDetails) -> str:
     name = str(detail["loc"][0])
     problem = "must be set" if detail["type"] == "missing" else detail["msg"].removeprefix("Value error, ")
-    return explain(name, problem[:1].lower() + problem[1:])
+    problem = problem[:1].lower() + problem[1:]
+    # Of the store's URL only a password is refused here, which no file has.
+    return explain(name, problem, POSTGRESQL_EXAMPLE if name == "store_url" else None)
 
 
-def explain(name: str, problem: str) -> str:
-    """Say what is wrong with a setting: its variable, the problem, an example."""
+def explain_store_url(url: str, problem: str) -> str:
+    """Say what is wrong with the store's URL, which is not repeated: the example is of its kind of database."""
+    return explain("store_url", problem, POSTGRESQL_EXAMPLE if url.startswith("postgres") else None)
+
+
+def explain(name: str, problem: str, example: str | None = None) -> str:
+    """Say what is wrong with a setting: its variable, the problem, an example; by default the usual one."""
     variable = f"{PREFIX}{name.upper()}"
-    return f"{variable}: {problem}; for example {variable}={example_of(name)}"
+    return f"{variable}: {problem}; for example {variable}={example or example_of(name)}"
 
 
 def example_of(name: str) -> str:

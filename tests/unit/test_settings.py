@@ -155,6 +155,7 @@ def test_a_password_in_a_variable_is_refused(monkeypatch: pytest.MonkeyPatch, ur
     (line,) = problems()
     assert line.startswith(f"{PREFIX}STORE_URL: must not hold a password")
     assert f"{PREFIX}STORE_PASSWORD_FILE" in line
+    assert f"for example {PREFIX}STORE_URL=postgresql" in line
     assert "canary" not in line
 
 

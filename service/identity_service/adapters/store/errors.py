@@ -1,7 +1,8 @@
-"""What goes wrong with a database, and how much of it is told: names of errors, never their texts."""
+"""What goes wrong with a database, and how much of it is told: our own words or names of errors, never their texts."""
 
 import sqlalchemy as sa
 
+from identity_service.adapters.store.postgresql_faults import fault_of
 from identity_service.domain.errors import IdentityError, Reason
 
 RETRY_AFTER_SECONDS = 1.0
@@ -23,12 +24,15 @@ def in_progress(message: str) -> IdentityError:
     return IdentityError(Reason.IN_PROGRESS, message, retry_after=RETRY_AFTER_SECONDS)
 
 
-def name_of(error: BaseException) -> str:
-    """Name an error without its text: as its driver calls it, such as SQLITE_FULL or LockNotAvailable, or its class."""
+def cause_of(error: BaseException) -> str:
+    """Tell the cause without the error's text: in words of our own where it is known, else by its name.
+
+    The name is the driver's, such as SQLITE_FULL or LockNotAvailable, or that of the error's class.
+    """
     original = getattr(error, "orig", None)
     if original is None:
         return type(error).__name__
-    return str(getattr(original, "sqlite_errorname", None) or type(original).__name__)
+    return fault_of(original) or str(getattr(original, "sqlite_errorname", None) or type(original).__name__)
 
 
 def is_conflict(error: BaseException) -> bool:

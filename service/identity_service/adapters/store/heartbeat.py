@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import structlog
 
 from identity_service.adapters.store.database import Database
-from identity_service.adapters.store.errors import BROKEN_STORE, name_of
+from identity_service.adapters.store.errors import BROKEN_STORE, cause_of
 from identity_service.adapters.store.schema import requests
 from identity_service.application.lease import Lease
 
@@ -68,7 +68,7 @@ class Heartbeat:
             try:
                 self.beat()
             except Exception as error:  # noqa: BLE001 - were the thread to die, every lease would run out
-                _log.error("heartbeat_failed", cause=name_of(error))
+                _log.error("heartbeat_failed", cause=cause_of(error))
 
     def beat(self) -> None:
         """Renew all leases once; those whose request was taken over, or has ended, are lost."""
@@ -81,7 +81,7 @@ class Heartbeat:
         try:
             renewed = self._renew(self._engine, leases)
         except BROKEN_STORE as error:
-            _log.warning("leases_not_renewed", leases=len(leases), cause=name_of(error))
+            _log.warning("leases_not_renewed", leases=len(leases), cause=cause_of(error))
             return
         for lease in leases:
             if (lease.row_id, lease.epoch) in renewed:

@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 
 from identity_service.adapters.store.database import Database
 from identity_service.adapters.store.engines import database_of
-from identity_service.adapters.store.errors import StoreError, name_of
+from identity_service.adapters.store.errors import StoreError, cause_of
 from identity_service.adapters.store.schema import schema_support
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -123,4 +123,4 @@ def _newest() -> str:
 
 def unusable(database: Database, error: BaseException) -> StoreError:
     """Say that a database cannot be used, without the words of its driver."""
-    return StoreError(f"{database.name} cannot be used ({name_of(error)})")
+    return StoreError(f"{database.name} cannot be used ({cause_of(error)})")

@@ -17,8 +17,8 @@ from identity_service.adapters.store.database import Database
 from identity_service.adapters.store.errors import (
     BROKEN_STORE,
     StoreError,
+    cause_of,
     is_conflict,
-    name_of,
 )
 from identity_service.adapters.store.watching import StoreWatch
 from identity_service.application.ledger import StoreUnavailableError
@@ -133,8 +133,8 @@ class UnitsOfWork:
             try:
                 return self._once(engine, do, trace_id)
             except BROKEN_STORE as error:
-                # By name alone: the error's text, which a traceback shows too, may hold what was to be written.
-                cause = name_of(error)
+                # Never the error's text: it, which a traceback shows too, may hold what was to be written.
+                cause = cause_of(error)
                 if not is_conflict(error):
                     break
         _log.error("store_unavailable", operation=operation, cause=cause)

@@ -211,7 +211,7 @@ def test_a_migration_has_the_lock_before_it_looks(empty_postgres_url: str) -> No
     [
         ("mysql://hunter2@db.example.org/ledger", "databases of type mysql are not supported"),
         ("sqlite:////no/such/directory/ledger.db", "the directory /no/such/directory of the store does not exist"),
-        ("postgresql+psycopg://hunter2@127.0.0.1:1/ledger", "database cannot be used (OperationalError)"),
+        ("postgresql+psycopg://hunter2@127.0.0.1:1/ledger", "database cannot be used (connection refused: "),
         ("postgresql+psycopg://service:hunter2@127.0.0.1:1/ledger", "must not hold a password"),
     ],
 )
@@ -222,6 +222,14 @@ def test_the_command_says_what_is_wrong(url: str, words: str) -> None:
     assert command.stderr.startswith("identity-service: IDENTITY_SERVICE_STORE_URL: ")
     assert words in command.stderr
     assert "hunter2" not in command.stderr + command.stdout
+
+
+def test_the_example_is_of_the_same_kind_of_database() -> None:
+    """Whoever means PostgreSQL is not shown a file of SQLite."""
+    url = "postgresql+psycopg://hunter2@127.0.0.1:1/ledger"
+    command = run(*MIGRATE, env={**os.environ, "IDENTITY_SERVICE_STORE_URL": url})
+    assert "; for example IDENTITY_SERVICE_STORE_URL=postgresql+psycopg://" in command.stderr
+    assert "sqlite" not in command.stderr
 
 
 def test_the_command_needs_no_other_setting(tmp_path: Path) -> None:
