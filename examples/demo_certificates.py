@@ -64,11 +64,11 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
     )
 
 
-def write_certificates(folder: Path, client_spiffe_id: str) -> None:
+def write_certificates(folder: Path, client_spiffe_id: str, server_name: str = "localhost") -> None:
     """Write `ca.pem`, `server.pem`, `server.key`, `client.pem` and `client.key` into a folder, keys with mode 0600."""
     authority = Authority()
     (folder / "ca.pem").write_bytes(authority.certificate.public_bytes(serialization.Encoding.PEM))
-    server_names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    server_names = [x509.DNSName(server_name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     client_names = [x509.UniformResourceIdentifier(client_spiffe_id)]
     _write(folder, "server", *authority.issue(server_names, ExtendedKeyUsageOID.SERVER_AUTH))
     _write(folder, "client", *authority.issue(client_names, ExtendedKeyUsageOID.CLIENT_AUTH))

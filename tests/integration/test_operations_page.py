@@ -15,24 +15,24 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import yaml
 
 from identity_client import IdentityClient, TlsFiles
 from identity_provisioning.v1.operation_pb2 import Operation
-from tests.support.example_service import EXAMPLES, ExampleService, example_service
-from tests.support.operations_page import PAGE, ROLE, commands_in_sentences, lines_of_page, program_of
+from tests.support.example_service import EXAMPLES, ROOT, ExampleService, example_service
+from tests.support.operations_page import PAGE, ROLE, commands_in_sentences, lines_of_page, program_of, unrun_lines
 from tests.support.postgres import database_folder, new_database, start_postgres
 from tests.support.shell_programs import shell_programs
 
 CALLER = "spiffe://example.org/demo"
+BOUNDARY = "arn:aws:iam::123456789012:policy/TeamBoundary"
 EXIT_CODE = re.compile(r"# exit code (\d)")
 BASH = shutil.which("bash") or "/bin/bash"
 POSTGRES_PROGRAMS = ("pg_dump", "pg_restore")
 WORDS = "aws() { printf '%s\\0' \"$@\"; }\n"
 """Makes of `aws` a program that prints its arguments, as the shell has expanded them."""
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": "sts:AssumeRole"}],
-}
+SHIPPED_RULES = ROOT / "k8s" / "base" / "authorization"
+SETS_VARIABLES = re.compile(r"# (export |[A-Z]+=)")
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,15 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Example
     """Run a server, in whose folder the lines are typed; user, operation and role of the page are there."""
     folder = tmp_path_factory.mktemp("operator")
     shutil.copytree(EXAMPLES, folder / "examples")
+    shutil.copytree(SHIPPED_RULES, folder / SHIPPED_RULES.relative_to(ROOT))
     with example_service(folder, CALLER) as service:
         tls = TlsFiles(folder / "ca.pem", folder / "client.pem", folder / "client.key")
         with IdentityClient(service.target, tls=tls) as client:
             client.provision_user("ci-builder", path="/machines/")
             operation = client.create_operation().operation.operation_id
-        service.iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(TRUST))
+        # The page makes it.
+        service.iam.delete_user_permissions_boundary(UserName="olga.berg")
+        service.iam.delete_policy(PolicyArn=BOUNDARY)
         yield service, operation
 
 
@@ -126,10 +129,13 @@ def type_in(line: str, folder: Path, environment: dict[str, str]) -> Typed:
 def by_the_same_call(line: str, service: ExampleService) -> Typed:
     """Do by boto3 what the AWS CLI does: its commands and options are named alike."""
     told = subprocess.run([BASH, "-c", WORDS + line], capture_output=True, text=True, check=True)
+    # As the AWS CLI does: what begins with file:// is read.
     program, operation, *words = told.stdout.split("\0")[:-1]
     assert program == "iam"
     options = {
-        "".join(part.capitalize() for part in name.removeprefix("--").split("-")): value
+        "".join(part.capitalize() for part in name.removeprefix("--").split("-")): (
+            (service.tls / value.removeprefix("file://")).read_text() if value.startswith("file://") else value
+        )
         for name, value in zip(words[::2], words[1::2], strict=True)
     }
     getattr(service.iam, operation.replace("-", "_"))(**options)
@@ -141,6 +147,51 @@ def test_every_line_does_what_the_page_says(typed: list[Typed]) -> None:
     assert len(typed) > 10
     wrong = [each for each in typed if each.exit_code != each.expected]
     assert not wrong, wrong
+
+
+def test_the_role_is_made(typed: list[Typed], running: ExampleService) -> None:
+    """After the page's lines the role trusts the pods, and has the policy that was printed, held to the boundary."""
+    trust = running.iam.get_role(RoleName=ROLE)["Role"]["AssumeRolePolicyDocument"]
+    assert [each["Action"] for each in trust["Statement"]] == ["sts:AssumeRoleWithWebIdentity"]
+    (attached,) = running.iam.list_attached_role_policies(RoleName=ROLE)["AttachedPolicies"]
+    version = running.iam.get_policy_version(PolicyArn=attached["PolicyArn"], VersionId="v1")["PolicyVersion"]
+    statements = {each["Sid"]: each for each in version["Document"]["Statement"]}
+    assert statements["NewUsers"]["Condition"]["ArnEquals"] == {"iam:PermissionsBoundary": BOUNDARY}
+
+
+def test_the_example_of_a_boundary_is_the_accounts() -> None:
+    """The boundary that the page makes is the one of the account that the examples are tried in."""
+    policies = yaml.safe_load((EXAMPLES / "account.yaml").read_text())["policies"]
+    (boundary,) = [each["document"] for each in policies if each["name"] == "TeamBoundary"]
+    assert json.loads((EXAMPLES / "team-boundary.json").read_text()) == boundary
+
+
+def test_the_first_calls_work_under_the_shipped_rules(ours: Path, tmp_path: Path) -> None:
+    """The caller of the page's certificate, with the variables of the page, sees the account and plans a user."""
+    caller = re.search(r"`(spiffe://\S+)` of step 4", PAGE)
+    exports = [line.removeprefix("# ") for line in unrun_lines("Install") if line.startswith("# export ")]
+    (server_name,) = re.findall(r"IDENTITY_SERVER_NAME=(\S+)", " ".join(exports))
+    assert caller is not None
+    with example_service(tmp_path, caller[1], SHIPPED_RULES, server_name) as service:
+        for here, on_the_page in {"ca.pem": "ca.crt", "client.pem": "tls.crt", "client.key": "tls.key"}.items():
+            (tmp_path / here).rename(tmp_path / on_the_page)
+        set_up = "; ".join(exports).replace("localhost:8443", service.target)
+        lines = [line for line in lines_of_page("Install") if program_of(line) == "identityctl"]
+        assert len(lines) == 2
+        environment = {**os.environ, "PATH": programs(ours), "COLUMNS": "200"}
+        done = [type_in(f"{set_up}; {line}", tmp_path, environment) for line in lines]
+    assert [each for each in done if each.exit_code != 0] == []
+    assert "iam:CreateUser" in done[-1].stdout
+
+
+@pytest.mark.parametrize("page", ["operations.md", "kubernetes.md"])
+def test_the_tag_is_the_manifests(page: str) -> None:
+    """The line that reads the image's tag gives the release."""
+    (line,) = re.findall(r"^ *(?:# )?(TAG=.+)$", (ROOT / "docs" / page).read_text(), flags=re.MULTILINE)
+    told = subprocess.run([BASH, "-c", f"{line}; echo $TAG"], cwd=ROOT, capture_output=True, text=True, check=True)
+    release = re.search(r'(?m)^version = "(.+)"$', (ROOT / "proto" / "pyproject.toml").read_text())
+    assert release is not None
+    assert told.stdout == f"{release[1]}\n"
 
 
 def test_the_leaked_key_is_stopped(typed: list[Typed], running: ExampleService) -> None:
@@ -206,28 +257,24 @@ def section(name: str, url: str) -> str:
 
 
 def test_the_page_says_which_lines_were_not_run() -> None:
-    """Outside the blocks that are run, every line talks to a cluster, by one of the commands that the page names."""
-    other = re.findall(r"^ *```(?!console)\w+\n(.*?)^ *```$", PAGE, flags=re.DOTALL | re.MULTILINE)
-    lines = [line.strip() for block in other for line in block.splitlines()]
-    verbs = {each for line in lines for each in re.findall(r"^# kubectl (?:-n \S+ )?(\w+)", line)}
-    assert [line for line in lines if not line.startswith("# kubectl ")] == []
-    assert verbs <= unrun()
+    """Outside the blocks that are run, every line is of a command that the page names, or sets variables."""
+    lines = [line for line in unrun_lines() if not SETS_VARIABLES.match(line)]
+    assert [line for line in lines if not line.startswith("# ")] == []
+    programs = {" ".join(re.sub(r"-n \S+ ", "", line.removeprefix("# ")).split()[:2]) for line in lines}
+    assert programs <= named_in_head()
 
 
 def test_commands_in_sentences_are_of_those_that_were_run() -> None:
     """What a sentence names is typed as a line elsewhere, or the page's head says who runs it or that nobody does."""
-    targets = {("make", target) for target in re.findall(r"`make ([\w-]+)`", PAGE.partition("\n## ")[0])}
-    run_words = {tuple(words(line)[:2]) for line in lines_of_page()} | targets
-    named = [words(command) for command in commands_in_sentences()]
-    of_cluster = {each[1] for each in named if each[0] == "kubectl"}
-    assert of_cluster <= unrun()
-    assert [each for each in named if each[0] != "kubectl" and tuple(each[:2]) not in run_words] == []
+    run = {" ".join(words(line)[:2]) for line in lines_of_page()}
+    named = {" ".join(words(command)[:2]) for command in commands_in_sentences()}
+    assert named - run - named_in_head() == set()
 
 
-def unrun() -> set[str]:
-    """Name the commands of kubectl that the page's head says were not run."""
+def named_in_head() -> set[str]:
+    """Return the commands that the page's head names, with those that were not run."""
     head = PAGE.partition("\n## ")[0]
-    return set(re.findall(r"`kubectl (\w+)`", head))
+    return set(re.findall(r"`(\w+ [\w-]+)`", head))
 
 
 def words(line: str) -> list[str]:

@@ -51,10 +51,10 @@ class ExampleService:
 
 @contextmanager
 def example_service(
-    folder: Path, caller: str, authorization: Path = EXAMPLES / "authorization"
+    folder: Path, caller: str, authorization: Path = EXAMPLES / "authorization", server_name: str = "localhost"
 ) -> Iterator[ExampleService]:
-    """Run a server with TLS for a caller."""
-    write_certificates(folder, client_spiffe_id=caller)
+    """Run a server with TLS for a caller; its certificate has one name besides the address."""
+    write_certificates(folder, client_spiffe_id=caller, server_name=server_name)
     log, ready = folder / "server.log", folder / "ready.json"
     with demo.embedded_account() as aws, log.open("wb") as stderr:
         environment = os.environ | demo.service_settings(aws, folder, authorization)

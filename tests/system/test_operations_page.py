@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -45,10 +46,23 @@ def account(root: Path) -> Iterator[EmbeddedAws]:
 @pytest.fixture
 def type_lines(account: EmbeddedAws, need: Callable[[str], str], tmp_path: Path) -> Type:
     """Types the page's lines of one command, as an administrator of the account."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        "AWS_PROGRAM": need("aws"),
+    environment = variables(account, need("aws"), tmp_path)
+
+    def run(command: str) -> None:
+        lines = [line for line in lines_of_page() if program_of(line) == "aws" and f" {command} " in line]
+        assert lines
+        for line in lines:
+            type_in(line, tmp_path, environment)
+
+    return run
+
+
+def variables(account: EmbeddedAws, program: str, home: Path) -> dict[str, str]:
+    """Return what leads the AWS CLI to an account, as its administrator."""
+    return {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "HOME": str(home),
+        "AWS_PROGRAM": program,
         "ENDPOINT": account.endpoint_url,
         "AWS_ACCESS_KEY_ID": account.access_key_id,
         "AWS_SECRET_ACCESS_KEY": account.secret_access_key,
@@ -56,21 +70,19 @@ def type_lines(account: EmbeddedAws, need: Callable[[str], str], tmp_path: Path)
         "AWS_PAGER": "",
     }
 
-    def run(command: str) -> None:
-        lines = [line for line in lines_of_page() if program_of(line) == "aws" and f" {command} " in line]
-        assert lines
-        for line in lines:
-            done = subprocess.run(
-                [BASH, "-c", TO_EMBEDDED + line],
-                check=False,
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=60,
-            )
-            assert done.returncode == 0, done.stderr
 
-    return run
+def type_in(line: str, folder: Path, environment: dict[str, str]) -> None:
+    """Type a line in a folder; it has to work."""
+    done = subprocess.run(
+        [BASH, "-c", TO_EMBEDDED + line],
+        check=False,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def client(account: EmbeddedAws, service: str, key: str, secret: str, token: str | None = None) -> Any:
@@ -99,6 +111,22 @@ def outcome(call: Callable[..., object], **parameters: str) -> str:
     except ClientError as error:
         return str(error.response["Error"]["Code"])
     return ""
+
+
+def test_the_role_is_made(need: Callable[[str], str], root: Path, tmp_path: Path) -> None:
+    """In an empty account the lines of "Install" make boundary and role, in their order, and files of their own."""
+    (tmp_path / "examples").mkdir()
+    shutil.copy(root / "examples" / "team-boundary.json", tmp_path / "examples")
+    with EmbeddedAws(access_control=True) as account:
+        environment = variables(account, need("aws"), tmp_path)
+        for line in lines_of_page("Install"):
+            if program_of(line) == "aws" or " iam-policy " in line:
+                type_in(line, tmp_path, environment)
+        iam = client(account, "iam", account.access_key_id, account.secret_access_key)
+        made = {policy["PolicyName"] for policy in iam.list_policies(Scope="Local")["Policies"]}
+        attached = iam.list_attached_role_policies(RoleName=ROLE)["AttachedPolicies"]
+    assert made == {"TeamBoundary", "identity-service"}
+    assert [policy["PolicyName"] for policy in attached] == ["identity-service"]
 
 
 def test_a_leaked_key_and_its_sessions_are_stopped(account: EmbeddedAws, type_lines: Type) -> None:
