@@ -42,6 +42,8 @@ from identity_service.application.work import OwnedWork
 from identity_service.application.worker import Worker
 from identity_service.domain.errors import IamError, IdentityError
 from identity_service.gauges import AuditHeadsAge, BacklogWatch, Gauges
+from identity_service.observability.ending import Telemetry
+from identity_service.observability.ending import end as end_telemetry
 from identity_service.observability.metrics import Metrics
 from identity_service.observability.otlp import TelemetrySettingsError
 from identity_service.observability.telemetry import OpenTelemetry
@@ -82,6 +84,8 @@ AWS_EXAMPLES: Mapping[str, str] = {
 
 SECONDS_OF_A_DAY = 86_400
 AUDIT_HEADS_SECONDS = 60.0
+TELEMETRY_SECONDS = 3.0
+"""How long the end waits for a collector: what is left of the time to stop is for the drain."""
 NAME = "identity_service"
 """What spans and metrics say that they were made by."""
 
@@ -197,15 +201,17 @@ async def _open(
 
 def _watchers(settings: Settings, stack: AsyncExitStack) -> Watchers:
     address = settings.metrics_listen_address
+    opened: list[Telemetry] = []
+    stack.push_async_callback(asyncio.to_thread, end_telemetry, opened, TELEMETRY_SECONDS)
     try:
         tracing = open_tracing(os.environ)
-        stack.push_async_callback(asyncio.to_thread, tracing.shutdown)
+        opened.append(tracing)
         metrics = Metrics(os.environ, split_address(address) if address else None)
     except TelemetrySettingsError as error:
         raise SettingsError(str(error)) from None
     except OSError:
         raise AddressError(f"cannot listen on {address}: is something else listening there?") from None
-    stack.push_async_callback(asyncio.to_thread, metrics.close)
+    opened.append(metrics)
     return Watchers(tracing, metrics)
 
 

@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 
 from identity_provisioning.v1.account_service_pb2 import GetAccountRequest
 from identity_provisioning.v1.account_service_pb2_grpc import AccountServiceStub
+from tests.k8s.service_rules import SECONDS_TO_STOP
 from tests.support.processes import Process
 from tests.unit.rpc.certificates import DNS, Authority
 
@@ -209,6 +210,38 @@ def test_without_credentials_the_service_serves_and_says_so(
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     (line,) = [line for line in lines if line["event"] == "the AWS account could not be verified"]
     assert line["problem"].startswith("boto3 found no AWS credentials")
+
+
+@pytest.mark.parametrize("collector", ["hangs", "away"])
+def test_a_dead_collector_does_not_use_up_the_time_to_stop(
+    start: Start, tmp_path: Path, environment: dict[str, str], collector: str
+) -> None:
+    """With nothing to drain, the end is within what the manifests leave beside the drain."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1] if collector == "hangs" else 1
+        environment.update(WITHOUT_AWS, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}")
+        process = start("--insecure", *LOOPBACK, "--ready-file", str(tmp_path / "ready.json"))
+        address = wait_for_addresses(process, tmp_path / "ready.json")["listen_address"]
+        with grpc.insecure_channel(address) as channel, pytest.raises(grpc.RpcError):
+            AccountServiceStub(channel).GetAccount(GetAccountRequest(account_id="999999999999"), timeout=START_SECONDS)
+        signalled = time.monotonic()
+        process.terminate()
+        assert process.wait(START_SECONDS) == 0
+        assert time.monotonic() - signalled < SECONDS_TO_STOP
+    assert "telemetry_cut_off" in (tmp_path / "log").read_text()
+
+
+def test_a_dead_collector_does_not_hold_up_a_refusal(start: Start, tmp_path: Path, environment: dict[str, str]) -> None:
+    """A start that is refused, which Kubernetes repeats, waits for the collector no longer than an end does."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(START_SECONDS)
+        environment.update(WITHOUT_AWS, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        environment["IDENTITY_SERVICE_STORE_URL"] = "mysql://host/x"
+        process = start("--insecure", *LOOPBACK)
+        with silent.accept()[0]:
+            connected = time.monotonic()
+            assert process.wait(START_SECONDS) == 2
+            assert time.monotonic() - connected < SECONDS_TO_STOP
 
 
 def test_a_server_with_tls_takes_no_secret_from_a_variable(

@@ -8,7 +8,7 @@ from tests.k8s.variables import settings, variables
 PROBES = {"startupProbe": "liveness", "readinessProbe": "readiness", "livenessProbe": "liveness"}
 """Which service each probe asks the health server for."""
 SECONDS_TO_STOP = 5
-"""What the server may need beside its drain."""
+"""What the server may need beside its drain: three for a collector that does not answer, the rest for all else."""
 
 
 def probes(manifests: Manifests) -> Iterator[str]:

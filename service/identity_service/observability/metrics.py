@@ -35,7 +35,8 @@ class Metrics:
         self._provider: MeterProvider | None = None
         self._endpoint: HTTPServer | None = None
         registry = CollectorRegistry(auto_describe=True)
-        readers = _readers(environment, registry if scraped else None)
+        self._exporter = _exporter(environment)
+        readers = _readers(self._exporter, registry if scraped else None)
         if readers:
             self._provider = MeterProvider(metric_readers=readers, resource=describe_service(), shutdown_on_exit=False)
         if scraped:
@@ -70,18 +71,31 @@ class Metrics:
         if self._provider is not None:
             self._provider.shutdown()
 
+    def cut(self) -> None:
+        """Let whatever is being sent fail at once."""
+        if self._exporter is not None:
+            self._exporter.shutdown()
 
-def _readers(environment: Mapping[str, str], registry: CollectorRegistry | None) -> list[MetricReader]:
-    exported = otlp.is_exported(SIGNAL, environment)
-    if exported:
-        otlp.check(SIGNAL, environment)
+
+def _exporter(environment: Mapping[str, str]) -> OTLPMetricExporter | None:
+    if not otlp.is_exported(SIGNAL, environment):
+        return None
+    otlp.check(SIGNAL, environment)
+    try:
+        # Endpoint, headers, certificate and timeout are read by it itself.
+        return OTLPMetricExporter()
+    except Exception as error:  # noqa: BLE001 - OpenTelemetry raises whatever its reading of a variable raises
+        raise otlp.refused(error) from None
+
+
+def _readers(exporter: OTLPMetricExporter | None, registry: CollectorRegistry | None) -> list[MetricReader]:
     readers: list[MetricReader] = []
     if registry is not None:
         readers.append(PrometheusMetricReader(scope_info_enabled=False, registry=registry))
-    if exported:
+    if exporter is not None:
         try:
-            # Endpoint, headers, certificate, timeout and interval are read by these themselves.
-            readers.append(PeriodicExportingMetricReader(OTLPMetricExporter()))
-        except Exception as error:  # noqa: BLE001 - OpenTelemetry raises whatever its reading of a variable raises
+            # It reads the interval itself.
+            readers.append(PeriodicExportingMetricReader(exporter))
+        except Exception as error:  # noqa: BLE001 - as above
             raise otlp.refused(error) from None
     return readers

@@ -18,8 +18,23 @@ SIGNAL = "TRACES"
 TRACEPARENT = "traceparent"
 
 
-def open_tracing(environment: Mapping[str, str]) -> TracerProvider:
-    """Build the provider of tracers; `shutdown()` sends what is left. Build it after any fork.
+class Tracing(TracerProvider):
+    """The provider of tracers, with what sends the spans, if anything does."""
+
+    exporter: OTLPSpanExporter | None = None
+
+    def close(self) -> None:
+        """Send what is left."""
+        self.shutdown()
+
+    def cut(self) -> None:
+        """Let whatever is being sent fail at once."""
+        if self.exporter is not None:
+            self.exporter.shutdown()
+
+
+def open_tracing(environment: Mapping[str, str]) -> Tracing:
+    """Build the provider of tracers; `close()` sends what is left. Build it after any fork.
 
     Raises TelemetrySettingsError.
     """
@@ -32,11 +47,12 @@ def open_tracing(environment: Mapping[str, str]) -> TracerProvider:
         raise otlp.refused(error) from None
 
 
-def _build(exported: bool) -> TracerProvider:
-    provider = TracerProvider(resource=describe_service())
+def _build(exported: bool) -> Tracing:
+    provider = Tracing(resource=describe_service())
     if exported:
         # The exporter reads the standard variables itself: endpoint, headers, certificate, timeout.
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        provider.exporter = OTLPSpanExporter()
+        provider.add_span_processor(BatchSpanProcessor(provider.exporter))
     return provider
 
 

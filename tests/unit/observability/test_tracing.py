@@ -71,7 +71,7 @@ def test_a_wrong_variable_of_the_exporter_is_named(prefix: str, name: str, value
 
 def test_what_is_not_used_is_not_checked() -> None:
     """Where no spans leave the process, the exporter's variables do not stop a start."""
-    open_tracing({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}).shutdown()
+    open_tracing({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}).close()
 
 
 @pytest.mark.parametrize("headers", ["", "x-tenant=a", "x-tenant=a, Authorization=Bearer abc==", "x=%20"])
@@ -86,7 +86,7 @@ def test_good_variables_are_taken(monkeypatch: pytest.MonkeyPatch, headers: str)
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    open_tracing(environment).shutdown()
+    open_tracing(environment).close()
 
 
 def test_what_only_opentelemetry_can_judge_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
