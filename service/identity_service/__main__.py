@@ -30,6 +30,7 @@ from identity_service.embedded import DEFAULT_PARTITION, EmbeddedAccount, Embedd
 from identity_service.iam_policy import PolicyOptionError
 from identity_service.iam_policy_command import add_iam_policy_command, print_iam_policy
 from identity_service.observability.logging import configure_logging, open_log_file
+from identity_service.observability.release import RELEASE
 from identity_service.secret_variables import refuse_secrets, warn_of_headers
 from identity_service.server import AddressError, BoundAddresses
 from identity_service.settings import (
@@ -224,7 +225,7 @@ def _configure_logging(settings: Settings) -> None:
 
 
 def _announce(addresses: BoundAddresses, ready_file: Path | None) -> None:
-    structlog.get_logger().info("serving", **_as_written(addresses))
+    structlog.get_logger().info("serving", version=RELEASE, **_as_written(addresses))
     if ready_file:
         _write_ready_file(ready_file, addresses)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +122,11 @@ def test_the_service_serves_until_a_signal_and_drains(start: Start, tmp_path: Pa
         assert nothing_else_there.value.code() is grpc.StatusCode.UNIMPLEMENTED
     process.send_signal(number)
     assert process.wait(START_SECONDS) == 0
-    events = [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    events = [line["event"] for line in lines]
     assert events[0].startswith("INSECURE")
+    (serving,) = [line for line in lines if line["event"] == "serving"]
+    assert serving["version"] == version("identity-provisioning-service")
     assert [event for event in events if event in ("serving", "draining", "drained")] == [
         "serving",
         "draining",

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import SERVICE_NAME, OTELResourceDetector, Resource
+from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Link, SpanContext
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from identity_service.observability import otlp
+from identity_service.observability.release import RELEASE
 
 DEFAULT_SERVICE_NAME = "identity-service"
 SIGNAL = "TRACES"
@@ -57,8 +58,12 @@ def _build(exported: bool) -> Tracing:
 
 
 def describe_service() -> Resource:
-    """Say whose traces and metrics these are: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over the default."""
-    return Resource.create({SERVICE_NAME: DEFAULT_SERVICE_NAME}).merge(OTELResourceDetector().detect())
+    """Say whose traces and metrics these are, and of which release.
+
+    OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over the default.
+    """
+    ours = {SERVICE_NAME: DEFAULT_SERVICE_NAME, SERVICE_VERSION: RELEASE}
+    return Resource.create(ours).merge(OTELResourceDetector().detect())
 
 
 def parent_of(metadata: Iterable[tuple[str, str | bytes]]) -> Context:

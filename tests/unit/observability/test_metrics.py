@@ -1,5 +1,6 @@
 """Where metrics go, and what stops the start."""
 
+from importlib.metadata import version
 from urllib.request import urlopen
 
 import pytest
@@ -36,6 +37,16 @@ def test_two_servers_in_one_process_do_not_meet() -> None:
     other.close()
     with pytest.raises(OSError, match="refused"):
         scrape(one)
+
+
+def test_prometheus_is_told_which_release_runs() -> None:
+    """`target_info` names the version of the installed distribution."""
+    metrics = Metrics({}, LOOPBACK)
+    RpcInstruments(metrics.provider.get_meter("test")).ended("Service/Method", "OK", "", 0.1)
+    shown = scrape(metrics)
+    metrics.close()
+    (line,) = [line for line in shown.splitlines() if line.startswith("target_info{")]
+    assert f'service_version="{version("identity-provisioning-service")}"' in line
 
 
 @pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"])

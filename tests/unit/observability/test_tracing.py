@@ -1,6 +1,7 @@
 """Where spans go, and what they say they come from."""
 
 from collections.abc import Mapping
+from importlib.metadata import version
 
 import pytest
 
@@ -35,6 +36,12 @@ def test_the_resource_is_the_service_unless_the_environment_names_another(monkey
     monkeypatch.setenv("OTEL_SERVICE_NAME", "identity-blue")
     renamed = open_tracing({}).resource.attributes["service.name"]
     assert (named, renamed) == ("identity-service", "identity-blue")
+
+
+def test_the_resource_says_which_release_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`service.version` is that of the installed distribution, under any name of the service."""
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "identity-blue")
+    assert open_tracing({}).resource.attributes["service.version"] == version("identity-provisioning-service")
 
 
 def test_there_is_no_trace_outside_a_span() -> None:

@@ -1,0 +1,15 @@
+"""Which release runs."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+
+def _read() -> str:
+    try:
+        return version("identity-provisioning-service")
+    except PackageNotFoundError:
+        # Run from its folder, without having been installed.
+        return "unknown"
+
+
+RELEASE = _read()
+"""The version of the installed distribution, such as `0.1.0`; "unknown" where it is not installed."""
