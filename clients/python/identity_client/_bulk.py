@@ -10,6 +10,8 @@ from identity_provisioning.v1.operation_pb2 import Operation
 from identity_provisioning.v1.operation_service_pb2 import WatchOperationRequest, WatchOperationResponse
 from identity_provisioning.v1.user_pb2 import UserSpec
 
+MAXIMUM_USERS = 10_000
+"""How many users the service takes in one operation, as AppendUsers says in the contract."""
 # The service takes messages of 64 KiB; the rest of the message and the framing of each user need some of it.
 _BATCH_BYTES = 48 * 1024
 _BATCH_USERS = 500

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from identity_client._bulk import MAXIMUM_USERS
 from identity_client.cli.advised import command
 from identity_client.cli.failures import BadInputError
 from identity_client.cli.operation_memory import OperationMemory, operation_uuid
@@ -46,7 +47,13 @@ def chosen_users(session: Session, flags: UserFlags, failed_of: str) -> list[Wan
     if failed_of and flags.file is None:
         raise BadInputError(f"{_OPTION} is for the users of a file: add -f FILE.")
     users = flags.users()
-    return _not_made(session, operation_uuid(failed_of), users) if failed_of else users
+    if failed_of:
+        return _not_made(session, operation_uuid(failed_of), users)
+    if flags.file is not None and len(users) > MAXIMUM_USERS:
+        raise BadInputError(
+            f"{flags.file}: asks for {len(users):,} users, and one run makes {MAXIMUM_USERS:,} at most: split the file."
+        )
+    return users
 
 
 def _not_made(session: Session, operation_id: str, users: Sequence[WantedUser]) -> list[WantedUser]:
