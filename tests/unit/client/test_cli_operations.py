@@ -534,6 +534,9 @@ def test_an_unfinished_operation_shows_what_is_known(run: Command, service: Oper
     [
         (("resume",), 2, "Name the operation"),
         (("resume", "nonsense"), 2, "is no operation's id"),
+        (("watch", "nonsense"), 2, "is no operation's id; `identityctl operations list` shows them"),
+        (("results", "nonsense"), 2, "is no operation's id; `identityctl operations list` shows them"),
+        (("cancel", "nonsense", "--yes"), 2, "is no operation's id; `identityctl operations list` shows them"),
         (("resume", "7e57ab1e-6c1d-4f0e-9a54-3f6d0c2b7e11"), 2, "there is no such resume file"),
         (("resume", "--resume", "broken.json"), 2, "is no resume file of an operation"),
         (("watch", "7e57ab1e-6c1d-4f0e-9a54-3f6d0c2b7e11"), 1, "OPERATION_NOT_FOUND"),
@@ -553,6 +556,20 @@ def test_what_is_not_there_is_told(
     (tmp_path / "broken.json").write_text('{"version": 1}')
     done = run("operations", *arguments)
     assert (done.exit_code, said in done.stderr) == (exit_code, True), done.stderr
+
+
+@pytest.mark.parametrize("verb", ["watch", "results", "cancel"])
+def test_what_is_no_id_is_not_sent(run: Command, service: OperatingService, verb: str) -> None:
+    """The mistake is told before anything is asked of the service, whose words would be about a field."""
+    assert run("operations", verb, "2c9e").exit_code == 2
+    assert service.received == []
+
+
+def test_nobody_is_advised_to_watch_what_is_not_there(run: Command, service: OperatingService) -> None:
+    """Another look at an unknown id finds no more; the list of operations has the known ones."""
+    done = run("operations", "watch", "7e57ab1e-6c1d-4f0e-9a54-3f6d0c2b7e11")
+    assert "operations watch" not in done.stderr
+    assert f"`identityctl operations list --target {service.target} --insecure`" in done.stderr
 
 
 def test_options_of_a_file_are_refused_where_they_mean_nothing(run: Command, service: OperatingService) -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from identity_client import IdentityServiceError, NotFound
 from identity_client.cli.advised import command, handing_out
 from identity_client.cli.consent import require_consent
 from identity_client.cli.examples import epilog
 from identity_client.cli.exit_codes import ExitCode
-from identity_client.cli.failures import BadInputError, CliError, explained, message_document
+from identity_client.cli.failures import BadInputError, CliError, advice, as_cli_error, explained, message_document
 from identity_client.cli.hand_outs import check_places, require_outlet
-from identity_client.cli.operation_memory import OperationMemory, Outlets, memory_path, remembered_ids
+from identity_client.cli.operation_memory import OperationMemory, Outlets, memory_path, operation_uuid, remembered_ids
 from identity_client.cli.operation_progress import story_of
 from identity_client.cli.operation_results import error_of
 from identity_client.cli.operation_run import carry_on
@@ -52,9 +54,10 @@ def list_operations(context: typer.Context) -> None:
 def watch_operation(context: typer.Context, operation: OperationId) -> None:
     """Show an operation's progress until it has ended. Ctrl-C ends the watching, and not the operation."""
     session: Session = context.obj
-    again = f"Look again with `{command(session, 'operations', 'watch', operation)}`."
+    operation_id = operation_uuid(operation)
+    again = f"Look again with `{command(session, 'operations', 'watch', operation_id)}`."
     try:
-        ended = watched(session, session.connect(), operation, ending_with(again))
+        ended = watched(session, session.connect(), operation_id, partial(_unwatched, session, again))
     except KeyboardInterrupt:
         raise CliError(f"The operation is not touched by this. {again}", ExitCode.INTERRUPTED) from None
     _show(session, ended)
@@ -114,22 +117,24 @@ def show_operation_results(
 ) -> None:
     """Show what became of each user so far. Secrets stay sealed; JSON has the sealed texts, a line for each user."""
     session: Session = context.obj
-    found = session.connect().iterate_operation_results(operation, failed_only=failed, page_size=_PAGE)
+    operation_id = operation_uuid(operation)
+    found = session.connect().iterate_operation_results(operation_id, failed_only=failed, page_size=_PAGE)
     if session.as_json:
         for result in found:
             session.write_json_line(message_document(result))
         return
     headings = ("User", "Result", "ARN", "Access key", "Why")
-    show_pages(session, f"Operation {operation}", headings, map(_result_row, found))
+    show_pages(session, f"Operation {operation_id}", headings, map(_result_row, found))
 
 
 @operations.command("cancel", epilog=epilog("operations cancel 2c9e...", "operations cancel 2c9e... --yes"))
 def cancel_operation(context: typer.Context, operation: OperationId, yes: Yes = False) -> None:
     """End an operation: nobody new is begun, who is being made is finished, and who was made stays."""
     session: Session = context.obj
+    operation_id = operation_uuid(operation)
     client = session.connect()
-    require_consent(f"Cancel the operation {operation}?", given=yes)
-    cancelled = client.cancel_operation(operation).operation
+    require_consent(f"Cancel the operation {operation_id}?", given=yes)
+    cancelled = client.cancel_operation(operation_id).operation
     _show(session, cancelled)
     _say_what_is_left(session, cancelled)
 
@@ -178,6 +183,14 @@ def _say_what_is_left(session: Session, cancelled: Operation) -> None:
         memory.remove()
     else:
         session.say(handing_out(session, memory))
+
+
+def _unwatched(session: Session, again: str, error: IdentityServiceError) -> CliError:
+    """Say how to look again; at what is not there nobody can, however often."""
+    if not isinstance(error, NotFound):
+        return ending_with(again)(error)
+    listed = f"`{command(session, 'operations', 'list')}` shows your team's operations."
+    return as_cli_error(error, to_do=f"{advice(error)} {listed}")
 
 
 def _show(session: Session, operation: Operation) -> None:
