@@ -1,4 +1,7 @@
-"""What is counted of RPCs, of calls to AWS and of the store, by the names of OpenTelemetry's conventions."""
+"""What is counted of RPCs, of calls to AWS and of the store, by the names of OpenTelemetry's conventions.
+
+Spans of calls bear the same names.
+"""
 
 from opentelemetry.metrics import Meter
 from opentelemetry.util.types import AttributeValue
@@ -6,6 +9,17 @@ from opentelemetry.util.types import AttributeValue
 CALL_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 60.0)
 """The conventions' own bounds, and two more: an RPC may wait for a throttled IAM."""
 STORE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+STATUS_CODE = "rpc.response.status_code"
+
+
+def rpc_attributes(method: str) -> dict[str, AttributeValue]:
+    """Name an RPC of this service by its whole name, `package.Service/Method`."""
+    return {"rpc.system.name": "grpc", "rpc.method": method}
+
+
+def aws_attributes(service: str, operation: str) -> dict[str, AttributeValue]:
+    """Name a call to AWS, such as `IAM/CreateUser`."""
+    return {"rpc.system.name": "aws-api", "rpc.method": f"{service}/{operation}"}
 
 
 class RpcInstruments:
@@ -21,12 +35,7 @@ class RpcInstruments:
 
     def ended(self, method: str, status_code: str, reason: str, seconds: float) -> None:
         """Count an RPC; `reason` is empty if it did what was asked."""
-        attributes: dict[str, AttributeValue] = {
-            "rpc.system.name": "grpc",
-            "rpc.method": method,
-            "rpc.response.status_code": status_code,
-        }
-        self._duration.record(seconds, _with_error(attributes, reason))
+        self._duration.record(seconds, _with_error({**rpc_attributes(method), STATUS_CODE: status_code}, reason))
 
 
 class AwsInstruments:
@@ -52,11 +61,7 @@ class AwsInstruments:
 
     def ended(self, service: str, operation: str, error: str, seconds: float) -> None:
         """Count a call; `error` is empty if AWS did what was asked."""
-        attributes: dict[str, AttributeValue] = {
-            "rpc.system.name": "aws-api",
-            "rpc.method": f"{service}/{operation}",
-        }
-        self._duration.record(seconds, _with_error(attributes, error))
+        self._duration.record(seconds, _with_error(aws_attributes(service, operation), error))
 
 
 class StoreInstruments:

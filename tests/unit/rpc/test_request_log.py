@@ -148,10 +148,9 @@ async def test_a_span_is_a_child_of_the_callers(server: RunningServer) -> None:
     assert span.parent is not None
     assert (f"{span.parent.trace_id:032x}", f"{span.parent.span_id:016x}") == (TRACE_ID, PARENT_ID)
     assert dict(span.attributes or {}) == {
-        "rpc.system": "grpc",
-        "rpc.service": "identity_provisioning.v1.UserService",
-        "rpc.method": "DeleteUser",
-        "rpc.grpc.status_code": 0,
+        "rpc.system.name": "grpc",
+        "rpc.method": "identity_provisioning.v1.UserService/DeleteUser",
+        "rpc.response.status_code": "OK",
     }
     (line,) = await server.logged("rpc")
     assert line["trace_id"] == TRACE_ID

@@ -27,7 +27,7 @@ from identity_service.application.sent_calls import SentCall, note_call
 from identity_service.domain.errors import IamError, IamErrorKind
 from identity_service.domain.secret import Secret
 from identity_service.observability.aws_calls import AwsCall, record_aws_call
-from identity_service.observability.instruments import AwsInstruments
+from identity_service.observability.instruments import AwsInstruments, aws_attributes
 
 
 class AwsCalls:
@@ -115,7 +115,7 @@ class AwsCalls:
         with self._tracer.start_as_current_span(
             f"{self._service}/{operation}",
             kind=SpanKind.CLIENT,
-            attributes={"rpc.system": "aws-api", "rpc.service": self._service, "rpc.method": operation},
+            attributes=aws_attributes(self._service, operation),
             record_exception=False,
             set_status_on_exception=False,
         ) as span:

@@ -12,7 +12,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
 
 from identity_service.observability.aws_calls import AwsCall, collect_aws_calls
-from identity_service.observability.instruments import RpcInstruments
+from identity_service.observability.instruments import STATUS_CODE, RpcInstruments, rpc_attributes
 from identity_service.observability.tracing import parent_of
 from identity_service.rpc.call import Call, begin_call
 from identity_service.rpc.interceptors.around import AroundInterceptor, Context
@@ -68,12 +68,11 @@ class RequestLog(AroundInterceptor):
         self._instruments.ended(call.method, code.name, reason or ("" if call.code is None else code.name), seconds)
 
     def _span(self, name: str, context: Context) -> AbstractContextManager[Span]:
-        service, _, rpc = name.rpartition("/")
         return self._tracer.start_as_current_span(
             name,
             context=parent_of(context.invocation_metadata() or ()),
             kind=SpanKind.SERVER,
-            attributes={"rpc.system": "grpc", "rpc.service": service, "rpc.method": rpc},
+            attributes=rpc_attributes(name),
             # The text of an exception may hold what no trace may.
             record_exception=False,
             set_status_on_exception=False,
@@ -92,7 +91,7 @@ def _code_of(error: BaseException) -> grpc.StatusCode:
 
 def _describe(span: Span, call: Call) -> None:
     code = call.code or grpc.StatusCode.OK
-    span.set_attribute("rpc.grpc.status_code", code.value[0])
+    span.set_attribute(STATUS_CODE, code.name)
     if call.reason:
         span.set_attribute("error.type", call.reason.name)
     if code in FAULTS_OF_THE_SERVER:

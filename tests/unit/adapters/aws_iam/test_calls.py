@@ -386,9 +386,8 @@ async def test_span_of_an_answered_call(iam: BotoIamAccount, aws: EmbeddedAws, s
     assert span.name == "IAM/GetAccountSummary"
     assert span.kind is SpanKind.CLIENT
     assert dict(span.attributes or {}) == {
-        "rpc.system": "aws-api",
-        "rpc.service": "IAM",
-        "rpc.method": "GetAccountSummary",
+        "rpc.system.name": "aws-api",
+        "rpc.method": "IAM/GetAccountSummary",
         "aws.request_id": aws.calls()[0].request_id,
         "http.response.status_code": 200,
     }
