@@ -21,6 +21,7 @@ from identity_client.cli.exit_codes import EPILOG, ExitCode
 from identity_client.cli.failures import BadInputError, CliError, as_cli_error
 from identity_client.cli.group_commands import groups
 from identity_client.cli.init_command import INIT_EXAMPLES, init
+from identity_client.cli.interrupts import ended_as_by_interrupt
 from identity_client.cli.keygen_command import KEYGEN_EXAMPLES, keygen
 from identity_client.cli.list_command import LIST_EXAMPLES, list_users
 from identity_client.cli.mfa_commands import mfa
@@ -52,6 +53,10 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a failure is told in words, never as a traceback."""
+        with ended_as_by_interrupt():
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: Any) -> Any:
         failure: CliError
         try:
             return super().invoke(ctx)

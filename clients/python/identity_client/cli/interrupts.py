@@ -1,11 +1,29 @@
-"""Turns the first Ctrl-C into a request to stop, so that no answer with secrets in it is thrown away."""
+"""What Ctrl-C, a termination and the end of a terminal do: each ends a run by the same way, so that none leaves more.
+
+The first one may be a request to stop only, so that no answer with secrets in it is thrown away.
+"""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+
+_ENDINGS = [number for number in (signal.SIGTERM, getattr(signal, "SIGHUP", None)) if number is not None]
+"""What ends a process that says nothing else of it; Windows has no terminal that hangs up."""
+
+
+@contextmanager
+def ended_as_by_interrupt() -> Iterator[None]:
+    """Let what would end the process at once raise KeyboardInterrupt; what is ignored, as by `nohup`, stays so."""
+    before = {number: signal.SIG_DFL for number in _ENDINGS if signal.getsignal(number) is signal.SIG_DFL}
+    for number in before:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        _restore(before)
 
 
 @contextmanager
@@ -25,6 +43,6 @@ def stop_on_interrupt(stop: Callable[[], None]) -> Iterator[None]:
         _restore(before)
 
 
-def _restore(handlers: dict[signal.Signals, signal._HANDLER]) -> None:
+def _restore(handlers: Mapping[signal.Signals, signal._HANDLER]) -> None:
     for number, handler in handlers.items():
         signal.signal(number, handler)

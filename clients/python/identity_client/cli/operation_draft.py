@@ -39,13 +39,21 @@ class Draft:
         """Make an empty draft, and remember it before any user is sent.
 
         Raises:
-            CliError: the service takes none.
+            CliError: the service takes none, or it cannot be remembered and is cancelled.
         """
         is_ours = not self.outlets.recipients and any(user.wants_credentials for user in self.users)
         identity = generate_identity() if is_ours else None
-        recipients = (identity.recipient,) if identity else self.outlets.recipients
-        operation_id = self.planning.create(recipients)
-        memory = OperationMemory(
+        operation_id = self.planning.create((identity.recipient,) if identity else self.outlets.recipients)
+        try:
+            memory = self._memory(operation_id, identity.secret if identity else "")
+            memory.save()
+        except BaseException:
+            self.planning.cancel(operation_id)
+            raise
+        return memory
+
+    def _memory(self, operation_id: str, identity: str) -> OperationMemory:
+        return OperationMemory(
             path=self.resume or memory_path(operation_id),
             operation_id=operation_id,
             target=self.session.target,
@@ -57,12 +65,10 @@ class Draft:
                 mfa_devices=any(user.mfa_device for user in self.users),
                 emails={user.name: user.email for user in self.users if user.email},
             ),
-            identity=identity.secret if identity else "",
+            identity=identity,
             command=self.session.arguments,
             folder=str(Path.cwd()),
         )
-        memory.save()
-        return memory
 
     def plan(self, memory: OperationMemory) -> Planned:
         """Append all users and have them planned, and nobody made.

@@ -101,6 +101,11 @@ class Planning:
             raise _not_planned(operation)
         return Planned(operation, begun.quota_uses)
 
+    def cancel(self, operation_id: str) -> None:
+        """End an operation that makes nobody; the service removes a draft that it does not hear of in time."""
+        with suppress(IdentityServiceError):
+            self.client.cancel_operation(operation_id)
+
     def reviewed(self, operation_id: str, *, failed_only: bool = False) -> Iterable[Reviewed]:
         """Read the plans, page by page."""
         results = self.client.iterate_operation_results(operation_id, failed_only=failed_only, page_size=_PAGE)
@@ -124,8 +129,7 @@ def plan_file(session: Session, users: Sequence[WantedUser]) -> PlannedFile:
         planned = planning.plan(operation_id)
         return PlannedFile(list(planning.reviewed(operation_id)), planned.quota_uses)
     finally:
-        with suppress(IdentityServiceError):  # the service removes a draft that it does not hear of in time
-            planning.client.cancel_operation(operation_id)
+        planning.cancel(operation_id)
 
 
 def _without_right(error: PermissionDenied) -> CliError:

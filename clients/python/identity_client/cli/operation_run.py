@@ -26,7 +26,7 @@ from identity_client.cli.operation_draft import Draft
 from identity_client.cli.operation_memory import OperationMemory, Outlets
 from identity_client.cli.operation_output import OperationOutput
 from identity_client.cli.operation_results import ResultsRun
-from identity_client.cli.operation_start import drop, kept, start
+from identity_client.cli.operation_start import begun_meanwhile, drop, kept, start
 from identity_client.cli.operation_watch import state_of, watched
 from identity_client.cli.planning import combined_digest, require_approved
 from identity_client.cli.sealed_file import SealedFile
@@ -58,8 +58,8 @@ def provision_file(
     check_sealed_out(Sealing(outlets.recipients, outlets.sealed_out), goes_on=begun)
     client = session.connect()
     if earlier is not None and not begun:
-        drop(client, earlier)
-    if earlier is not None and earlier.begun:
+        earlier = begun_meanwhile(client, earlier)
+    if earlier is not None:
         session.say(f"An earlier run began with these {len(users)} users, and is gone on with.")
         earlier.outlets = outlets
         require_consent("Go on with it?", given=consent.yes)
@@ -128,7 +128,7 @@ def _dropped_on_failure(client: IdentityClient, memory: OperationMemory) -> Iter
     except KeyboardInterrupt:
         drop(client, memory)
         raise CliError("Interrupted. Nothing was created.", ExitCode.INTERRUPTED) from None
-    except (CliError, IdentityServiceError, OSError):
+    except Exception:
         drop(client, memory)
         raise
 

@@ -85,6 +85,19 @@ def made_nobody(operation: Operation) -> bool:
     return operation.state in _UNSTARTED
 
 
+def begun_meanwhile(client: IdentityClient, earlier: OperationMemory) -> OperationMemory | None:
+    """Look again at an operation that nobody had agreed to when it was found, and forget it if nobody has since.
+
+    Raises:
+        BadInputError: another run is at work with it, or has ended it.
+    """
+    with earlier.held():
+        memory = OperationMemory.read(earlier.path)
+        if not memory.begun:
+            drop(client, memory)
+        return memory if memory.begun else None
+
+
 def drop(client: IdentityClient, memory: OperationMemory) -> None:
     """Forget an operation that this program has not started; the service removes one that it does not hear of in time.
 

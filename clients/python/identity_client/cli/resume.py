@@ -155,9 +155,10 @@ def replace_file(path: Path, content: dict[str, Any]) -> None:
             os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            draft.unlink()
         raise BadInputError(f"{path}: {error.strerror or error}") from None
+    finally:
+        with suppress(OSError):  # it is there only where something came between, be it Ctrl-C
+            draft.unlink()
 
 
 def default_path(folder: Path, input_digest: str) -> Path:
