@@ -8,14 +8,17 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 
 from identity_client import IdentityClient
 from identity_client.cli import operation_start
 from identity_client.cli.operation_memory import OperationMemory
+from identity_client.sealing import generate_identity
 from identity_provisioning.v1.operation_pb2 import Operation
 from tests.unit.client.conftest import Command
 from tests.unit.client.fake_operations import OperatingService, Piece
+from tests.unit.client.fake_service import Failure
 from tests.unit.client.test_cli_operations import MANY, interrupt, memories, rows, write_users
 
 ENDINGS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
@@ -185,3 +188,55 @@ def test_a_draft_is_dropped_under_its_lock(
     service.piece.operation.state = Operation.STATE_PLANNED
     assert run(*MANY).exit_code == 0
     assert locked == [True]
+
+
+@pytest.mark.parametrize("changed", ["users", "recipient"])
+def test_what_an_earlier_run_began_is_named(
+    run: Command, service: OperatingService, tmp_path: Path, changed: str
+) -> None:
+    """Another file or recipient is another command: it begins anew, and says what is not handed out yet."""
+    operation_id = go_away(run, service)
+    words = [*MANY]
+    if changed == "users":
+        write_users(tmp_path, {"name": "cy", "access_key": True})
+    else:
+        words[3:5] = ["--recipient", generate_identity().recipient, "--sealed-out", "out.age"]
+    done = run(*words)
+    advice = f"Go on with `identityctl operations resume {operation_id} --target {service.target} --insecure`."
+    assert [line for line in done.stderr.splitlines() if line.endswith(advice)] != []
+    assert len(service.pieces) == 2
+    assert [path.stem for path in memories(tmp_path)] == [operation_id]
+
+
+def test_what_was_begun_elsewhere_is_not_named(run: Command, service: OperatingService, tmp_path: Path) -> None:
+    """An operation at another server, in another account, or that nobody agreed to is none to go on with here."""
+    go_away(run, service)
+    (path,) = memories(tmp_path)
+    content = json.loads(path.read_text())
+    elsewhere = [{"target": "other:8443"}, {"account": "222222222222"}, {"agreed_digest": "", "started": False}]
+    for number, changes in enumerate(elsewhere):
+        path.with_name(f"{number}.json").write_text(json.dumps(content | {"account": "111111111111"} | changes))
+    path.unlink()
+    write_users(tmp_path, {"name": "cy", "access_key": True})
+    done = run(*MANY, "--account", "111111111111")
+    assert (done.exit_code, "not handed out yet" in done.stderr) == (0, False), done.stderr
+
+
+def test_many_operations_that_were_begun_are_one_line(run: Command, service: OperatingService, tmp_path: Path) -> None:
+    """Three are named, and how many more there are."""
+    go_away(run, service)
+    (path,) = memories(tmp_path)
+    for number in range(4):
+        path.with_name(f"{number}.json").write_bytes(path.read_bytes())
+    write_users(tmp_path, {"name": "cy", "access_key": True})
+    (line,) = [line for line in run(*MANY).stderr.splitlines() if "not handed out yet" in line]
+    assert (line.count("operations resume"), line.endswith(" and 2 more.")) == (3, True)
+
+
+def test_a_refused_first_call_names_them_as_well(run: Command, service: OperatingService, tmp_path: Path) -> None:
+    """Whatever comes after, the person has read of the earlier operation before."""
+    operation_id = go_away(run, service)
+    write_users(tmp_path, {"name": "cy", "access_key": True})
+    service.fail("CreateOperation", Failure(grpc.StatusCode.PERMISSION_DENIED, "CALLER_NOT_ALLOWED"))
+    done = run(*MANY)
+    assert (done.exit_code, operation_id in done.stderr) == (3, True)

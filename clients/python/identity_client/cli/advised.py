@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 
+from identity_client.cli.alike import some
 from identity_client.cli.operation_memory import OperationMemory
 from identity_client.cli.session import Session
+
+_FEW = 3
 
 
 def command(session: Session, *words: str, memory: OperationMemory | None = None) -> str:
@@ -37,6 +41,12 @@ def going_on(session: Session, memory: OperationMemory) -> str:
     """Answer how to come back to an operation, and how to end it."""
     cancel = command(session, "operations", "cancel", memory.operation_id, memory=memory)
     return f"Go on with `{_resume(session, memory)}`, which hands its results out, or end it with `{cancel}`."
+
+
+def unfinished(session: Session, memories: Sequence[OperationMemory]) -> str:
+    """Answer how to come by what earlier runs have begun, and nobody has handed out."""
+    told = [f"`{_resume(session, memory)}`" for memory in memories]
+    return f"Earlier runs began here what is not handed out yet. Go on with {some(told[:_FEW], len(told))}."
 
 
 def handing_out(session: Session, memory: OperationMemory) -> str:

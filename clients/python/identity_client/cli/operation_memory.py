@@ -115,6 +115,19 @@ class OperationMemory:
             )
         return memory
 
+    @classmethod
+    def unfinished(cls, target: str, account: str) -> list[OperationMemory]:
+        """Find the operations that were begun at this server and are not handed out yet.
+
+        Of those in another account none; an account that was not named, then or now, may be the same one.
+        """
+        try:
+            found = [_readable(path) for path in sorted(_state_folder().glob("*.json"))]
+        except BadInputError:  # there is no such folder, and none is needed where the file is named
+            return []
+        here = [each for each in found if each is not None and each.begun and each.target == target]
+        return [each for each in here if "" in (account, each.account) or each.account == account]
+
     def save(self) -> None:
         """Replace the file as a whole.
 

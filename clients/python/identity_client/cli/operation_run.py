@@ -15,7 +15,7 @@ from pathlib import Path
 import typer
 
 from identity_client import IdentityClient, IdentityServiceError
-from identity_client.cli.advised import command, going_on
+from identity_client.cli.advised import command, going_on, unfinished
 from identity_client.cli.consent import require_consent
 from identity_client.cli.exit_codes import ExitCode
 from identity_client.cli.failed_of import retry_command
@@ -65,6 +65,9 @@ def provision_file(
         require_consent("Go on with it?", given=consent.yes)
         carry_on(session, client, earlier)
         return
+    others = OperationMemory.unfinished(session.target, session.account)
+    if others:
+        session.say(unfinished(session, others))
     memory = _agreed(session, client, Draft(session, client, users, outlets, digest, resume), consent)
     carry_on(session, client, memory, just_agreed=True)
 
