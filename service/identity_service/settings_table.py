@@ -35,7 +35,7 @@ names, the TLS key in its own. Keys of AWS are boto3's to find: give the machine
 Metrics are scraped where `{PREFIX}METRICS_LISTEN_ADDRESS` says. Traces and metrics are sent by OTLP (gRPC)
 where OpenTelemetry's own variables say so, such as `OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317`;
 `OTEL_TRACES_EXPORTER=none` and `OTEL_METRICS_EXPORTER=none` leave one of them out, and `OTEL_METRIC_EXPORT_INTERVAL`
-says how often metrics are sent, in milliseconds.
+says how often metrics are sent, in milliseconds. A wrong one of these stops the start, too.
 """
 
 

@@ -159,6 +159,8 @@ def test_wrong_settings_end_with_code_2_and_no_traceback(start: Start, tmp_path:
         ("AWS_PROFILE", "canary", "boto3 finds no such profile"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "canary", "must be a number of seconds"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "only grpc is supported"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "canary", "must be http://HOST:PORT or https://HOST:PORT"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "canary", "must be a number of milliseconds"),
     ],
 )
 def test_a_wrong_variable_is_named_with_an_example(
@@ -166,9 +168,9 @@ def test_a_wrong_variable_is_named_with_an_example(
 ) -> None:
     """Whatever part of the service it is for, the last line names variable, problem and example; the code is 2."""
     environment.update(WITHOUT_AWS)
-    environment[variable] = value
     if variable.startswith("OTEL_"):
         environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:4317"
+    environment[variable] = value
     code, said = refused(start("--insecure", *LOOPBACK), tmp_path)
     assert code == 2
     last = said.splitlines()[-1]

@@ -6,6 +6,7 @@ from urllib.request import urlopen
 import pytest
 from opentelemetry.metrics import NoOpMeterProvider
 
+from identity_service.observability import otlp
 from identity_service.observability.instruments import RpcInstruments
 from identity_service.observability.metrics import Metrics
 from identity_service.observability.otlp import TelemetrySettingsError
@@ -64,9 +65,31 @@ def test_metrics_alone_can_be_left_out() -> None:
     assert not Metrics(environment, None).is_read
 
 
-def test_an_interval_that_is_no_number_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenTelemetry's own variables are read by itself, and what it refuses is told without the value."""
-    monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "-1")
+@pytest.mark.parametrize("interval", ["abc", "-1", "0", "nan", "inf", "3600001"])
+def test_an_interval_that_cannot_be_is_refused(interval: str) -> None:
+    """What OpenTelemetry would replace by its default, or never send by, is named with an example."""
+    with pytest.raises(TelemetrySettingsError) as caught:
+        Metrics({"OTEL_METRICS_EXPORTER": "otlp", "OTEL_METRIC_EXPORT_INTERVAL": interval}, None)
+    assert str(caught.value) == (
+        "OTEL_METRIC_EXPORT_INTERVAL: must be a number of milliseconds above 0, at most 3600000; "
+        "for example OTEL_METRIC_EXPORT_INTERVAL=60000"
+    )
+
+
+@pytest.mark.parametrize("interval", ["", "500", "60000", "3600000"])
+def test_a_good_interval_is_taken(interval: str) -> None:
+    """Milliseconds of up to an hour; an empty variable counts as not set."""
+    otlp.check("METRICS", {"OTEL_METRIC_EXPORT_INTERVAL": interval})
+
+
+def test_traces_do_not_mind_the_interval_of_metrics() -> None:
+    """A variable of metrics does not stop a start that sends traces alone."""
+    otlp.check("TRACES", {"OTEL_METRIC_EXPORT_INTERVAL": "abc"})
+
+
+def test_what_only_opentelemetry_can_judge_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenTelemetry's other variables are read by itself, and what it refuses is told without the value."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "canary")
     with pytest.raises(TelemetrySettingsError, match="OpenTelemetry refuses") as caught:
         Metrics({"OTEL_METRICS_EXPORTER": "otlp"}, None)
-    assert "-1" not in str(caught.value)
+    assert "canary" not in str(caught.value)
