@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.k8s.manifests import Manifest
+from tests.k8s.manifests import Manifest, Manifests, name_of, of_kind
 from tests.k8s.render import OVERLAYS, ROOT, render
 
 Rendered = Callable[[str], list[Manifest]]
@@ -39,3 +39,11 @@ def add_overlay(tmp_path: Path) -> AddOverlay:
         return folder
 
     return add
+
+
+def settings_map(manifests: Manifests) -> dict[str, str]:
+    """Return what stands in the ConfigMap of the settings, for a test to change."""
+    maps = of_kind(manifests, "ConfigMap")
+    (data,) = [each["data"] for each in maps if name_of(each).startswith("identity-service-settings")]
+    found: dict[str, str] = data
+    return found

@@ -45,9 +45,14 @@ def pods(manifests: Manifests) -> Iterator[tuple[str, Manifest]]:
 
 def containers(manifests: Manifests) -> Iterator[tuple[str, Manifest]]:
     """Yield each container, those that start before the others too, and what makes it."""
+    yield from ((owner, container) for owner, _, container in containers_of_pods(manifests))
+
+
+def containers_of_pods(manifests: Manifests) -> Iterator[tuple[str, Manifest, Manifest]]:
+    """Yield the same, with the pod that a container is in before it."""
     for owner, pod in pods(manifests):
         for container in [*pod.get("initContainers", ()), *pod["containers"]]:
-            yield f"{owner}, container {container['name']}", container
+            yield f"{owner}, container {container['name']}", pod, container
 
 
 def labels_of_pods(manifests: Manifests) -> Iterator[tuple[str, Mapping[str, str]]]:

@@ -2,12 +2,18 @@
 
 from collections.abc import Iterator
 
-from tests.k8s.manifests import Manifest, Manifests, containers, labels_of_pods, name_of, of_kind, pods, selects, title
-from tests.k8s.variables import settings
+from tests.k8s.addresses import Block
+from tests.k8s.manifests import Manifest, Manifests, labels_of_pods, name_of, of_kind, pods, selects, title
+from tests.k8s.variables import brings_its_account, settings
 
 PROFILE = "pod-security.kubernetes.io/enforce"
-LINK_LOCAL = {"0.0.0.0/0": "169.254.0.0/16", "::/0": "fe80::/10"}
-"""What lies in everything and must not be reached: there machines are told their own role and its credentials."""
+LINK_LOCAL = (Block.of("169.254.0.0/16"), Block.of("fe80::/10"))
+"""What no block may have in it: there machines are told their own role and its credentials."""
+MACHINES_ROLE = (Block.of("169.254.169.254"), Block.of("fd00:ec2::254"))
+"""Where that is. Others of those addresses may be named one by one."""
+PRIVATE_OF_IPV6 = Block.of("fc00::/7")
+WIDEST = {4: 8, 6: 16}
+"""The shortest prefix by version that is no part of the whole world: that of 10.0.0.0/8, which is private."""
 PUBLIC_PORTS = [{"protocol": "TCP", "port": 443}]
 
 
@@ -29,14 +35,12 @@ def default_deny(manifests: Manifests) -> Iterator[str]:
 
 
 def named_openings(manifests: Manifests) -> Iterator[str]:
-    """An opening names its ports and who is on the other side; the whole world is HTTPS, without link-local."""
+    """An opening names its ports and its other side; a large part of the world is HTTPS, and nothing link-local."""
     for policy, rule, peers in _openings(manifests):
         if not peers or not rule.get("ports"):
             yield f"{title(policy)}: opens every port, or to everybody"
         for block in (peer["ipBlock"] for peer in peers if "ipBlock" in peer):
-            if block["cidr"] in LINK_LOCAL and (
-                rule.get("ports") != PUBLIC_PORTS or LINK_LOCAL[block["cidr"]] not in block.get("except", ())
-            ):
+            if _is_too_much(block, rule.get("ports", [])):
                 yield f"{title(policy)}: {block['cidr']} is more than HTTPS, or has link-local addresses in it"
         if {} in [peer.get("namespaceSelector") for peer in peers]:
             yield f"{title(policy)}: opens to every namespace"
@@ -62,7 +66,7 @@ def needed_openings(manifests: Manifests) -> Iterator[str]:
         }
         missing = _needed(manifests, owner) - opened
         yield from (f"{owner}: port {port} is not open to what goes {way}" for way, port in sorted(missing))
-        if _brings_its_account(manifests) and ("out", 443) in opened:
+        if brings_its_account(manifests) and ("out", 443) in opened:
             yield f"{owner}: port 443 is open to what goes out, and the account is in the pod"
 
 
@@ -114,6 +118,18 @@ def _openings(manifests: Manifests) -> Iterator[tuple[Manifest, Manifest, list[M
                 yield policy, rule, rule.get(peers, [])
 
 
+def _is_too_much(block: Manifest, ports: list[Manifest]) -> bool:
+    """Tell whether what a block opens is more than a policy may; so is what is no block."""
+    try:
+        opened, excepted = Block.of(block["cidr"]), [Block.of(each) for each in block.get("except", ())]
+    except ValueError:
+        return True
+    if opened.is_one_address:
+        return opened in MACHINES_ROLE
+    is_wide = opened.prefix < WIDEST[opened.version] and not PRIVATE_OF_IPV6.holds(opened)
+    return (is_wide and ports != PUBLIC_PORTS) or not all(opened.is_clear_of(each, excepted) for each in LINK_LOCAL)
+
+
 def _needed(manifests: Manifests, owner: str) -> set[tuple[str, int]]:
     variables = settings(manifests)
     needed = {("out", 53)}
@@ -121,16 +137,11 @@ def _needed(manifests: Manifests, owner: str) -> set[tuple[str, int]]:
         needed.add(("out", 5432))
     if owner.startswith("Deployment/"):
         needed.add(("in", 8443))
-        if not _brings_its_account(manifests):
+        if not brings_its_account(manifests):
             needed.add(("out", 443))
         if "IDENTITY_SERVICE_METRICS_LISTEN_ADDRESS" in variables:
             needed.add(("in", 9464))
     return needed
-
-
-def _brings_its_account(manifests: Manifests) -> bool:
-    """Tell whether the account is in the pod, and AWS is not asked."""
-    return any("--embedded-aws" in container.get("args", ()) for _, container in containers(manifests))
 
 
 NETWORK_RULES = (

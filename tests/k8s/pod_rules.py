@@ -152,6 +152,18 @@ def secret_modes(manifests: Manifests) -> Iterator[str]:
         yield from (f"{owner}: volume {volume['name']} has mode {mode:o}" for mode in modes if mode & ~SECRET_MODE)
 
 
+def volumes_of_the_group(manifests: Manifests) -> Iterator[str]:
+    """What a pod mounts of Secrets and disks is its group's: else they are root's alone, and its user is shut out."""
+    for owner, pod in pods(manifests):
+        mounted = [volume["name"] for volume in pod.get("volumes", ()) if _needs_a_group(volume)]
+        if mounted and not pod.get("securityContext", {}).get("fsGroup"):
+            yield f"{owner}: fsGroup is not above 0, and there is a volume {mounted[0]}"
+
+
+def _needs_a_group(volume: Manifest) -> bool:
+    return bool({"secret", "persistentVolumeClaim"} & set(volume) or _sources(volume, "secret"))
+
+
 def _sources(volume: Manifest, kind: str) -> list[Manifest]:
     """Return what of a kind a volume is put together from."""
     return [source[kind] for source in (volume.get("projected") or {}).get("sources", ()) if kind in source]
@@ -179,4 +191,5 @@ POD_RULES = (
     named_registry,
     secrets_from_files,
     secret_modes,
+    volumes_of_the_group,
 )

@@ -6,12 +6,15 @@ from functools import partial
 from tests.k8s.manifests import Manifests
 from tests.k8s.network_rules import NETWORK_RULES
 from tests.k8s.pod_rules import POD_RULES
+from tests.k8s.reach_rules import REACH_RULES
 from tests.k8s.reference_rules import REFERENCE_RULES, resolved
 from tests.k8s.service_rules import SERVICE_RULES
+from tests.k8s.startup_rules import STARTUP_RULES
 
 Rule = Callable[[Manifests], Iterator[str]]
 RULES: dict[str, Rule] = {
-    rule.__name__: rule for rule in (*POD_RULES, *SERVICE_RULES, *NETWORK_RULES, *REFERENCE_RULES)
+    rule.__name__: rule
+    for rule in (*POD_RULES, *SERVICE_RULES, *NETWORK_RULES, *REACH_RULES, *REFERENCE_RULES, *STARTUP_RULES)
 }
 
 

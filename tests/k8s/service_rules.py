@@ -9,6 +9,8 @@ PROBES = {"startupProbe": "liveness", "readinessProbe": "readiness", "livenessPr
 """Which service each probe asks the health server for."""
 SECONDS_TO_STOP = 5
 """What the server may need beside its drain: three for a collector that does not answer, the rest for all else."""
+SECONDS_APART = 10
+"""How long a replacement is ready before the next pod leaves, so that callers have found its address."""
 
 
 def probes(manifests: Manifests) -> Iterator[str]:
@@ -23,11 +25,19 @@ def probes(manifests: Manifests) -> Iterator[str]:
 
 def time_to_drain(manifests: Manifests) -> Iterator[str]:
     """A pod is given longer to end than the server takes to finish what has begun."""
-    drain = float(settings(manifests).get("IDENTITY_SERVICE_DRAIN_SECONDS", "inf"))
+    drain = _seconds(settings(manifests).get("IDENTITY_SERVICE_DRAIN_SECONDS", ""))
     for manifest in of_kind(manifests, "Deployment"):
         grace = manifest["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
         if grace <= drain + SECONDS_TO_STOP:
             yield f"{title(manifest)}: terminationGracePeriodSeconds {grace} is not above the drain of {drain:g} s"
+
+
+def _seconds(text: str) -> float:
+    """Read a number of seconds; without one none suffice, and the server says itself what is wrong."""
+    try:
+        return float(text)
+    except ValueError:
+        return float("inf")
 
 
 def one_writer(manifests: Manifests) -> Iterator[str]:
@@ -42,13 +52,15 @@ def one_writer(manifests: Manifests) -> Iterator[str]:
 
 
 def rolls_without_a_gap(manifests: Manifests) -> Iterator[str]:
-    """With PostgreSQL no replica leaves before its successor is ready."""
+    """With PostgreSQL no replica leaves before its successor is ready, and has been for as long as DNS may lag."""
     if _uses_sqlite(manifests):
         return
     for manifest in of_kind(manifests, "Deployment"):
         strategy = manifest["spec"].get("strategy", {})
         if strategy.get("type") != "RollingUpdate" or strategy.get("rollingUpdate", {}).get("maxUnavailable") != 0:
             yield f"{title(manifest)}: the strategy is not RollingUpdate with maxUnavailable 0"
+        if manifest["spec"].get("minReadySeconds", 0) < SECONDS_APART:
+            yield f"{title(manifest)}: minReadySeconds is below {SECONDS_APART}"
 
 
 def spread(manifests: Manifests) -> Iterator[str]:

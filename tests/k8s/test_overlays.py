@@ -25,10 +25,16 @@ images:
   - {name: identity-provisioning-service, newName: registry.example.org/identity-provisioning-service}
   - {name: spiffe-helper, newName: registry.example.org/spiffe-helper}
 """
-SPIFFE = f"""{HEADER}{IMAGES}resources: [../../base]
+ACCOUNT = """
+configMapGenerator:
+  - name: identity-service-settings
+    behavior: merge
+    literals: [IDENTITY_SERVICE_AWS_ACCOUNT_ID=123456789012]
+"""
+SPIFFE = f"""{HEADER}{IMAGES}{ACCOUNT}resources: [../../base]
 components: [../../components/postgresql, ../../components/spiffe, ../../components/pod-identity]
 """
-SMALL = f"""{HEADER}{IMAGES}resources: [../../base]
+SMALL = f"""{HEADER}{IMAGES}{ACCOUNT}resources: [../../base]
 components: [../../components/sqlite, ../../components/irsa, ../../components/cert-manager]
 """
 
@@ -87,24 +93,12 @@ def test_production_has_three_replicas_and_a_role(rendered: Rendered) -> None:
     assert role["eks.amazonaws.com/role-arn"].startswith("arn:aws:iam::123456789012:role/")
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_server_takes_the_settings(
-    name: str, rendered: Rendered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The server accepts an overlay's settings once the mounted files are there."""
-    manifests = rendered(name)
-    for variable, value in settings(manifests).items():
-        path = tmp_path / value.removeprefix("/")
-        if value.startswith("/etc/"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.mkdir() if variable.endswith("_DIR") else path.touch()
-        monkeypatch.setenv(variable, str(path) if value.startswith("/etc/") else value)
-    (container,) = _pod(manifests)["containers"]
-    insecure = "--insecure" in container.get("args", ())
-    # --embedded-aws is what brings an account.
-    account = {"aws_account_id": "123456789012"} if insecure else {}
-    loaded = load_settings(account, insecure=insecure)
-    assert loaded.store_url.get_secret_value().startswith("sqlite" if name == "local" else "postgresql")
+@pytest.mark.parametrize(
+    ("name", "kind"), [("local", "sqlite:"), ("staging", "postgresql"), ("production", "postgresql")]
+)
+def test_overlay_has_its_store(name: str, kind: str, rendered: Rendered) -> None:
+    """The overlay to try out keeps its state in a file, the others in a database that replicas share."""
+    assert settings(rendered(name))["IDENTITY_SERVICE_STORE_URL"].startswith(kind)
 
 
 @pytest.mark.parametrize(

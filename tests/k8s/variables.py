@@ -26,6 +26,7 @@ KNOWN_OF_OTHERS = re.compile(
     "|OTEL_[A-Z_]+"  # OpenTelemetry's; those that hold secrets are found by their names
     "|AWS_(DEFAULT_)?REGION|AWS_(CA_BUNDLE|CONFIG_FILE|PROFILE|SHARED_CREDENTIALS_FILE|STS_REGIONAL_ENDPOINTS)"
     "|AWS_USE_(DUALSTACK|FIPS)_ENDPOINT|AWS_EC2_METADATA_DISABLED"
+    "|AWS_(ROLE_ARN|ROLE_SESSION_NAME|WEB_IDENTITY_TOKEN_FILE)"  # IRSA in a cluster without its webhook
     "|(HTTPS|NO)_PROXY|SSL_CERT_(FILE|DIR)|TZ"
 )
 
@@ -53,9 +54,14 @@ def variables(manifests: Manifests) -> Iterator[Variable]:
 
 def variables_of_the_server(manifests: Manifests) -> Iterator[Variable]:
     """Yield each variable of a container that runs the server's image, whatever it does with it."""
-    pods = [manifest["spec"]["template"]["spec"] for manifest in of_kind(manifests, "Deployment")]
-    images = {container["image"] for pod in pods for container in pod["containers"]}
+    images = server_images(manifests)
     yield from (each for each in variables(manifests) if each.image in images)
+
+
+def server_images(manifests: Manifests) -> set[str]:
+    """Return the image of the server, which migrates as well."""
+    pods = [manifest["spec"]["template"]["spec"] for manifest in of_kind(manifests, "Deployment")]
+    return {container["image"] for pod in pods for container in pod["containers"]}
 
 
 def settings(manifests: Manifests) -> dict[str, str]:
@@ -65,6 +71,11 @@ def settings(manifests: Manifests) -> dict[str, str]:
     maps = [manifest for manifest in of_kind(manifests, "ConfigMap") if name_of(manifest) in used]
     only = [_without_early_containers(manifest) for manifest in deployments]
     return {each.name: each.value for each in variables([*only, *maps]) if each.value is not None}
+
+
+def brings_its_account(manifests: Manifests) -> bool:
+    """Tell whether the account is in the pod, and AWS is not asked."""
+    return any("--embedded-aws" in container.get("args", ()) for _, container in containers(manifests))
 
 
 def looks_secret(name: str, value: str | None) -> bool:
