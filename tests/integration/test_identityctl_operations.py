@@ -132,15 +132,17 @@ def interrupted_in_the_middle(shell: Shell, account: Account, signal_number: int
     return done.returncode, line + done.stderr, memory.stem
 
 
-@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)]
+)
 def test_a_program_that_ends_in_the_middle_is_gone_on_with(
     shell: Shell, account: Account, number: int, exit_code: int
 ) -> None:
-    """After Ctrl-C, and after a kill, `resume` ends with each user made once and the whole file; no key is left."""
+    """After Ctrl-C, SIGTERM and SIGKILL `resume` ends with each user made once and the whole file; no key is left."""
     code, messages, operation_id = interrupted_in_the_middle(shell, account, number)
     account.aws.clear_faults()
     assert code == exit_code
-    assert (f"operations resume {operation_id}" in messages) == (number == signal.SIGINT)
+    assert (f"operations resume {operation_id}" in messages) == (number != signal.SIGKILL)
     done = shell.run("operations", "resume", operation_id)
     assert done.returncode == 0, done.stderr
     file = shell.folder / "out.csv"
@@ -148,6 +150,19 @@ def test_a_program_that_ends_in_the_middle_is_gone_on_with(
     assert sorted(keys_of(account)) == sorted(NAMES)
     assert keys_in(file) == keys_of(account)
     assert shell.memories() == []
+
+
+def test_a_termination_while_users_are_planned_leaves_nothing(shell: Shell, account: Account) -> None:
+    """Nobody has said yes: the program says that nothing was created, and neither draft, key nor lock is left."""
+    account.aws.inject(Fault("GetUser", SLOWLY, times=None))
+    typed = shell.start("provision", "-f", "users.json", "--csv", "out.csv", "--yes")
+    assert any(line.startswith("Planning users: ") for line in typed.messages)
+    typed.process.send_signal(signal.SIGTERM)
+    done = typed.end()
+    assert (done.returncode, list((shell.folder / "state" / "identityctl").iterdir())) == (130, [])
+    assert "Interrupted. Nothing was created." in done.stderr
+    (operation,) = json.loads(shell.run("operations", "list", "--output", "json").stdout)["operations"]
+    assert operation["state"] in ("STATE_CANCELLING", "STATE_CANCELLED")
 
 
 def test_one_user_that_fails_is_an_exit_code(shell: Shell, account: Account) -> None:
