@@ -226,6 +226,19 @@ async def test_the_log_names_the_cause_and_not_the_content(
     assert "canary" not in logged
 
 
+async def test_the_log_says_in_words_why_a_server_is_lost(
+    server: PostgresServer, make_intent: MakeIntent, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While serving, the operator's log has the words that a start would have."""
+    ledger = await World(server.url).open()
+    server.stop()
+    await assert_unavailable(ledger.begin(make_intent()))
+    logged = capsys.readouterr().out
+    assert "there is no server at that socket" in logged
+    assert "OperationalError" not in logged
+    await ledger.close()
+
+
 @pytest.mark.parametrize(
     "statement",
     [
