@@ -365,8 +365,9 @@ def test_a_file_that_does_not_take_the_credentials_loses_none(
     assert "u0: Secrets withheld: an earlier run wrote them to" in again.stdout
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_an_interrupt_while_handing_out_loses_nothing(
-    run: Command, service: OperatingService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Command, service: OperatingService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     """The line that is being written is written, and `resume` writes the others."""
     deliver, delivered = HandOuts.deliver, 0
@@ -375,7 +376,7 @@ def test_an_interrupt_while_handing_out_loses_nothing(
         nonlocal delivered
         delivered += 1
         if delivered == 3:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
         return deliver(self, *given)
 
     monkeypatch.setattr(HandOuts, "deliver", press)

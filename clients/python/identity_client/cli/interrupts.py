@@ -28,8 +28,9 @@ def ended_as_by_interrupt() -> Iterator[None]:
 
 @contextmanager
 def stop_on_interrupt(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` for the first interrupt or termination; the next one ends the process as usual."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    """Call `stop` for the first that would end the process; the next one does, and what is ignored stays so."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *_ENDINGS)}
+    before = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         _restore(before)
