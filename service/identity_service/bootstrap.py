@@ -330,7 +330,6 @@ def _build(
         authorizer=authorizer,
         sealer=sealer,
         traffic=accounts,
-        maximum_watchers=settings.maximum_watchers,
         is_draining=work.is_draining,
         telemetry=telemetry,
     )
@@ -347,13 +346,13 @@ def _build(
         authorizer=authorizer,
         identify_peer=_identify_peers(tls, authorizer),
         default_deadline=settings.default_deadline,
+        most_calls=settings.maximum_concurrent_rpcs,
+        most_streams=settings.maximum_watchers,
         streams=STREAMS,
         accounts=AccountChoice(accounts.ids, authorizer),
         most_of_one_account=_share(settings.maximum_concurrent_rpcs) if several else None,
     )
-    # Watchers have a limit of their own, and room beside all other calls.
-    maximum_rpcs = settings.maximum_concurrent_rpcs + settings.maximum_watchers
-    server = build_server(services, interceptors, maximum_rpcs)
+    server = build_server(services, interceptors, settings.maximum_concurrent_rpcs + settings.maximum_watchers)
     address = bind(server, settings.listen_address, tls_credentials(tls.current) if tls else None)
     health = HealthServer(settings.health_address)
     readiness = Readiness(

@@ -22,6 +22,14 @@ OVERALL_HEALTH = ""
 MOST_HEALTH_CALLS = 500
 HEALTH_READ_SECONDS = 1.0
 """A probe's request is a few bytes, which come in one piece."""
+MOST_WITHOUT_A_PLACE = 1000
+"""How many RPCs may be there beside those that have a place, before gRPC itself refuses more.
+
+They are about to get a place or to be refused, with a log line and a count. That takes each a millisecond or so, but a
+flood comes at once: this is what ten connections bring that are full of calls. What is refused by gRPC is seen nowhere,
+and its bare RESOURCE_EXHAUSTED is not sent again, so there is much room; but not without end, since each RPC holds what
+arrived of its message, 64 KiB at most: these have 64 MiB together.
+"""
 OPTIONS = (
     ("grpc.max_receive_message_length", MAXIMUM_MESSAGE_BYTES),
     # One connection cannot have all the calls that a server takes; more wait in the client.
@@ -101,11 +109,16 @@ class HealthServer:
 
 
 def build_server(
-    services: Services, interceptors: Sequence[grpc.aio.ServerInterceptor], maximum_concurrent_rpcs: int
+    services: Services, interceptors: Sequence[grpc.aio.ServerInterceptor], places: int
 ) -> grpc.aio.Server:
-    """Build the server of the RPCs, reflection included, which passes the same interceptors."""
+    """Build the server of the RPCs, reflection included, which passes the same interceptors.
+
+    `places` is how many RPCs these let in at a time; gRPC's own limit is well above.
+    """
     server = grpc.aio.server(
-        interceptors=tuple(interceptors), options=OPTIONS, maximum_concurrent_rpcs=maximum_concurrent_rpcs
+        interceptors=tuple(interceptors),
+        options=OPTIONS,
+        maximum_concurrent_rpcs=places + MOST_WITHOUT_A_PLACE,
     )
     services.add_to(server)
     reflection.enable_server_reflection((*SERVICE_NAMES, reflection.SERVICE_NAME), server)

@@ -191,11 +191,11 @@ class Settings(StoreSettings):
     """How often a replica looks for work that others have left."""
 
     maximum_concurrent_rpcs: Count = 200
-    """How many RPCs are answered at a time; further ones are refused with RESOURCE_EXHAUSTED."""
+    """How many RPCs are answered at a time; further ones are refused with OVERLOADED."""
     maximum_mutations: Count = 100
     """How many mutations of callers run at a time."""
     maximum_watchers: Count = 50
-    """How many callers may watch operations at a time, beside all other calls."""
+    """How many callers may watch operations at a time, beside all other calls; one more is OVERLOADED."""
     bulk_concurrency: Count = 16
     """How many users of operations one replica makes at a time in an account."""
     default_deadline: Seconds = 60

@@ -148,7 +148,6 @@ class Bulk:
             "authorizer": self.world.authorizer,
             "sealer": self.world.sealer,
             "traffic": FakeTraffic(),
-            "maximum_watchers": 2,
             "is_draining": self.work.is_draining,
             "sleep": self.sleeper,
         }
@@ -778,18 +777,6 @@ async def test_a_watcher_who_leaves_the_team_hears_no_more(bulk: Bulk, now: str 
     left = True
     expected = Reason.CALLER_NOT_ALLOWED if now is None else Reason.OPERATION_NOT_FOUND
     assert (await refusal(anext(watching))).reason is expected
-
-
-async def test_watching_has_a_limit_of_its_own(bulk: Bulk) -> None:
-    """One watcher too many is OVERLOADED with a time to come back, and there is room again when one has gone."""
-    operation_id = await bulk.started(user("ann"))
-    watchers = [bulk.service.watch(BOT, "", operation_id) for _ in range(3)]
-    for watcher in watchers[:2]:
-        await anext(watcher)
-    error = await refusal(anext(watchers[2]))
-    assert (error.reason, error.retry_after) == (Reason.OVERLOADED, 5.0)
-    await cast(Any, watchers[0]).aclose()
-    assert await anext(bulk.service.watch(BOT, "", operation_id))
 
 
 async def test_a_server_that_drains_sends_watchers_on(bulk: Bulk) -> None:

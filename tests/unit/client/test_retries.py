@@ -87,6 +87,7 @@ PERMANENT = {
     "id reused": (Failure(grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_ID_REUSED"), InvalidRequest),
     "denied": (Failure(grpc.StatusCode.PERMISSION_DENIED, "CALLER_NOT_ALLOWED"), PermissionDenied),
     "quota": (Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED"), QuotaExceeded),
+    "too large, or too many": (Failure(grpc.StatusCode.RESOURCE_EXHAUSTED), IdentityServiceError),
     "used": (Failure(grpc.StatusCode.FAILED_PRECONDITION, "CREDENTIAL_USED"), FailedPrecondition),
     "fault": (Failure(grpc.StatusCode.INTERNAL, "INTERNAL"), Internal),
     "not built": (Failure(grpc.StatusCode.UNIMPLEMENTED), NotBuiltYet),

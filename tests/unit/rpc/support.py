@@ -263,6 +263,7 @@ async def running_server(
     default_deadline: float = 30,
     maximum_mutations: int = 10,
     maximum_concurrent_rpcs: int = 50,
+    maximum_watchers: int = 50,
     read_seconds: float = LONG,
 ) -> AsyncIterator[RunningServer]:
     """Run a server on a free port; its channel speaks in clear."""
@@ -279,11 +280,13 @@ async def running_server(
         authorizer=FakeAuthorizer(),
         identify_peer=identify_peer,
         default_deadline=default_deadline,
+        most_calls=maximum_concurrent_rpcs,
+        most_streams=maximum_watchers,
         streams=STREAMS,
         accounts=AccountChoice((ONLY_ACCOUNT_ID,), FakeAuthorizer()),
         read_seconds=read_seconds,
     )
-    server = build_server(services, interceptors, maximum_concurrent_rpcs)
+    server = build_server(services, interceptors, maximum_concurrent_rpcs + maximum_watchers)
     address = bind(server, "127.0.0.1:0", server_credentials)
     await server.start()
     try:

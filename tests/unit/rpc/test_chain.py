@@ -17,9 +17,14 @@ from tests.unit.rpc.support import FakeAuthorizer
 
 
 def test_the_order_of_the_chain() -> None:
-    """Log outermost but for what answers when the log fails; the caller is known before a request is read."""
+    """Log outermost but for what answers when the log fails; the caller is known before it has a place or is read."""
     chain = interceptor_chain(
-        tracer=NoOpTracer(), authorizer=FakeAuthorizer(), identify_peer=insecure_caller, default_deadline=1
+        tracer=NoOpTracer(),
+        authorizer=FakeAuthorizer(),
+        identify_peer=insecure_caller,
+        default_deadline=1,
+        most_calls=1,
+        most_streams=1,
     )
     assert [type(interceptor).__name__ for interceptor in chain] == [
         "LastBarrier",
@@ -28,11 +33,12 @@ def test_the_order_of_the_chain() -> None:
         "FaultBarrier",
         "Deadline",
         "Authentication",
+        "Places",
         "OneMessage",
         "WellFormedness",
         "AccountShare",
     ]
-    assert sum(isinstance(interceptor, AroundInterceptor) for interceptor in chain) == 6
+    assert sum(isinstance(interceptor, AroundInterceptor) for interceptor in chain) == 7
 
 
 def test_connections_are_bounded() -> None:

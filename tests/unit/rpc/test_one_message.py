@@ -8,6 +8,7 @@ import grpc
 import pytest
 from cryptography.x509 import GeneralName
 
+from identity_provisioning.v1.operation_service_pb2 import WatchOperationRequest
 from identity_provisioning.v1.user_service_pb2 import DeleteUserRequest
 from identity_service.rpc.client_certificates import ClientCertificates
 from identity_service.server import tls_credentials
@@ -26,6 +27,7 @@ from tests.unit.rpc.support import (
 UNARY = "/identity_provisioning.v1.UserService/DeleteUser"
 STREAM = "/identity_provisioning.v1.OperationService/WatchOperation"
 REQUEST = DeleteUserRequest(request_id=REQUEST_ID, user_name="ann").SerializeToString()
+WATCH = WatchOperationRequest(operation_id=REQUEST_ID).SerializeToString()
 PLACES = 4
 SOON = 0.2
 NOBODY = DNS("nobody.example.org")
@@ -61,6 +63,7 @@ async def secure(log: LogStream, read_seconds: float) -> AsyncIterator[Secure]:
             identify_peer=ClientCertificates(lambda: files.authorities, lambda: {"example.org"}),
             server_credentials=tls_credentials(lambda: files),
             maximum_concurrent_rpcs=PLACES,
+            maximum_watchers=PLACES,
             read_seconds=read_seconds,
         ) as server,
         AsyncExitStack() as stack,
@@ -74,10 +77,14 @@ def without_a_message(channel: grpc.aio.Channel, method: str) -> Any:
     return call(timeout=LONG)
 
 
-async def ask(channel: grpc.aio.Channel) -> None:
+async def ask(channel: grpc.aio.Channel, method: str) -> None:
     """Call as clients do."""
-    call: Any = channel.unary_unary(UNARY)
-    await call(REQUEST, timeout=LONG)
+    if method == STREAM:
+        stream: Any = channel.unary_stream(method)
+        assert await stream(WATCH, timeout=LONG).read()
+    else:
+        call: Any = channel.unary_unary(method)
+        await call(REQUEST, timeout=LONG)
 
 
 @pytest.mark.parametrize("method", [UNARY, STREAM])
@@ -87,7 +94,7 @@ async def test_nobody_holds_a_place_without_a_message(log: LogStream, method: st
         attacker, caller = await running.channel(NOBODY), await running.channel(URI(BOT_ID))
         for _ in range(PLACES + 1):
             assert await without_a_message(attacker, method).code() is grpc.StatusCode.UNAUTHENTICATED
-        await ask(caller)
+        await ask(caller, method)
         refused = await running.server.logged("caller_unknown", PLACES + 1)
     assert [line["rule"] for line in refused] == ["one_uri_name"] * (PLACES + 1)
 
@@ -99,7 +106,7 @@ async def test_a_caller_holds_a_place_for_no_longer_than_a_message_takes(log: Lo
         slow, caller = await running.channel(URI(BOT_ID)), await running.channel(URI(BOT_ID))
         calls = [without_a_message(slow, method) for _ in range(PLACES)]
         assert {await call.code() for call in calls} == {grpc.StatusCode.DEADLINE_EXCEEDED}
-        await ask(caller)
+        await ask(caller, method)
         lines = await running.server.logged("rpc", PLACES + 1)
     assert [line["outcome"] for line in lines] == ["DEADLINE_EXCEEDED"] * PLACES + ["OK"]
 

@@ -98,13 +98,14 @@ async def test_too_many_mutations_are_refused_with_a_time_to_retry(log: LogStrea
 
 
 async def test_more_rpcs_than_the_server_takes_are_refused(log: LogStream) -> None:
-    """The limit of concurrent RPCs holds for all of them, reads included."""
+    """The limit of concurrent RPCs holds for all of them, reads included, and who is refused is told when to ask."""
     async with running_server(log, maximum_concurrent_rpcs=1) as server:
         server.application.wait_for = gate = Gate()
         first = asyncio.create_task(server.call("UserService/DeleteUser", REQUEST))
         await asyncio.wait_for(gate.entered.wait(), LONG)
         error = await failure(server.call("UserService/GetUser", GetUserRequest(user_name="ann")))
-        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAVAILABLE, "OVERLOADED")
+        assert details_of(status_of(error))["RetryInfo"].retry_delay.ToMilliseconds() > 0
         gate.opened.set()
         await first
 

@@ -27,6 +27,9 @@ if _version_not_supported:
 
 class AccountServiceStub(object):
     """What a caller needs to know of an account before making users in it.
+
+    Besides the errors that the RPC names, it may answer CALLER_UNKNOWN, OVERLOADED, AWS_ACCESS_DENIED,
+    AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL.
     """
 
     def __init__(self, channel):
@@ -44,6 +47,9 @@ class AccountServiceStub(object):
 
 class AccountServiceServicer(object):
     """What a caller needs to know of an account before making users in it.
+
+    Besides the errors that the RPC names, it may answer CALLER_UNKNOWN, OVERLOADED, AWS_ACCESS_DENIED,
+    AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL.
     """
 
     def GetAccount(self, request, context):
@@ -76,6 +82,9 @@ def add_AccountServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class AccountService(object):
     """What a caller needs to know of an account before making users in it.
+
+    Besides the errors that the RPC names, it may answer CALLER_UNKNOWN, OVERLOADED, AWS_ACCESS_DENIED,
+    AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL.
     """
 
     @staticmethod

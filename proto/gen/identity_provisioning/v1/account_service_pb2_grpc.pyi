@@ -27,7 +27,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AccountServiceStub:
-    """What a caller needs to know of an account before making users in it."""
+    """What a caller needs to know of an account before making users in it.
+
+    Besides the errors that the RPC names, it may answer CALLER_UNKNOWN, OVERLOADED, AWS_ACCESS_DENIED,
+    AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -44,7 +48,11 @@ class AccountServiceStub:
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
-    """What a caller needs to know of an account before making users in it."""
+    """What a caller needs to know of an account before making users in it.
+
+    Besides the errors that the RPC names, it may answer CALLER_UNKNOWN, OVERLOADED, AWS_ACCESS_DENIED,
+    AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetAccount: _aio.UnaryUnaryMultiCallable[_account_service_pb2.GetAccountRequest, _account_service_pb2.GetAccountResponse]  # type: ignore[assignment]
@@ -57,7 +65,11 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What a caller needs to know of an account before making users in it."""
+    """What a caller needs to know of an account before making users in it.
+
+    Besides the errors that the RPC names, it may answer CALLER_UNKNOWN, OVERLOADED, AWS_ACCESS_DENIED,
+    AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL.
+    """
 
     @_abc_1.abstractmethod
     def GetAccount(

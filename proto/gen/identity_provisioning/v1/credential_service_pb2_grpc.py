@@ -28,9 +28,9 @@ if _version_not_supported:
 class CredentialServiceStub(object):
     """Access keys, console passwords and MFA devices of users.
 
-    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, OVERLOADED, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
     AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
-    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
+    SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
     """
 
     def __init__(self, channel):
@@ -99,9 +99,9 @@ class CredentialServiceStub(object):
 class CredentialServiceServicer(object):
     """Access keys, console passwords and MFA devices of users.
 
-    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, OVERLOADED, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
     AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
-    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
+    SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
     """
 
     def CreateCredentials(self, request, context):
@@ -323,9 +323,9 @@ def add_CredentialServiceServicer_to_server(servicer, server):
 class CredentialService(object):
     """Access keys, console passwords and MFA devices of users.
 
-    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, OVERLOADED, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
     AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
-    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
+    SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
     """
 
     @staticmethod

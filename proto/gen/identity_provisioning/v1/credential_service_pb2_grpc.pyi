@@ -29,9 +29,9 @@ GRPC_VERSION: str
 class CredentialServiceStub:
     """Access keys, console passwords and MFA devices of users.
 
-    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, OVERLOADED, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
     AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
-    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
+    SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
     """
 
     @_typing.overload
@@ -149,9 +149,9 @@ class CredentialServiceStub:
 class CredentialServiceAsyncStub(CredentialServiceStub):
     """Access keys, console passwords and MFA devices of users.
 
-    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, OVERLOADED, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
     AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
-    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
+    SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -265,9 +265,9 @@ class CredentialServiceAsyncStub(CredentialServiceStub):
 class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
     """Access keys, console passwords and MFA devices of users.
 
-    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, OVERLOADED, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
     AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
-    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
+    SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
     """
 
     @_abc_1.abstractmethod

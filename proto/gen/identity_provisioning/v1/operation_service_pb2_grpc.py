@@ -27,6 +27,10 @@ if _version_not_supported:
 
 class OperationServiceStub(object):
     """Many users at once: a draft, users appended to it, then one run that may be watched, left and come back to.
+
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, OVERLOADED, ACCOUNT_NOT_FOUND,
+    DEADLINE_EXCEEDED and INTERNAL; StartOperation also AWS_ACCESS_DENIED and AWS_CREDENTIALS_REFUSED, and WatchOperation
+    SHUTTING_DOWN.
     """
 
     def __init__(self, channel):
@@ -79,6 +83,10 @@ class OperationServiceStub(object):
 
 class OperationServiceServicer(object):
     """Many users at once: a draft, users appended to it, then one run that may be watched, left and come back to.
+
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, OVERLOADED, ACCOUNT_NOT_FOUND,
+    DEADLINE_EXCEEDED and INTERNAL; StartOperation also AWS_ACCESS_DENIED and AWS_CREDENTIALS_REFUSED, and WatchOperation
+    SHUTTING_DOWN.
     """
 
     def CreateOperation(self, request, context):
@@ -152,7 +160,7 @@ class OperationServiceServicer(object):
 
         The first message comes at once. A stream that was cut is taken up again by another call; nothing is lost,
         since each message says the whole progress. Watching has a limit of its own.
-        Errors: INVALID_FIELD, OPERATION_NOT_FOUND, OVERLOADED, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
+        Errors: INVALID_FIELD, OPERATION_NOT_FOUND, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
         IAM permissions: none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -235,6 +243,10 @@ def add_OperationServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class OperationService(object):
     """Many users at once: a draft, users appended to it, then one run that may be watched, left and come back to.
+
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, OVERLOADED, ACCOUNT_NOT_FOUND,
+    DEADLINE_EXCEEDED and INTERNAL; StartOperation also AWS_ACCESS_DENIED and AWS_CREDENTIALS_REFUSED, and WatchOperation
+    SHUTTING_DOWN.
     """
 
     @staticmethod

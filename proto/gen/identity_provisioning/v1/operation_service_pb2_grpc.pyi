@@ -27,7 +27,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OperationServiceStub:
-    """Many users at once: a draft, users appended to it, then one run that may be watched, left and come back to."""
+    """Many users at once: a draft, users appended to it, then one run that may be watched, left and come back to.
+
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, OVERLOADED, ACCOUNT_NOT_FOUND,
+    DEADLINE_EXCEEDED and INTERNAL; StartOperation also AWS_ACCESS_DENIED and AWS_CREDENTIALS_REFUSED, and WatchOperation
+    SHUTTING_DOWN.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -84,7 +89,7 @@ class OperationServiceStub:
 
     The first message comes at once. A stream that was cut is taken up again by another call; nothing is lost,
     since each message says the whole progress. Watching has a limit of its own.
-    Errors: INVALID_FIELD, OPERATION_NOT_FOUND, OVERLOADED, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
+    Errors: INVALID_FIELD, OPERATION_NOT_FOUND, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
     IAM permissions: none.
     """
     ListOperationResults: _grpc.UnaryUnaryMultiCallable[_operation_service_pb2.ListOperationResultsRequest, _operation_service_pb2.ListOperationResultsResponse]
@@ -105,7 +110,12 @@ class OperationServiceStub:
 
 @_typing.type_check_only
 class OperationServiceAsyncStub(OperationServiceStub):
-    """Many users at once: a draft, users appended to it, then one run that may be watched, left and come back to."""
+    """Many users at once: a draft, users appended to it, then one run that may be watched, left and come back to.
+
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, OVERLOADED, ACCOUNT_NOT_FOUND,
+    DEADLINE_EXCEEDED and INTERNAL; StartOperation also AWS_ACCESS_DENIED and AWS_CREDENTIALS_REFUSED, and WatchOperation
+    SHUTTING_DOWN.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateOperation: _aio.UnaryUnaryMultiCallable[_operation_service_pb2.CreateOperationRequest, _operation_service_pb2.CreateOperationResponse]  # type: ignore[assignment]
@@ -159,7 +169,7 @@ class OperationServiceAsyncStub(OperationServiceStub):
 
     The first message comes at once. A stream that was cut is taken up again by another call; nothing is lost,
     since each message says the whole progress. Watching has a limit of its own.
-    Errors: INVALID_FIELD, OPERATION_NOT_FOUND, OVERLOADED, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
+    Errors: INVALID_FIELD, OPERATION_NOT_FOUND, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
     IAM permissions: none.
     """
     ListOperationResults: _aio.UnaryUnaryMultiCallable[_operation_service_pb2.ListOperationResultsRequest, _operation_service_pb2.ListOperationResultsResponse]  # type: ignore[assignment]
@@ -179,7 +189,12 @@ class OperationServiceAsyncStub(OperationServiceStub):
     """
 
 class OperationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Many users at once: a draft, users appended to it, then one run that may be watched, left and come back to."""
+    """Many users at once: a draft, users appended to it, then one run that may be watched, left and come back to.
+
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, OVERLOADED, ACCOUNT_NOT_FOUND,
+    DEADLINE_EXCEEDED and INTERNAL; StartOperation also AWS_ACCESS_DENIED and AWS_CREDENTIALS_REFUSED, and WatchOperation
+    SHUTTING_DOWN.
+    """
 
     @_abc_1.abstractmethod
     def CreateOperation(
@@ -267,7 +282,7 @@ class OperationServiceServicer(metaclass=_abc_1.ABCMeta):
 
         The first message comes at once. A stream that was cut is taken up again by another call; nothing is lost,
         since each message says the whole progress. Watching has a limit of its own.
-        Errors: INVALID_FIELD, OPERATION_NOT_FOUND, OVERLOADED, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
+        Errors: INVALID_FIELD, OPERATION_NOT_FOUND, CALLER_NOT_ALLOWED, STORE_UNAVAILABLE.
         IAM permissions: none.
         """
 

@@ -28,9 +28,9 @@ if _version_not_supported:
 class UserServiceStub(object):
     """Users, whole: made, read, changed and torn down.
 
-    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, OVERLOADED, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
     AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
-    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
+    SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
     """
 
     def __init__(self, channel):
@@ -79,9 +79,9 @@ class UserServiceStub(object):
 class UserServiceServicer(object):
     """Users, whole: made, read, changed and torn down.
 
-    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, OVERLOADED, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
     AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
-    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
+    SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
     """
 
     def ProvisionUser(self, request, context):
@@ -243,9 +243,9 @@ def add_UserServiceServicer_to_server(servicer, server):
 class UserService(object):
     """Users, whole: made, read, changed and torn down.
 
-    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
+    Besides the errors that an RPC names, each may answer CALLER_UNKNOWN, OVERLOADED, ACCOUNT_NOT_FOUND, NOT_BUILT_YET,
     AWS_ACCESS_DENIED, AWS_CREDENTIALS_REFUSED, DEADLINE_EXCEEDED and INTERNAL; one that changes something also
-    OVERLOADED, SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
+    SHUTTING_DOWN, STORE_UNAVAILABLE and INTERRUPTED, and one that undoes what it made UNDO_INCOMPLETE.
     """
 
     @staticmethod

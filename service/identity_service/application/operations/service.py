@@ -2,8 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -40,7 +40,6 @@ LOOK_EVERY = 0.5
 """Seconds between two looks at an operation that is watched."""
 SILENCE = 30
 """So many looks without news, and a watcher is told all the same that the operation is still there."""
-RETRY_AFTER_SECONDS = 5.0
 DENIALS = frozenset({Reason.CALLER_NOT_ALLOWED, Reason.OPERATION_NOT_FOUND})
 """Refusals that are audited: an operation that is not found may be another team's."""
 
@@ -66,7 +65,6 @@ class Operations:
         authorizer: Authorizer,
         sealer: Sealer,
         traffic: TellsTraffic,
-        maximum_watchers: int,
         is_draining: Callable[[], bool],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         telemetry: Telemetry = UNWATCHED,
@@ -77,8 +75,6 @@ class Operations:
         self._authorizer = authorizer
         self._sealer = sealer
         self._traffic = traffic
-        self._maximum_watchers = maximum_watchers
-        self._watchers = 0
         self._is_draining = is_draining
         self._sleep = sleep
         self._telemetry = telemetry
@@ -182,40 +178,27 @@ class Operations:
     async def watch(self, caller: Caller, account_id: str, operation_id: str) -> AsyncIterator[Operation]:
         """Yield an operation at once, then whenever it has changed, until it is not active any more.
 
-        Raises IdentityError: OVERLOADED where enough is watched already, SHUTTING_DOWN once the server drains,
-        CALLER_NOT_ALLOWED or OPERATION_NOT_FOUND once the caller may not see it any more.
+        Raises IdentityError: SHUTTING_DOWN once the server drains, CALLER_NOT_ALLOWED or OPERATION_NOT_FOUND once the
+        caller may not see it any more.
         """
-        with self._watching():
-            told, silence = None, 0
-            while True:
-                # Asked anew: while somebody watches, the caller may be taken out of the team, or put into another.
-                caller = self._authorizer.identify(caller.id)
-                operation = await self._find(caller, "WatchOperation", account_id, operation_id)
-                silence += 1
-                if operation != told or silence >= SILENCE:
-                    told, silence = operation, 0
-                    yield operation
-                if operation.state not in ACTIVE:
-                    return
-                if self._is_draining():
-                    raise IdentityError(
-                        Reason.SHUTTING_DOWN,
-                        "the server is shutting down; watch on",
-                        retry_after=LOOK_EVERY,
-                    )
-                await self._sleep(LOOK_EVERY)
-
-    @contextmanager
-    def _watching(self) -> Iterator[None]:
-        if self._watchers >= self._maximum_watchers:
-            raise IdentityError(
-                Reason.OVERLOADED, "the server has as many watchers as it takes", retry_after=RETRY_AFTER_SECONDS
-            )
-        self._watchers += 1
-        try:
-            yield
-        finally:
-            self._watchers -= 1
+        told, silence = None, 0
+        while True:
+            # Asked anew: while somebody watches, the caller may be taken out of the team, or put into another.
+            caller = self._authorizer.identify(caller.id)
+            operation = await self._find(caller, "WatchOperation", account_id, operation_id)
+            silence += 1
+            if operation != told or silence >= SILENCE:
+                told, silence = operation, 0
+                yield operation
+            if operation.state not in ACTIVE:
+                return
+            if self._is_draining():
+                raise IdentityError(
+                    Reason.SHUTTING_DOWN,
+                    "the server is shutting down; watch on",
+                    retry_after=LOOK_EVERY,
+                )
+            await self._sleep(LOOK_EVERY)
 
     @asynccontextmanager
     async def _audited(

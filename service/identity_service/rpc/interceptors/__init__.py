@@ -1,7 +1,7 @@
 """What every RPC passes on its way in and out, outermost first.
 
-The last barrier, the answer to an error, log and trace, fault barrier, deadline, authentication, the reading of the
-request, well-formedness, the share of its account.
+The last barrier, the answer to an error, log and trace, fault barrier, deadline, authentication, a place, the reading
+of the request, well-formedness, the share of its account.
 """
 
 from collections.abc import Collection, Sequence
@@ -20,6 +20,7 @@ from identity_service.rpc.interceptors.error_answer import ErrorAnswer
 from identity_service.rpc.interceptors.fault_barrier import FaultBarrier
 from identity_service.rpc.interceptors.last_barrier import LastBarrier
 from identity_service.rpc.interceptors.one_message import READ_SECONDS, OneMessage
+from identity_service.rpc.interceptors.places import Places
 from identity_service.rpc.interceptors.request_log import RequestLog
 from identity_service.rpc.interceptors.well_formedness import WellFormedness
 from identity_service.rpc.validation import RequestValidator
@@ -31,6 +32,8 @@ def interceptor_chain(
     authorizer: Authorizer,
     identify_peer: IdentifiesPeers,
     default_deadline: float,
+    most_calls: int,
+    most_streams: int,
     streams: Collection[str] = (),
     accounts: AccountChoice | None = None,
     meter: Meter | None = None,
@@ -39,8 +42,9 @@ def interceptor_chain(
 ) -> Sequence[grpc.aio.ServerInterceptor]:
     """Build the chain of the server; `accounts` knows those that requests may name.
 
-    `streams` are the methods that answer with a stream. A request has to have arrived within `read_seconds`.
-    So many calls are under way for one account at most; None sets no limit of its own.
+    `streams` are the methods that answer with a stream: at most `most_streams` of them are under way, and `most_calls`
+    of all others, of these `most_of_one_account` for one account; None sets that no limit of its own. A request has to
+    have arrived within `read_seconds`.
     """
     return (
         LastBarrier(),
@@ -49,6 +53,7 @@ def interceptor_chain(
         FaultBarrier(),
         Deadline(default_deadline, streams),
         Authentication(authorizer, identify_peer),
+        Places(most_calls, most_streams, streams),
         OneMessage(read_seconds),
         WellFormedness(RequestValidator(), accounts),
         AccountShare(most_of_one_account, streams),
