@@ -30,7 +30,7 @@ FRESH_SECONDS = 10.0
 """How old a shared answer may be.
 
 What is gone since, IAM itself refuses, and the user is undone. What a group or a policy grants may have changed
-without that: the user gets what it grants by now, and not what was planned.
+without that: the user gets what it grants by now, and the plan's warnings are of what it granted before.
 """
 
 MOST_ANSWERS = 2000
