@@ -199,8 +199,8 @@ class Ledger(Protocol):
     async def reopen(self, key: RequestKey) -> Claim | None:
         """Claim a DONE request whose secrets shall be issued again, and audit that.
 
-        None if it is not DONE, or if it ended longer ago than the retry window. Raises IdentityError IN_PROGRESS if
-        another request holds the lock on the target.
+        None if it is not DONE, or if it was first done longer ago than the retry window. Raises IdentityError
+        IN_PROGRESS if another request holds the lock on the target.
         """
 
     async def claim_undone(self, key: RequestKey) -> Claim | None:

@@ -52,6 +52,7 @@ class _Row:
     lease_expires_at: datetime | None
     state: RequestState = RequestState.RUNNING
     epoch: int = 1
+    done_at: datetime | None = None
     recheck_at: datetime | None = None
     outcome: Outcome | None = None
     failure: Failure | None = None
@@ -150,7 +151,7 @@ class FakeLedger:
             self._lock(row, intent.row_id)
             self._rows[intent.key] = row
             row.intent, row.state, row.updated_at = _stored(intent), RequestState.RUNNING, self._now()
-            row.outcome = row.failure = None
+            row.outcome = row.failure = row.done_at = None
             self.events.append(("intent", intent.row_id))
             return replace(self._take(row), intent=intent)
 
@@ -182,7 +183,7 @@ class FakeLedger:
             row = self._rows.get(key)
             if row is None or row.state is not RequestState.DONE:
                 return None
-            if row.updated_at < self._now() - timedelta(seconds=self._terms.retry_window):
+            if row.done_at is None or row.done_at < self._now() - timedelta(seconds=self._terms.retry_window):
                 return None
             if self._is_leased(row):
                 raise _in_progress()
@@ -266,6 +267,7 @@ class FakeLedger:
         def succeed() -> None:
             row = self._fenced(lease, is_unfinished=True)
             row.outcome, row.failure = outcome, None
+            row.done_at = row.done_at or self._now()
             self._end(row, lease, RequestState.DONE)
             self.events.append(("outcome", lease.row_id))
 

@@ -64,7 +64,9 @@ def begin_undo(unit: Unit, lease: Lease, failure: Mapping[str, object]) -> None:
 def succeed(unit: Unit, lease: Lease, outcome: Mapping[str, object], details: audit.Details) -> None:
     """Store the encoded outcome and let the target go."""
     row = _held(unit, lease, HELD_UNFINISHED)
-    _end(unit, lease, {"state": RequestState.DONE, "outcome": outcome, "failure": None})
+    # Once only: a reissue, done or refused, does not prolong the time in which secrets are issued again.
+    done_at = row["done_at"] or unit.now
+    _end(unit, lease, {"state": RequestState.DONE, "outcome": outcome, "failure": None, "done_at": done_at})
     audit.append(unit, AuditEventName.OUTCOME, row, details)
 
 

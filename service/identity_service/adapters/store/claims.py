@@ -90,6 +90,7 @@ class Claims:
             "failure": None,
             "created_at": unit.now,
             "updated_at": unit.now,
+            "done_at": None,
         }
         return row if _insert_if_new(unit, requests, row, ("caller_id", "request_id")) else None
 
@@ -100,7 +101,7 @@ class Claims:
         if row["row_id"] != intent.row_id:
             # Another replica has begun and undone it while this one planned; who asks again plans with its row.
             raise in_progress(REQUEST_RUNS)
-        values = {**columns, "state": RequestState.RUNNING, "outcome": None, "failure": None}
+        values = {**columns, "state": RequestState.RUNNING, "outcome": None, "failure": None, "done_at": None}
         return self._take(unit, row, {**values, "updated_at": unit.now})
 
     def take_over(self, unit: Unit, key: RequestKey) -> Claim | None:
@@ -137,7 +138,8 @@ class Claims:
         row = _find_locked(unit, key)
         if row is None or row["state"] != RequestState.DONE:
             return None
-        if row["updated_at"] < unit.now - self._terms.retry_window:
+        done_at = row["done_at"] or row["updated_at"]
+        if done_at < unit.now - self._terms.retry_window:
             return None
         if _is_leased(unit, row) or not _lock_target(unit, row):
             raise in_progress(TARGET_BUSY)
@@ -145,6 +147,7 @@ class Claims:
             "state": RequestState.RUNNING,
             "recheck_at": self._terms.second_look_at(unit, row),
             "updated_at": unit.now,
+            "done_at": done_at,
         }
         taken = self._take(unit, row, values)
         audit.append(unit, AuditEventName.REISSUE, taken, {})

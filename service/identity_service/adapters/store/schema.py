@@ -93,6 +93,9 @@ requests = sa.Table(
     sa.Column("updated_at", UtcDateTime, nullable=False),
     # By which whoever goes on with the request links its trace to that of who began it.
     sa.Column("traceparent", sa.Text),
+    # From which the retry window is counted; `updated_at` tells of the end of every reissue, too. NULL until a request
+    # is done, and where an older release has done it.
+    sa.Column("done_at", UtcDateTime),
     sa.UniqueConstraint("caller_id", "request_id", name="requests_once_per_caller"),
     one_of("requests", "state", RequestState),
 )

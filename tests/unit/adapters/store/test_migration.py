@@ -23,7 +23,7 @@ from tests.unit.adapters.store.worlds import World
 MakeIntent = Callable[..., Intent]
 MIGRATE = ("identity_service", "migrate")
 
-NEWEST = "0006"
+NEWEST = "0007"
 """The version of this release's schema."""
 
 

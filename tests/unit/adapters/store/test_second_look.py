@@ -262,12 +262,69 @@ async def test_only_what_is_done_is_opened_again(ledger: SqlLedger, make_intent:
 async def test_secrets_are_issued_again_for_a_while_only(
     ledger: SqlLedger, world: World, make_intent: MakeIntent
 ) -> None:
-    """After the retry window, counted from the end, the stored outcome is all there is."""
+    """After the retry window, counted from the first end, the stored outcome is all there is, whatever came between."""
     intent = make_intent()
     await ledger.succeed((await ledger.begin(intent)).lease, OUTCOME)
+    for _ in range(3):
+        world.advance(RETRY_WINDOW_SECONDS / 3 - 20)
+        await ledger.succeed((await reopen(ledger, intent.key)).lease, OUTCOME)
+    world.advance(61)
+    assert await ledger.reopen(intent.key) is None
+
+
+async def test_the_retry_window_opens_when_the_work_is_done(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """A request that ended long after it began, by a takeover, leaves its caller all of the window."""
+    intent = make_intent()
+    await ledger.begin(intent)
+    world.advance(RETRY_WINDOW_SECONDS + LEASE_SECONDS)
+    claim = await ledger.take_over(intent.key)
+    assert claim is not None
+    await ledger.succeed(claim.lease, OUTCOME)
+    world.advance(RETRY_WINDOW_SECONDS - 60)
+    assert await ledger.reopen(intent.key) is not None
+
+
+async def test_a_takeover_of_an_opened_request_does_not_prolong_the_retry_window(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """Whoever goes on with a reissue after a crash ends it once more, but not for the first time."""
+    intent = make_intent()
+    await ledger.succeed((await ledger.begin(intent)).lease, OUTCOME)
+    world.advance(RETRY_WINDOW_SECONDS - LEASE_SECONDS)
+    await reopen(ledger, intent.key)
+    world.advance(LEASE_SECONDS)
+    claim = await ledger.take_over(intent.key)
+    assert claim is not None
+    await ledger.succeed(claim.lease, OUTCOME)
+    world.advance(60)
+    assert await ledger.reopen(intent.key) is None
+
+
+async def test_a_request_that_is_begun_again_has_a_retry_window_of_its_own(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """What was done and then undone by a reissue that failed counts no more: all of the work is done anew."""
+    intent = make_intent()
+    await ledger.succeed((await ledger.begin(intent)).lease, OUTCOME)
+    await ledger.fail((await reopen(ledger, intent.key)).lease, RETRYABLE)
+    world.advance(RETRY_WINDOW_SECONDS)
+    await ledger.succeed((await ledger.begin(intent)).lease, OUTCOME)
+    world.advance(RETRY_WINDOW_SECONDS - 60)
+    assert await ledger.reopen(intent.key) is not None
+
+
+async def test_the_retry_window_of_an_older_release_s_request_closes(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """Where nobody wrote down when a request was first done, its last end counts, until a reissue writes that down."""
+    intent = make_intent()
+    await ledger.succeed((await ledger.begin(intent)).lease, OUTCOME)
+    world.execute("UPDATE requests SET done_at = NULL")
     world.advance(RETRY_WINDOW_SECONDS - 60)
     await ledger.succeed((await reopen(ledger, intent.key)).lease, OUTCOME)
-    world.advance(RETRY_WINDOW_SECONDS + 60)
+    world.advance(61)
     assert await ledger.reopen(intent.key) is None
 
 

@@ -16,7 +16,7 @@ SIGNATURE_VALIDITY_SECONDS = 900
 RETRY_WINDOW_SECONDS = 1200
 RETENTION_SECONDS = 5000
 TIMES = {
-    "requests": ("lease_expires_at", "recheck_at", "created_at", "updated_at"),
+    "requests": ("lease_expires_at", "recheck_at", "created_at", "updated_at", "done_at"),
     "operations": ("created_at", "started_at", "ended_at", "updated_at"),
     "operation_users": ("lease_expires_at", "made_at"),
 }
