@@ -25,10 +25,11 @@ HEALTH_READ_SECONDS = 1.0
 MOST_WITHOUT_A_PLACE = 1000
 """How many RPCs may be there beside those that have a place, before gRPC itself refuses more.
 
-They are about to get a place or to be refused, with a log line and a count. That takes each a millisecond or so, but a
-flood comes at once: this is what ten connections bring that are full of calls. What is refused by gRPC is seen nowhere,
-and its bare RESOURCE_EXHAUSTED is not sent again, so there is much room; but not without end, since each RPC holds what
-arrived of its message, 64 KiB at most: these have 64 MiB together.
+They are about to get a place, or to be refused with a log line and a count: a millisecond each, but a flood comes at
+once. So this is what ten connections bring that are full of calls: of such a flood the service itself answered each.
+What gRPC refuses is seen nowhere, and its bare RESOURCE_EXHAUSTED is not sent again. There is an end to it, since an
+RPC holds what has arrived of its message, 64 KiB at most: 1,000 such calls made the process grow by 54 MiB. Of larger
+floods gRPC drops what Python has not come to take (more than 1,000, or for 30 s): CANCELLED, which clients send again.
 """
 OPTIONS = (
     ("grpc.max_receive_message_length", MAXIMUM_MESSAGE_BYTES),

@@ -104,6 +104,7 @@ MADE_IN_BULK = {"action": "ProvisionUser", "outcome": "OK", "bulk": "true"}
 ALL_TAKEN = {"action": "ProvisionUser", "outcome": "USER_ALREADY_EXISTS", "bulk": "true"}
 DENIED = {"action": "DeleteUser", "outcome": "AWS_ACCESS_DENIED", "bulk": "false"}
 REFUSED = {"rpc_method": "GetUser", "error_type": "AWS_CREDENTIALS_REFUSED"}
+OVERLOADED = {"rpc_method": "GetUser", "rpc_response_status_code": "UNAVAILABLE", "error_type": "OVERLOADED"}
 SLOW = {
     key: f"0+{rate}x180"
     for le, rate in (("20", 8), ("30", 10), ("+Inf", 10))
@@ -169,6 +170,16 @@ WRONG = (
     Case("the role refused for reads", ["IdentityServiceAwsRefuses"], ours(RPCS, "0+1x180", **REFUSED)),
     Case("AWS away", ["IdentityServiceAwsUnavailable"], ours(CALLS, "0+100x180", error_type="UNAVAILABLE")),
     Case("throttled", ["IdentityServiceThrottled"], ours(CALLS, "0+100x180", error_type="THROTTLED")),
+    Case("overloaded", ["IdentityServiceOverloaded"], ours(RPCS, "0+6x180", **OVERLOADED)),
+    Case(
+        "one replica overloaded beside one that has nearly all calls",
+        ["IdentityServiceOverloaded"],
+        {
+            **ours(RPCS, "0+600x180", rpc_method="GetUser", rpc_response_status_code="OK", instance="a"),
+            **ours(RPCS, "0+60x180", rpc_method="GetUser", rpc_response_status_code="OK", instance="b"),
+            **ours(RPCS, "0+6x180", **OVERLOADED, instance="b"),
+        },
+    ),
     Case("slow", ["IdentityServiceSlow"], SLOW),
     Case("abandoned", ["IdentityServiceAbandonedWork"], ours(QUEUE_AGE, "0+60x180", queue="abandoned")),
     Case("not looked at", ["IdentityServiceSecondLooksLate"], ours(QUEUE_AGE, "0+60x180", queue="second_look")),
@@ -234,6 +245,8 @@ NEARLY = (
         [],
         ours("identity_service_second_look_findings_total", "3x180", finding="unattributed"),
     ),
+    Case("a refusal of thirty that is for want of a place", [], ours(RPCS, "0+2x180", **OVERLOADED)),
+    Case("a flood of eight minutes", [], ours(RPCS, "0x172 30+30x7", **OVERLOADED)),
     Case("a denial of yesterday", [], ours(MUTATIONS, "7x180", **DENIED)),
     Case(
         "refusals that are the caller's", [], ours(RPCS, "0+9x180", rpc_method="GetUser", error_type="QUOTA_EXCEEDED")
