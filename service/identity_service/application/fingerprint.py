@@ -1,9 +1,14 @@
-"""What makes two requests the same one, without their secrets."""
+"""What makes two requests the same one, without their secrets.
+
+Releases compare their digests with those that others have stored: in a rollout a retry may reach a newer one. So a
+field that was not set is left out, and a new one, with a default that means what was so before, changes no digest.
+"""
 
 import hashlib
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
+from typing import Any
 
 from identity_service.domain.request import Mutation
 from identity_service.domain.secret import Secret
@@ -35,7 +40,14 @@ def _canonical(value: object) -> object:
     if isinstance(value, Enum):
         return value.name
     if is_dataclass(value):
-        return {each.name: _canonical(getattr(value, each.name)) for each in fields(value)}
+        named = ((each, getattr(value, each.name)) for each in fields(value))
+        return {each.name: _canonical(held) for each, held in named if not _is_default(each, held)}
     if isinstance(value, tuple):
         return [_canonical(item) for item in value]
     return value
+
+
+def _is_default(each: Field[Any], held: object) -> bool:
+    if each.default_factory is not MISSING:
+        return bool(held == each.default_factory())
+    return each.default is not MISSING and bool(held == each.default)
