@@ -110,6 +110,9 @@ class Attempts:
             except Exception:
                 await self._release(claim, REST_SECONDS)
                 raise
+            finally:
+                # Where the end could not be stored, the lease has to run out: renewed on, it would be nobody's to take.
+                claim.lease.lose()
 
     async def _release(self, claim: Claim, rest_seconds: float) -> None:
         with suppress(LeaseLostError, IdentityError):
@@ -139,6 +142,7 @@ class _Attempt:
         self._lease = claim.lease
         self._secrets = secrets
         self._reissuing = reissuing
+        self._not_turned: StoreUnavailableError | None = None
         self._journal = Journal(begun_at=claim.begun_at, resumed=resumed)
         self._late_deletions = LateDeletions(claim, attempts.settling, resumed=resumed)
         self._mints = Mints(account, attempts.ledger, claim, attempts.settling, self._late_deletions)
@@ -323,16 +327,18 @@ class _Attempt:
         return with_remaining(error, remaining)
 
     async def _turn_round(self, error: IdentityError) -> IdentityError:
-        """Undo from now on, whoever goes on with it."""
-        # A store that is away now does not keep from undoing; what is told then is true all the same.
-        with suppress(IdentityError):
+        """Undo from now on, whoever goes on with it. A store that is away now does not keep from undoing."""
+        try:
             await self._ledger.begin_undo(self._lease, Failure(error, retryable=error.transient))
+        except StoreUnavailableError as unstored:
+            self._not_turned = unstored
         return await self._end_undone(error)
 
     async def _end_undone(self, error: IdentityError) -> IdentityError:
         undone = await self._undo.run()
         if undone.passing:
-            return await self._rest(error, undone.remaining)
+            rested = await self._rest(error, undone.remaining)
+            return rested if self._not_turned is None else not_known(self._not_turned)
         error = with_remaining(error, undone.remaining)
         error = error if not undone.remaining else undo_incomplete(error)
         await self._fail(error, retryable=error.transient and not undone.remaining)
@@ -346,12 +352,15 @@ class _Attempt:
         return with_remaining(error, remaining)
 
     async def _fail(self, error: IdentityError, *, retryable: bool) -> None:
+        """Store the failure; where that cannot be, raise that, since another attempt may yet succeed."""
         # Also a call that was answered may have been sent before that, and land after all was undone.
         journal = self._journal
         look_again = bool(journal.resumed or journal.done or journal.uncertain or self._mints.unanswered)
-        # Where the failure cannot be stored, the lease runs out, and another attempt comes to the same end.
-        with suppress(IdentityError):
-            await self._ledger.fail(self._lease, Failure(error, retryable), look_again=look_again, calls=noted_calls())
+        failure = Failure(error, retryable)
+        try:
+            await self._ledger.fail(self._lease, failure, look_again=look_again, calls=noted_calls())
+        except StoreUnavailableError as unstored:
+            raise not_known(unstored) from None
 
     async def _store(self, outcome: Outcome) -> None:
         """Store the outcome; what nobody could replay is undone."""
@@ -373,8 +382,13 @@ class _Attempt:
             row = await self._ledger.find(self._intent.key)
             if row and row.state is RequestState.DONE and row.epoch == self._lease.epoch:
                 return
-        error.metadata = {**error.metadata, "remaining": in_words(("what this request came to is not known yet",))}
-        raise error
+        raise not_known(error)
+
+
+def not_known(error: StoreUnavailableError) -> StoreUnavailableError:
+    """Say that another attempt may come to another end than this one, whose end is not stored."""
+    error.metadata = {**error.metadata, "remaining": in_words(("what this request came to is not known yet",))}
+    return error
 
 
 def only_mints(plan: Plan) -> Plan:

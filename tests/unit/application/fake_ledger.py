@@ -113,6 +113,8 @@ class FakeLedger:
     def beat(self) -> None:
         """Renew the leases of all attempts, as the heartbeat does."""
         for lease in tuple(self._held):
+            if lease.is_lost:
+                continue
             row = self._by_id(lease.row_id)
             if row and row.epoch == lease.epoch and row.lease_expires_at is not None:
                 row.lease_expires_at = self._now() + timedelta(seconds=self._terms.lease)

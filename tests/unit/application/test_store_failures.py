@@ -9,7 +9,7 @@ from identity_service.application.ledger import RequestState, StoreUnavailableEr
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.outcome import Outcome
 from tests.unit.application.cases import CASES, Case, ask_again, wanted
-from tests.unit.application.worlds import DENIED, World, key_of, replace_action
+from tests.unit.application.worlds import DENIED, LEASE_SECONDS, THROTTLED, World, key_of, replace_action
 
 WRITES = ("begin", "begin_mint", "record_mint", "succeed")
 UNDOING_WRITES = ("begin_undo", "void_mints", "fail", "release")
@@ -35,6 +35,13 @@ async def assert_ends_well(world: World, case: Case, request_id: str) -> None:
     await world.look_again()
     assert world.iam.contents() == expected
     assert world.ledger.locked == set()
+
+
+def assert_not_known(told: Outcome | IdentityError) -> None:
+    """Expect that a caller hears of the store, and that nobody knows yet how its request ends."""
+    assert isinstance(told, IdentityError)
+    assert told.reason is Reason.STORE_UNAVAILABLE
+    assert "not known yet" in told.metadata["remaining"]
 
 
 @pytest.mark.parametrize("written", [False, True], ids=["before", "after"])
@@ -78,6 +85,44 @@ async def test_an_undo_without_the_store_is_an_undo(case: Case, method: str, wri
     assert world.iam.contents() == before
     assert world.ledger.locked == set()
     assert world.ledger.rows[key_of(request_id)].state is RequestState.FAILED
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("case", {**MADE, **FORWARD}.values(), ids={**MADE, **FORWARD})
+async def test_a_failure_that_is_not_stored_is_not_told(case: Case, written: bool) -> None:
+    """Another attempt may yet succeed, so the caller hears of the store, and that the end is not known."""
+    world, request_id = case.world(), str(uuid4())
+    for action in ("iam:AttachUserPolicy", "iam:CreateAccessKey", "iam:DeleteUser", "iam:UpdateUser"):
+        world.iam.inject(action, replace_action(DENIED, action))
+    (world.ledger.unanswered if written else world.ledger.failing).update(("begin_undo", "fail"))
+    assert_not_known(await answer_of(world, case, request_id))
+
+
+async def test_an_undo_that_rests_before_it_is_stored_is_not_told() -> None:
+    """Where neither the direction nor the rest of the undo is written down, the next attempt goes forward."""
+    case = CASES["provision"]
+    world, request_id = case.world(), str(uuid4())
+    world.iam.inject("iam:AttachUserPolicy", replace_action(DENIED, "iam:AttachUserPolicy"))
+    world.iam.inject("iam:DeleteUser", replace_action(THROTTLED, "iam:DeleteUser"), times=99)
+    world.ledger.failing.add("begin_undo")
+    assert_not_known(await answer_of(world, case, request_id))
+    world.ledger.failing.clear()
+    await world.take_over()
+    await assert_ends_well(world, case, request_id)
+
+
+@pytest.mark.parametrize("case", {**MADE, **FORWARD}.values(), ids={**MADE, **FORWARD})
+async def test_an_attempt_that_cannot_store_its_end_lets_go(case: Case) -> None:
+    """Its process lives on and renews its lease no more, so that the request is somebody else's to end."""
+    world = case.world()
+    world.ledger.failing.update(("succeed", "begin_undo", "fail"))
+    await answer_of(world, case, str(uuid4()))
+    world.ledger.failing.clear()
+    for _ in range(3):
+        world.clock.advance(LEASE_SECONDS / 2)
+        world.ledger.beat()
+    await world.start().do_work()
+    assert world.ledger.locked == set()
 
 
 @pytest.mark.parametrize("written", [False, True], ids=["before", "after"])
