@@ -5,6 +5,7 @@ Rows are locked in one order everywhere, a request before its target, so that un
 """
 
 import functools
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -23,8 +24,8 @@ from identity_service.adapters.store.units import Unit
 from identity_service.application.lease import Lease
 from identity_service.application.ledger import UNFINISHED, Claim, Intent, RequestKey, RequestState
 
-SECOND_LOOK_CANDIDATES = 10
-"""How many requests are tried for one second look; more than one, since a row may turn out to be unreadable."""
+CANDIDATES = 10
+"""How many requests are read at a time, to find those that this release can read."""
 
 # Built once: SQLAlchemy takes longer to build a statement and to find it compiled than SQLite to execute it.
 OF_KEY = sa.select(requests).where(
@@ -122,10 +123,11 @@ class Claims:
             sa.select(requests)
             .where(requests.c.state.in_(UNFINISHED), requests.c.lease_expires_at <= unit.now, may_run)
             .order_by(requests.c.lease_expires_at, requests.c.created_at)
-            .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        return tuple(self._take_over(unit, row) for row in readable(unit.connection.execute(query).mappings().all()))
+        # All are found before any is taken, which changes the order.
+        found = tuple(itertools.islice(_readable_of(unit, query), limit))
+        return tuple(self._take_over(unit, row) for row in found)
 
     def _take_over(self, unit: Unit, row: Row) -> Claim:
         values = {"recheck_at": self._terms.second_look_at(unit, row), "updated_at": unit.now}
@@ -175,10 +177,9 @@ class Claims:
                 sa.not_(_target_is_busy(unit)),
             )
             .order_by(requests.c.recheck_at)
-            .limit(SECOND_LOOK_CANDIDATES)
             .with_for_update(skip_locked=True, of=requests)
         )
-        for row in readable(unit.connection.execute(query).mappings().all()):
+        for row in _readable_of(unit, query):
             if _lock_target(unit, row):
                 return self._claim_ended(unit, row)
         return None
@@ -240,6 +241,18 @@ def readable(found: Iterable[Row]) -> Iterator[Row]:
             _log.error("stored_request_unreadable", row_id=row["row_id"])
         else:
             yield row
+
+
+def _readable_of(unit: Unit, query: sa.Select[tuple[object, ...]]) -> Iterator[Row]:
+    """Yield what a query finds that this release can read, however much comes before it that it cannot.
+
+    What others lock or let go of between two pages may be passed over, until the next time.
+    """
+    for page in itertools.count():
+        found = unit.connection.execute(query.limit(CANDIDATES).offset(page * CANDIDATES)).mappings().all()
+        yield from readable(found)
+        if len(found) < CANDIDATES:
+            return
 
 
 def _lock_target(unit: Unit, row: Row) -> bool:

@@ -165,6 +165,19 @@ async def test_an_unreadable_request_keeps_no_other_from_being_taken_over(
     assert "canary" not in logged
 
 
+async def test_many_unreadable_requests_keep_no_other_from_being_taken_over(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """However many older requests this release cannot read, as after a rollback, the one that it can is claimed."""
+    for number in range(25):
+        await ledger.begin(make_intent(f"row-{number}", request_id=f"request-{number}", user_name=f"user-{number}"))
+    world.execute('UPDATE requests SET plan = \'{"of": "a newer release"}\'')
+    world.advance(1)
+    await ledger.begin(make_intent("good", request_id="good", user_name="Bob"))
+    world.advance(LEASE_SECONDS)
+    assert [claim.lease.row_id for claim in await ledger.take_over_abandoned(1)] == ["good"]
+
+
 async def test_a_takeover_schedules_a_second_look(ledger: SqlLedger, world: World, make_intent: MakeIntent) -> None:
     """What the dead attempt has sent may be carried out until its signature is invalid: then it is looked at again."""
     intent = make_intent()
