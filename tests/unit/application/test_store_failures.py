@@ -15,6 +15,7 @@ WRITES = ("begin", "begin_mint", "record_mint", "succeed")
 UNDOING_WRITES = ("begin_undo", "void_mints", "fail", "release")
 MADE = {name: CASES[name] for name in ("provision", "provision-sealed", "credentials", "permissions")}
 FORWARD = {name: CASES[name] for name in ("delete", "rename")}
+WRITING = {**MADE, **FORWARD}
 
 
 async def answer_of(world: World, case: Case, request_id: str) -> Outcome | IdentityError:
@@ -88,7 +89,7 @@ async def test_an_undo_without_the_store_is_an_undo(case: Case, method: str, wri
 
 
 @pytest.mark.parametrize("written", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("case", {**MADE, **FORWARD}.values(), ids={**MADE, **FORWARD})
+@pytest.mark.parametrize("case", WRITING.values(), ids=WRITING)
 async def test_a_failure_that_is_not_stored_is_not_told(case: Case, written: bool) -> None:
     """Another attempt may yet succeed, so the caller hears of the store, and that the end is not known."""
     world, request_id = case.world(), str(uuid4())
@@ -111,7 +112,7 @@ async def test_an_undo_that_rests_before_it_is_stored_is_not_told() -> None:
     await assert_ends_well(world, case, request_id)
 
 
-@pytest.mark.parametrize("case", {**MADE, **FORWARD}.values(), ids={**MADE, **FORWARD})
+@pytest.mark.parametrize("case", WRITING.values(), ids=WRITING)
 async def test_an_attempt_that_cannot_store_its_end_lets_go(case: Case) -> None:
     """Its process lives on and renews its lease no more, so that the request is somebody else's to end."""
     world = case.world()
