@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.rpc.interceptors.around import AroundInterceptor, Context
+from identity_service.rpc.reflection import MOST_REFLECTIONS, is_reflection
 
 CALL_RETRY_SECONDS = 1.0
 STREAM_RETRY_SECONDS = 5.0
@@ -16,6 +17,8 @@ STREAM_RETRY_SECONDS = 5.0
 class Places(AroundInterceptor):
     """Refuses calls beyond `most_calls` and, counted by themselves, streams beyond `most_streams`, with OVERLOADED.
 
+    Reflection is counted by itself too: whoever holds its streams keeps nobody else from calling.
+
     It comes after authentication, which waits for nothing: who is no caller is told so and never holds a place. It
     comes before the message is read, which may take a caller ten seconds: else calls without a message would be bounded
     by gRPC's own limit alone, whose refusals nobody sees.
@@ -24,13 +27,19 @@ class Places(AroundInterceptor):
     def __init__(self, most_calls: int, most_streams: int, streams: Collection[str] = ()) -> None:
         self._calls = _Room(most_calls, "the server answers as many calls as it takes", CALL_RETRY_SECONDS)
         self._watchers = _Room(most_streams, "the server has as many watchers as it takes", STREAM_RETRY_SECONDS)
+        self._reflections = _Room(MOST_REFLECTIONS, "the server shows its contract to others now", STREAM_RETRY_SECONDS)
         self._streams = streams
 
     @asynccontextmanager
     async def around(self, method: str, context: Context) -> AsyncIterator[None]:
         """Hold a place while the call lasts; raise OVERLOADED if there is none."""
-        with (self._watchers if method in self._streams else self._calls).place():
+        with self._room_of(method).place():
             yield
+
+    def _room_of(self, method: str) -> _Room:
+        if is_reflection(method):
+            return self._reflections
+        return self._watchers if method in self._streams else self._calls
 
 
 class _Room:
