@@ -9,7 +9,8 @@ from identity_service.application.ledger import RequestState, StoreUnavailableEr
 from identity_service.domain.errors import IdentityError, Reason
 from identity_service.domain.outcome import Outcome
 from tests.unit.application.cases import CASES, Case, ask_again, wanted
-from tests.unit.application.worlds import DENIED, LEASE_SECONDS, THROTTLED, World, key_of, replace_action
+from tests.unit.application.fake_ledger import LEASE_SECONDS
+from tests.unit.application.worlds import DENIED, THROTTLED, World, key_of, replace_action
 
 WRITES = ("begin", "begin_mint", "record_mint", "succeed")
 UNDOING_WRITES = ("begin_undo", "void_mints", "fail", "release")
