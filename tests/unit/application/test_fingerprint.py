@@ -16,6 +16,7 @@ from identity_service.domain.request import (
     NewGroup,
     NewUser,
     Permissions,
+    RequestFields,
     SelfManagement,
     UserChange,
     UserDeletion,
@@ -55,10 +56,10 @@ def asked(action: str, body: Body, *recipients: str) -> str:
             id="least",
         ),
         pytest.param(
-            asked("CreateUser", UserChange("ana", new_user=NewUser())),
+            asked("CreateUser", UserChange("ana", new_user=NewUser(), fields=RequestFields(tags="user.tags"))),
             '{"account_id": "123456789012", "action": "CreateUser",'
             ' "body": {"new_user": {}, "user_name": "ana"}, "recipients": []}',
-            id="a part that is there with nothing in it",
+            id="a part that is there with nothing in it, wherever in the message",
         ),
         pytest.param(
             asked(
