@@ -30,6 +30,7 @@ class LateDeletions:
     def __init__(self, claim: Claim, settling: Settling, *, resumed: bool) -> None:
         self._settling = settling
         self._expected = resumed and _may_have_deleted(claim)
+        self._own_expected = False
 
     async def send(self, account: IamAccount, deletion: Step) -> Receipt:
         """Carry out a step that may be a deletion. Raises IamError."""
@@ -45,11 +46,16 @@ class LateDeletions:
         """Wait until what is on its way has landed."""
         if self._expected:
             await self._settling.wait()
-            self._expected = False
+            self._expected = self._own_expected = False
+
+    async def wait_for_own(self) -> None:
+        """Wait until what this attempt has sent has landed, whatever attempts before it have sent."""
+        if self._own_expected:
+            await self.wait()
 
     def _note(self, step: Step, *, sent_in_vain: bool) -> None:
         if sent_in_vain and _deletes_by_name(step):
-            self._expected = True
+            self._expected = self._own_expected = True
 
 
 def _may_have_deleted(claim: Claim) -> bool:

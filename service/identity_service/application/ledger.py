@@ -37,6 +37,8 @@ class RequestState(enum.StrEnum):
 
 UNFINISHED = (RequestState.RUNNING, RequestState.UNDOING)
 """States of a request that somebody works on, or that a dead process has left."""
+MOST_REST_SECONDS = 3600.0
+"""How long a second look rests at most that keeps failing; by then, somebody may have mended what is in its way."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,9 @@ class Claim:
     the request found it in. `begun_at` is when the request first began, by the database's clock. `mints` are those of
     all attempts so far, oldest first. `other_key_ids` are the access keys that other requests have made for the same
     target, `other_passwords` the console passwords that they have set. `outcome` is what an earlier attempt
-    came to, where its secrets are issued again. `interrupted` tells that an attempt before this one has died at looking
-    for late calls of a request that has ended. `takeovers` counts how often the request was taken over, this time
-    included, since it was begun or opened again.
+    came to, where its secrets are issued again. `interrupted` tells that an attempt before this one has died or failed
+    at looking for late calls of a request that has ended. `takeovers` counts how often the request was
+    taken over, this time included, since it was begun or opened again.
     """
 
     intent: Intent
@@ -234,7 +236,10 @@ class Ledger(Protocol):
         """
 
     async def release(self, lease: Lease, rest_seconds: float = 0.0) -> None:
-        """Give a request up that has not ended, or its second look: after a rest, whoever comes next may claim it."""
+        """Give a request up, its target held on: after a rest, whoever comes next may claim it.
+
+        The target of a request that has ended is anybody's after the rest.
+        """
 
     async def claim_second_look(self) -> Claim | None:
         """Claim a request that has ended and whose second look is due, if no other request works on its target."""
@@ -250,6 +255,14 @@ class Ledger(Protocol):
 
     async def end_second_look(self, lease: Lease, unattributed: tuple[str, ...], missing: tuple[str, ...] = ()) -> None:
         """Write down that the second look is over, what it found and could not tell whose it is, and what is gone."""
+
+    async def rest_second_look(self, lease: Lease, rest_seconds: float) -> bool:
+        """Give a second look up that has failed, and let its target and its request go meanwhile.
+
+        It is due again after a rest: half the time for which it has been due, at least `rest_seconds`, at most
+        MOST_REST_SECONDS. Of a request that ended longer ago than the retention it is not taken any more: that is
+        audited, and False is returned.
+        """
 
     async def leave_undone(self, lease: Lease) -> None:
         """Release lock and lease of a request claimed as undone; its second look is put off, since it may run again."""

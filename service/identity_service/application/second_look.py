@@ -48,8 +48,13 @@ async def look_again(
     """
     with holding(claim.lease):
         look = _SecondLook(account, ledger, claim, settling, await ledger.done_since(claim.lease))
-        unattributed = (*await look.clear_late_credentials(), *await look.undo_again())
-        late, gone = await look.compare()
+        try:
+            unattributed = (*await look.clear_late_credentials(), *await look.undo_again())
+            late, gone = await look.compare()
+        except Exception:
+            # The target is let go until the next look.
+            await look.wait_for_own_deletions()
+            raise
         unattributed += late
         await ledger.end_second_look(claim.lease, unattributed, gone)
     log = structlog.get_logger()
@@ -89,6 +94,10 @@ class _SecondLook:
                 unattributed += await self._clear_late_password(step)
         await self._late.wait()
         return unattributed
+
+    async def wait_for_own_deletions(self) -> None:
+        """Wait until the deletions have landed that this look has sent and got no answer to."""
+        await self._late.wait_for_own()
 
     async def _clear_late_keys(self, step: CreateAccessKey) -> tuple[str, ...]:
         if await self._is_own(step):

@@ -14,6 +14,8 @@ UNATTRIBUTED = "unattributed"
 """What may be a late call's, or somebody else's: it was left."""
 MISSING = "missing"
 """What a request gave and a late deletion has probably taken away."""
+UNFINISHED_LOOK = "unfinished"
+"""A second look that kept failing until it was given up."""
 
 
 class Telemetry(Protocol):
@@ -38,7 +40,7 @@ class Telemetry(Protocol):
         """Count an attempt that may not go on, since its lease has run out or is somebody else's."""
 
     def second_look_found(self, finding: str, number: int) -> None:
-        """Count what second looks report to an operator: `finding` is UNATTRIBUTED or MISSING."""
+        """Count what second looks report to an operator: `finding` is UNATTRIBUTED, MISSING or UNFINISHED_LOOK."""
 
 
 class Unwatched:

@@ -10,11 +10,12 @@ import structlog
 from identity_service.application.attempt import Attempts
 from identity_service.application.journal import SecretInputs
 from identity_service.application.lease import LeaseLostError
-from identity_service.application.ledger import Claim, Ledger, RequestState
+from identity_service.application.ledger import UNFINISHED, Claim, Ledger, RequestState
 from identity_service.application.ports import Accounts, IamAccount
 from identity_service.application.results import generated_secrets, sets_password
 from identity_service.application.second_look import look_again
 from identity_service.application.settling import Settling
+from identity_service.application.telemetry import UNFINISHED_LOOK
 from identity_service.application.work import OwnedWork
 from identity_service.domain.errors import IamError, IdentityError
 from identity_service.domain.passwords import DEFAULT_POLICY
@@ -112,7 +113,11 @@ class Worker:
 
     async def _rest(self, claim: Claim) -> None:
         try:
-            await self._ledger.release(claim.lease, REST_SECONDS)
+            if claim.state in UNFINISHED:
+                await self._ledger.release(claim.lease, REST_SECONDS)
+            elif not await self._ledger.rest_second_look(claim.lease, REST_SECONDS):
+                self._telemetry.second_look_found(UNFINISHED_LOOK, 1)
+                self._log.error("second look was given up", row_id=claim.intent.row_id)
         except (LeaseLostError, IdentityError):
             # It has ended, or its lease runs out.
             claim.lease.lose()

@@ -32,13 +32,14 @@ class OpenTelemetry:
         self._found = meter.create_counter(
             "identity_service.second_look.findings",
             "{finding}",
-            "What second looks reported: of unknown origin (unattributed), or taken by a late deletion (missing).",
+            "What second looks reported: of unknown origin (unattributed), taken by a late deletion (missing), "
+            "or that a look was given up (unfinished).",
         )
         # So that the first one is an increase and not the beginning of a series.
         self._lost.add(0)
         for direction in ("running", "undoing"):
             self._takeovers.add(0, {"direction": direction})
-        for finding in ("unattributed", "missing"):
+        for finding in ("unattributed", "missing", "unfinished"):
             self._found.add(0, {"finding": finding})
 
     @contextmanager

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from identity_service.application.lease import Lease, LeaseLostError
 from identity_service.application.ledger import (
+    MOST_REST_SECONDS,
     UNFINISHED,
     Claim,
     Denial,
@@ -144,7 +145,7 @@ class FakeLedger:
                 row = _Row(_stored(intent), created_at=now, updated_at=now, lease_expires_at=None, epoch=0)
             elif (
                 row.state is not RequestState.UNDONE_RETRYABLE
-                or self._is_leased(row)
+                or self._is_looked_at(row)
                 or row.intent.row_id != intent.row_id
             ):
                 raise _in_progress()
@@ -187,7 +188,7 @@ class FakeLedger:
                 return None
             if row.done_at is None or row.done_at < self._now() - timedelta(seconds=self._terms.retry_window):
                 return None
-            if self._is_leased(row):
+            if self._is_looked_at(row):
                 raise _in_progress()
             self._lock(row, row.intent.row_id)
             row.state, row.updated_at = RequestState.RUNNING, self._now()
@@ -204,7 +205,7 @@ class FakeLedger:
             row = self._rows.get(key)
             if row is None or row.state is not RequestState.UNDONE_RETRYABLE:
                 return None
-            if self._is_leased(row):
+            if self._is_looked_at(row):
                 raise _in_progress()
             self._lock(row, row.intent.row_id)
             return self._take_ended(row)
@@ -351,6 +352,24 @@ class FakeLedger:
 
         await self._unit("end_second_look", end)
 
+    async def rest_second_look(self, lease: Lease, rest_seconds: float) -> bool:
+        """Let a second look rest that has failed, or end."""
+        self._drop(lease)
+
+        def rest() -> bool:
+            row = self._fenced(lease, is_unfinished=False)
+            now = self._now()
+            self._unlock(lease)
+            if row.recheck_at is None or row.updated_at < now - timedelta(seconds=self._terms.retention):
+                row.recheck_at = row.lease_expires_at = None
+                self.events.append(("second-look", lease.row_id))
+                return False
+            longer = min((now - row.recheck_at).total_seconds() / 2, MOST_REST_SECONDS)
+            row.lease_expires_at = now + timedelta(seconds=max(rest_seconds, longer))
+            return True
+
+        return await self._unit("rest_second_look", rest)
+
     async def remove_old(self) -> int:
         """Remove requests that ended long ago."""
 
@@ -488,6 +507,9 @@ class FakeLedger:
 
     def _is_leased(self, row: _Row) -> bool:
         return row.lease_expires_at is not None and row.lease_expires_at > self._now()
+
+    def _is_looked_at(self, row: _Row) -> bool:
+        return self._is_leased(row) and self._locks.get(row.target) == row.intent.row_id
 
     def _is_abandoned(self, row: _Row) -> bool:
         return row.is_unfinished and not self._is_leased(row)

@@ -25,7 +25,17 @@ from identity_service.domain.request import (
 from tests.contract.fake_iam import ALLOW_NOTHING
 from tests.unit.application.disturbances import Moment, Pause
 from tests.unit.application.fakes import BOT
-from tests.unit.application.worlds import DENIED, LOST, OWNED, THROTTLED, World, key_of, mutation_of, replace_action
+from tests.unit.application.worlds import (
+    DENIED,
+    LOST,
+    OWNED,
+    SETTLE_SECONDS,
+    THROTTLED,
+    World,
+    key_of,
+    mutation_of,
+    replace_action,
+)
 
 GROUP = UserChange("ana", permissions=Permissions(("Developers",)))
 KEY = UserChange("ana", credentials=Credentials(access_key=True))
@@ -227,6 +237,20 @@ async def test_a_password_that_lands_after_console_access_has_ended_is_deleted(w
     assert await world.iam.get_login_profile("ana") is not None
     await world.look_again()
     assert await world.iam.get_login_profile("ana") is None
+
+
+async def test_a_look_that_fails_waits_for_what_it_has_sent(world: World) -> None:
+    """Its deletion by name has got no answer: it has landed before the user is anybody else's, who may set the next."""
+    sleeper = await asleep(world, PASSWORD, "create_login_profile")
+    await world.take_over()
+    await world.do(ConsoleDisabling("ana"))
+    await sleeper.wakes()
+    world.iam.inject("iam:DeleteLoginProfile", replace_action(LOST, "iam:DeleteLoginProfile"))
+    world.waits.clear()
+    await world.look_again()
+    assert world.ledger.rows[key_of(sleeper.request_id)].look_again
+    assert world.waits == [SETTLE_SECONDS]
+    assert world.ledger.locked == set()
 
 
 async def test_a_password_that_came_back_much_later_is_reported(world: World) -> None:

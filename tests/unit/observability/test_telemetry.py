@@ -96,12 +96,12 @@ def test_counts_begin_at_zero() -> None:
     assert before == {
         "identity_service.takeovers": [0, 0],
         "identity_service.leases.lost": [0],
-        "identity_service.second_look.findings": [0, 0],
+        "identity_service.second_look.findings": [0, 0, 0],
     }
     assert sums(reader) == {
         "identity_service.takeovers": [0, 1],
         "identity_service.leases.lost": [1],
-        "identity_service.second_look.findings": [0, 2],
+        "identity_service.second_look.findings": [0, 0, 2],
     }
 
 

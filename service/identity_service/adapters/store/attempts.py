@@ -13,7 +13,7 @@ from identity_service.adapters.store.rows import Row
 from identity_service.adapters.store.schema import AuditEventName, locks, mints, requests
 from identity_service.adapters.store.units import Unit
 from identity_service.application.lease import Lease, LeaseLostError
-from identity_service.application.ledger import UNFINISHED, Failure, RequestState
+from identity_service.application.ledger import MOST_REST_SECONDS, UNFINISHED, Failure, RequestState
 from identity_service.domain.holdings import PastRequest
 from identity_service.domain.minting import Mint, MintKind, MintState
 
@@ -130,6 +130,22 @@ def end_second_look(unit: Unit, lease: Lease, unattributed: tuple[str, ...], mis
     found = {"unattributed": list(unattributed), "missing": list(missing)}
     details: audit.Details = {name: things for name, things in found.items() if things}
     audit.append(unit, AuditEventName.SECOND_LOOK, row, details)
+
+
+def rest_second_look(unit: Unit, lease: Lease, least: timedelta, retention: timedelta) -> bool:
+    """Let target and request go after a look that failed; False: it has failed for so long that it was the last."""
+    row = _held(unit, lease, HELD_ENDED)
+    due_at = row["recheck_at"]
+    is_last = due_at is None or row["updated_at"] < unit.now - retention
+    if is_last:
+        _change(unit, lease, {"recheck_at": None, "lease_expires_at": None})
+        audit.append(unit, AuditEventName.SECOND_LOOK, row, {"unfinished": True})
+    else:
+        # Not `recheck_at`: it tells since when somebody waits for the look. A lease without its lock is a rest.
+        rest = max(least, min((unit.now - due_at) / 2, timedelta(seconds=MOST_REST_SECONDS)))
+        _change(unit, lease, {"lease_expires_at": unit.now + rest})
+    _unlock(unit, lease)
+    return not is_last
 
 
 def _held(unit: Unit, lease: Lease, held: sa.Select[Any]) -> Row:

@@ -97,7 +97,7 @@ class Claims:
 
     def _begin_again(self, unit: Unit, intent: Intent, columns: Mapping[str, object]) -> Row:
         row = _find_locked(unit, intent.key)
-        if row is None or row["state"] != RequestState.UNDONE_RETRYABLE or _is_leased(unit, row):
+        if row is None or row["state"] != RequestState.UNDONE_RETRYABLE or _is_looked_at(unit, row):
             raise in_progress(REQUEST_RUNS)
         if row["row_id"] != intent.row_id:
             # Another replica has begun and undone it while this one planned; who asks again plans with its row.
@@ -143,7 +143,7 @@ class Claims:
         done_at = row["done_at"] or row["updated_at"]
         if done_at < unit.now - self._terms.retry_window:
             return None
-        if _is_leased(unit, row) or not _lock_target(unit, row):
+        if _is_looked_at(unit, row) or not _lock_target(unit, row):
             raise in_progress(TARGET_BUSY)
         values = {
             "state": RequestState.RUNNING,
@@ -160,7 +160,7 @@ class Claims:
         row = _find_locked(unit, key)
         if row is None or row["state"] != RequestState.UNDONE_RETRYABLE:
             return None
-        if _is_leased(unit, row):
+        if _is_looked_at(unit, row):
             raise in_progress(REQUEST_RUNS)
         if not _lock_target(unit, row):
             raise in_progress(TARGET_BUSY)
@@ -185,7 +185,7 @@ class Claims:
         return None
 
     def _claim_ended(self, unit: Unit, row: Row) -> Claim:
-        # Whoever ends a look takes the lease away: one that is left is that of somebody who has died.
+        # Whoever ends a look takes the lease away: one that is left is that of somebody who has died, or failed.
         interrupted = row["lease_expires_at"] is not None
         return replace(self._claim(unit, self._take(unit, row, {})), interrupted=interrupted)
 
@@ -222,6 +222,14 @@ def find(unit: Unit, key: RequestKey) -> Row | None:
 
 def _is_leased(unit: Unit, row: Row) -> bool:
     return row["lease_expires_at"] is not None and row["lease_expires_at"] > unit.now
+
+
+def _is_looked_at(unit: Unit, row: Row) -> bool:
+    """Tell whether somebody works on a request that has ended: a second look that rests has a lease, and no lock."""
+    if not _is_leased(unit, row):
+        return False
+    locked = sa.exists().where(locks.c.row_id == row["row_id"])
+    return bool(unit.connection.execute(sa.select(locked)).scalar_one())
 
 
 def _find_locked(unit: Unit, key: RequestKey) -> Row | None:

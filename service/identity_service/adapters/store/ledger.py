@@ -205,6 +205,16 @@ class SqlLedger:
         await self._fenced("end_second_look", lease, end)
         self.heartbeat.drop(lease)
 
+    async def rest_second_look(self, lease: Lease, rest_seconds: float) -> bool:
+        """Give a second look up that has failed, and let its target go; False if it was the last."""
+        self.heartbeat.drop(lease)
+        least = timedelta(seconds=rest_seconds)
+        return await self._fenced(
+            "rest_second_look",
+            lease,
+            lambda unit: attempts.rest_second_look(unit, lease, least, self._retention),
+        )
+
     async def leave_undone(self, lease: Lease) -> None:
         """Let a request go that was claimed as undone; its second look is put off."""
         await self._fenced("leave_undone", lease, lambda unit: attempts.leave_undone(unit, lease, self._terms))

@@ -6,7 +6,7 @@ import pytest
 
 from identity_service.adapters.store import SqlLedger
 from identity_service.adapters.store import ledger as ledger_module
-from identity_service.application.ledger import Claim, Failure, Intent, RequestKey, RequestState
+from identity_service.application.ledger import MOST_REST_SECONDS, Claim, Failure, Intent, RequestKey, RequestState
 from identity_service.domain.entities import UserRecord
 from identity_service.domain.minting import MintKind
 from identity_service.domain.outcome import Outcome
@@ -181,6 +181,112 @@ async def test_a_released_second_look_comes_again_after_a_rest(
     assert await ledger.claim_second_look() is None
     world.advance(60)
     await look_again(ledger)
+
+
+async def test_a_second_look_that_rests_has_no_target(ledger: SqlLedger, world: World, make_intent: MakeIntent) -> None:
+    """While a look that failed rests, others change the user, and it comes again after that."""
+    await fail_to_be_seen_again(ledger, make_intent())
+    world.advance(SECOND_LOOK_SECONDS)
+    assert await ledger.rest_second_look((await look_again(ledger)).lease, 60)
+    other = await ledger.begin(make_intent("row-2", request_id="request-2"))
+    world.advance(60)
+    assert await ledger.claim_second_look() is None
+    await ledger.succeed(other.lease, Outcome())
+    again = await look_again(ledger)
+    assert (again.lease.row_id, again.interrupted) == ("row-1", True)
+    await assert_in_progress(ledger.begin(make_intent("row-3", request_id="request-3")))
+
+
+async def test_a_second_look_rests_longer_the_longer_it_is_due(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """Half the time for which it has been due, at least as long as asked, and an hour at most."""
+    await fail_to_be_seen_again(ledger, make_intent())
+    world.advance(SECOND_LOOK_SECONDS)
+    for later, rest in [(10, 60), (50, 60), (120, 150)]:
+        world.advance(later)
+        assert await ledger.rest_second_look((await look_again(ledger)).lease, 60)
+        world.advance(rest - 1)
+        assert await ledger.claim_second_look() is None
+        world.advance(1)
+
+
+async def test_a_second_look_rests_no_longer_than_an_hour(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """Who mends what was in its way after a day sees it taken soon."""
+    intent = make_intent()
+    await fail_to_be_seen_again(ledger, intent, RETRYABLE)
+    world.advance(SECOND_LOOK_SECONDS + 4 * MOST_REST_SECONDS)
+    # Its request runs again meanwhile, so that it is as young as it can be.
+    await ledger.fail((await ledger.begin(intent)).lease, RETRYABLE)
+    assert await ledger.rest_second_look((await look_again(ledger)).lease, 60)
+    world.advance(MOST_REST_SECONDS - 1)
+    assert await ledger.claim_second_look() is None
+    world.advance(1)
+    await look_again(ledger)
+
+
+async def test_a_request_runs_again_while_its_second_look_rests(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """What was undone may be asked for once more, by whichever way, though a look at it keeps failing."""
+    intent = make_intent()
+    await fail_to_be_seen_again(ledger, intent, RETRYABLE)
+    world.advance(SECOND_LOOK_SECONDS)
+    await ledger.rest_second_look((await look_again(ledger)).lease, 60)
+    undone = await ledger.claim_undone(intent.key)
+    assert undone is not None
+    assert undone.interrupted
+    await ledger.rest_second_look(undone.lease, 60)
+    again = await ledger.begin(intent)
+    await ledger.succeed(again.lease, OUTCOME)
+    assert (await ledger.find(intent.key)) == row_of(
+        intent, RequestState.DONE, epoch=again.lease.epoch, look_again=True, outcome=OUTCOME
+    )
+
+
+async def test_secrets_are_issued_again_while_a_second_look_rests(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """A look that keeps failing does not keep a caller from secrets whose answer was lost."""
+    intent = make_intent()
+    await ledger.begin(intent)
+    world.advance(LEASE_SECONDS)
+    claim = await ledger.take_over(intent.key)
+    assert claim is not None
+    world.advance(SECOND_LOOK_SECONDS)
+    await ledger.succeed(claim.lease, OUTCOME)
+    await ledger.rest_second_look((await look_again(ledger)).lease, 60)
+    await reopen(ledger, intent.key)
+
+
+async def test_a_second_look_that_fails_past_the_retention_is_given_up(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """It is not taken any more and its target is free; the row can be removed."""
+    await fail_to_be_seen_again(ledger, make_intent())
+    world.advance(RETENTION_SECONDS - 60)
+    assert await ledger.rest_second_look((await look_again(ledger)).lease, 60)
+    world.advance(RETENTION_SECONDS)
+    assert not await ledger.rest_second_look((await look_again(ledger)).lease, 60)
+    assert await ledger.claim_second_look() is None
+    await ledger.begin(make_intent("row-2", request_id="request-2"))
+    assert await ledger.remove_old() == 1
+
+
+async def test_a_second_look_that_is_given_up_is_audited(
+    ledger: SqlLedger, world: World, make_intent: MakeIntent
+) -> None:
+    """The log tells that nobody knows what a late call has left; a rest is no end, and leaves no line."""
+    await fail_to_be_seen_again(ledger, make_intent())
+    world.advance(RETENTION_SECONDS - 60)
+    await ledger.rest_second_look((await look_again(ledger)).lease, 60)
+    assert (await ledger.read_audit())[-1].event == "failure"
+    world.advance(RETENTION_SECONDS)
+    await ledger.rest_second_look((await look_again(ledger)).lease, 60)
+    event = (await ledger.read_audit())[-1]
+    assert (event.event, event.row_id, event.details) == ("second-look", "row-1", {"unfinished": True})
 
 
 async def test_the_request_itself_waits_for_its_second_look(

@@ -90,6 +90,7 @@ FENCED: dict[str, Fenced] = {
     "release": lambda ledger, claim: ledger.release(claim.lease),
     "leave_undone": lambda ledger, claim: ledger.leave_undone(claim.lease),
     "done_since": lambda ledger, claim: ledger.done_since(claim.lease),
+    "rest_second_look": lambda ledger, claim: ledger.rest_second_look(claim.lease, 1),
     "end_second_look": lambda ledger, claim: ledger.end_second_look(claim.lease, ()),
 }
 

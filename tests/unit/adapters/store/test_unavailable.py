@@ -84,6 +84,7 @@ def every_method(ledger: SqlLedger, claim: Claim, mint: Mint) -> list[Awaitable[
         ledger.done_since(claim.lease),
         ledger.made_key_ids("123456789012", claim.intent.plan.target),
         ledger.end_second_look(claim.lease, ()),
+        ledger.rest_second_look(claim.lease, 1),
         ledger.remove_old(),
         ledger.record_denial(DENIAL),
         ledger.read_audit(),
