@@ -99,6 +99,10 @@ class FileAuthorizer:
                 self._alarm()
         except AuthorizationFileError as error:
             self._reject(str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the rules in force stay, and somebody has to know
+            # Perhaps the files are not what is wrong: unlike files with a mistake, they are tried again.
+            self._rejected = None
+            self._reject(f"{self._folder}: the files cannot be read: {type(error).__name__}")
 
     def _take(self, content: FolderContent) -> None:
         self._rejected = content

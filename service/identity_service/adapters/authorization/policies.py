@@ -55,6 +55,14 @@ def _doubles(policies: Sequence[Policy]) -> Iterator[str]:
 def _check(text: str, known: KnownNames) -> tuple[str, list[str]]:
     """Return the id of a policy, and what is wrong with it."""
     try:
+        return _checked(text, known)
+    except RecursionError:
+        # Cedar reads a chain such as `a || b || c` as one condition within another.
+        return "", ["this is nested too deeply: write a shorter chain of `||` or `&&`, a set, or several policies"]
+
+
+def _checked(text: str, known: KnownNames) -> tuple[str, list[str]]:
+    try:
         parsed = json.loads(cedarpy.policies_to_json_str(text))
     except ValueError as error:
         return "", [f"this is no policy: {_one_line(str(error))}"]

@@ -53,6 +53,16 @@ def test_a_policy_that_is_no_good_is_refused_with_its_line(write: WriteFolder, p
     assert any(line.startswith(f"people.cedar:6: {said}") for line in complaint(folder))
 
 
+def test_a_policy_that_is_nested_too_deeply_is_refused_with_its_line(write: WriteFolder) -> None:
+    """A chain longer than can be read is a mistake like any other, told along with the others, and no crash."""
+    chain = " || ".join(["true"] * 5000)
+    long = f'@id("long") permit (principal, action, resource) when {{ {chain} }};'
+    folder = write(files={"people.cedar": f'@id("good")\n{PERMIT}\n{long}\n{PERMIT}\n'})
+    deep, unnamed = complaint(folder)
+    assert deep.startswith("people.cedar:3: this is nested too deeply")
+    assert unnamed.startswith("people.cedar:4: the policy needs a name")
+
+
 def test_every_mistake_is_told_at_once(write: WriteFolder) -> None:
     """Mistakes in two files are told together."""
     folder = write(files={"a.cedar": "permit (", "b.cedar": 'forbid (principal in Team::"x", action, resource);'})

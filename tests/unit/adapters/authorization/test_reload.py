@@ -127,6 +127,28 @@ def test_broken_files_change_nothing_and_raise_an_alarm(
     assert (authorizer.state.broken_since, authorizer.state.problem) == (clock.now, line["problem"])
 
 
+def test_an_unforeseen_failure_raises_an_alarm_like_a_mistake(
+    folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rules in force stay, and the state and the log tell of it, once a minute; once it works, the files count."""
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    authorizer = FileAuthorizer(folder, clock)
+    (folder / "rules.cedar").write_text(READS)
+    with monkeypatch.context() as patch:
+        patch.setattr(cedarpy, "policies_to_json_str", fail)
+        (line,) = refreshed(authorizer)
+        assert refreshed(authorizer) == []
+    problem = f"{folder}: the files cannot be read: MemoryError"
+    assert line == {"event": "authorization_reload_failed", "log_level": "error", "problem": problem}
+    assert (authorizer.state.broken_since, authorizer.state.problem) == (clock.now, problem)
+    assert allows(authorizer, "DeleteUser")
+    assert [line["event"] for line in refreshed(authorizer)] == ["authorization_reloaded"]
+    assert authorizer.state.problem == ""
+
+
 def test_the_alarm_is_repeated_each_minute_until_the_files_are_good(folder: Path, clock: Clock) -> None:
     """Not at each look; and when the files are good again, they are taken and the alarm ends."""
     authorizer = FileAuthorizer(folder, clock)
