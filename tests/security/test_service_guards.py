@@ -111,6 +111,8 @@ OWN_KEYS = json.dumps(
     }
 )
 """What self-management allows, in words of the caller's own."""
+OWN_POLICIES = OWN_KEYS.replace("iam:*AccessKey*", "iam:PutUserPolicy")
+"""What lets a user write the same for itself."""
 THEIRS = [{"Key": OWNER, "Value": "others"}]
 BOBS_DEVICE = f"{PREFIX}mfa/bob"
 
@@ -303,6 +305,12 @@ def beyond_rails() -> list[Attack]:
             "rights to one's own credentials",
             "AssignPermissions",
             assign(inline_policies=[InlinePolicy(policy_name="renamed", document=OWN_KEYS)]),
+            ("inline_documents", "self_management"),
+        ),
+        Attack(
+            "rights to one's own credentials",
+            "AssignPermissions",
+            assign(inline_policies=[InlinePolicy(policy_name="detour", document=OWN_POLICIES)]),
             ("inline_documents", "self_management"),
         ),
     ]

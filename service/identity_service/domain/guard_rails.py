@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from identity_service.domain.names import name_key
 from identity_service.domain.planning.self_management import INLINE_POLICY_NAME, self_management_level
-from identity_service.domain.policy_credentials import credential_actions
+from identity_service.domain.policy_credentials import ways_to_credentials
 from identity_service.domain.proposal import Proposal
 from identity_service.domain.steps import (
     DELETIONS,
@@ -65,7 +65,8 @@ class GuardRails:
         allowed_policies: the managed policies, by ARN, that the team gives, takes, makes and deletes.
         allowed_groups: the groups, by name, that the team gives, takes, makes, changes and deletes.
         inline_documents: whether the team gives and takes inline policies, and makes managed ones.
-        self_management: whether the team lets users manage their own credentials, or writes documents that do.
+        self_management: whether the team lets users manage their own credentials, or writes documents that
+            let them, or let them grant it to themselves.
     """
 
     required_boundary: Patterns | None = None
@@ -190,8 +191,8 @@ def _self_management(rails: GuardRails, proposal: Proposal) -> Iterator[Breach]:
         return
     for step in proposal.judged:
         if isinstance(step, PutUserPolicy | CreatePolicy):
-            for action in credential_actions(step.document)[:1]:
-                words = f"{step.policy_name} would allow {action} on users"
+            for action in ways_to_credentials(step.document)[:1]:
+                words = f"{step.policy_name} would allow {action}"
                 yield Breach(Rail.SELF_MANAGEMENT, step, words)
 
 

@@ -1,5 +1,6 @@
 """The guard rails, each alone: what it stops, what it lets pass, and the ways around it."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -333,6 +334,18 @@ def test_self_management_may_be_forbidden() -> None:
 def test_self_management_is_forbidden_under_any_name() -> None:
     """Neither an inline policy with another name nor a managed one that is made gets by with the same document."""
     document = self_management(f"{ROOT}user/people/ana").document
+    inline = PutUserPolicy(**on(), policy_name="p", document=document)
+    made = replace(making_policy(OTHER), document=document)
+    assert stopped(GuardRails(self_management=False), inline, made, before=existing()) == at(
+        Rail.SELF_MANAGEMENT, "PutUserPolicy", "CreatePolicy"
+    )
+
+
+@pytest.mark.parametrize("action", ["iam:PutUserPolicy", "iam:AddUserToGroup", "iam:CreatePolicyVersion"])
+def test_self_management_is_forbidden_in_two_steps(action: str) -> None:
+    """A document with which users grant themselves the right to make keys is as good as one that has the right."""
+    statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     inline = PutUserPolicy(**on(), policy_name="p", document=document)
     made = replace(making_policy(OTHER), document=document)
     assert stopped(GuardRails(self_management=False), inline, made, before=existing()) == at(

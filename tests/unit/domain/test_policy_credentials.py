@@ -1,12 +1,14 @@
-"""What a document allows on the credentials of users."""
+"""What a document allows on the credentials of users, and what leads there."""
 
 import json
 
 import pytest
 
-from identity_service.domain.policy_credentials import credential_actions
+from identity_service.domain.policy_credentials import ways_to_credentials
 
 USERS = "arn:aws:iam::123456789012:user/"
+GROUPS = "arn:aws:iam::123456789012:group/"
+POLICIES = "arn:aws:iam::123456789012:policy/"
 
 
 def document(*statements: dict[str, object]) -> str:
@@ -39,7 +41,27 @@ def document(*statements: dict[str, object]) -> str:
 )
 def test_what_may_allow_a_key_to_be_made(statement: dict[str, object]) -> None:
     """Wildcards, variables, negations and conditions do not hide that keys of some user may be made."""
-    assert "iam:CreateAccessKey" in credential_actions(document(statement))
+    assert "iam:CreateAccessKey" in ways_to_credentials(document(statement))
+
+
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("iam:PutUserPolicy", f"{USERS}ana"),
+        ("iam:AttachUserPolicy", f"{USERS}${{aws:username}}"),
+        ("iam:PutUserPermissionsBoundary", f"{USERS}ana"),
+        ("iam:DeleteUserPermissionsBoundary", f"{USERS}ana"),
+        ("iam:AddUserToGroup", "*"),
+        ("iam:AddUserToGroup", f"{GROUPS}Developers"),
+        ("iam:PutGroupPolicy", f"{GROUPS}Developers"),
+        ("iam:AttachGroupPolicy", f"{GROUPS}*"),
+        ("iam:CreatePolicyVersion", f"{POLICIES}ci/Deploy"),
+        ("iam:SetDefaultPolicyVersion", "*"),
+    ],
+)
+def test_what_may_lead_to_the_right_to_keys(action: str, resource: str) -> None:
+    """Whoever writes what users may do, on themselves, a group or a policy, lets keys be made in a second step."""
+    assert ways_to_credentials(document({"Action": action, "Resource": resource})) == (action,)
 
 
 @pytest.mark.parametrize(
@@ -51,13 +73,17 @@ def test_what_may_allow_a_key_to_be_made(statement: dict[str, object]) -> None:
         [{"Action": "iam:ListAccessKeys"}],
         [{"Action": "*", "Resource": "arn:aws:s3:::bucket/*"}],
         [{"Action": "iam:*", "Resource": "arn:aws:iam::123456789012:role/*"}],
+        [{"Action": "iam:PutUserPolicy", "Resource": f"{GROUPS}*"}],
+        [{"Action": ["iam:AddUserToGroup", "iam:CreatePolicyVersion"], "Resource": f"{USERS}*"}],
+        [{"Action": ["iam:GetUserPolicy", "iam:ListGroupsForUser", "iam:GetPolicyVersion", "iam:PassRole"]}],
+        [{"Action": ["sts:GetFederationToken", "sts:AssumeRole"]}],
         [{"Action": "*"}, {"Effect": "Deny", "Action": "iam:*"}],
     ],
     ids=str,
 )
 def test_what_leaves_credentials_alone(statements: list[dict[str, object]]) -> None:
     """Other actions, other resources, and what is denied altogether are no one's credentials."""
-    assert credential_actions(document(*statements)) == ()
+    assert ways_to_credentials(document(*statements)) == ()
 
 
 @pytest.mark.parametrize(
@@ -67,4 +93,4 @@ def test_what_leaves_credentials_alone(statements: list[dict[str, object]]) -> N
 )
 def test_a_denial_of_some_is_no_denial(deny: dict[str, object]) -> None:
     """What is denied to some, at times, or in part, is allowed for the rest."""
-    assert credential_actions(document({}, {"Effect": "Deny", **deny})) == ("iam:CreateAccessKey",)
+    assert ways_to_credentials(document({}, {"Effect": "Deny", **deny})) == ("iam:CreateAccessKey",)
