@@ -11,6 +11,8 @@ from identity_service.adapters.authorization.schema import schema
 
 AWS = "aws"
 """The account of what AWS itself provides."""
+TOO_DEEP = "this is nested too deeply: write a shorter chain of `||` or `&&`, a set, or several policies"
+"""Cedar reads a chain such as `a || b || c` as one condition within another."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,12 @@ def _doubles(policies: Sequence[Policy]) -> Iterator[str]:
 
 def _check(text: str, known: KnownNames) -> tuple[str, list[str]]:
     """Return the id of a policy, and what is wrong with it."""
+    if cedar_text.is_too_deep(text):
+        return "", [TOO_DEEP]
     try:
         return _checked(text, known)
     except RecursionError:
-        # Cedar reads a chain such as `a || b || c` as one condition within another.
-        return "", ["this is nested too deeply: write a shorter chain of `||` or `&&`, a set, or several policies"]
+        return "", [TOO_DEEP]
 
 
 def _checked(text: str, known: KnownNames) -> tuple[str, list[str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from identity_service.adapters.authorization import AuthorizationFileError, FileAuthorizer
-from identity_service.adapters.authorization.cedar_text import Statement, statements
+from identity_service.adapters.authorization.cedar_text import Statement, is_too_deep, statements
 from tests.unit.adapters.authorization.conftest import WriteFolder
 
 PERMIT = "permit (principal, action, resource);"
@@ -53,14 +53,39 @@ def test_a_policy_that_is_no_good_is_refused_with_its_line(write: WriteFolder, p
     assert any(line.startswith(f"people.cedar:6: {said}") for line in complaint(folder))
 
 
-def test_a_policy_that_is_nested_too_deeply_is_refused_with_its_line(write: WriteFolder) -> None:
-    """A chain longer than can be read is a mistake like any other, told along with the others, and no crash."""
-    chain = " || ".join(["true"] * 5000)
-    long = f'@id("long") permit (principal, action, resource) when {{ {chain} }};'
-    folder = write(files={"people.cedar": f'@id("good")\n{PERMIT}\n{long}\n{PERMIT}\n'})
-    deep, unnamed = complaint(folder)
-    assert deep.startswith("people.cedar:3: this is nested too deeply")
+@pytest.mark.parametrize(
+    "condition",
+    [" || ".join(["true"] * 1000), "(" * 101 + "true" + ")" * 101],
+    ids=["a chain that Python cannot read", "brackets"],
+)
+def test_a_policy_that_is_nested_too_deeply_is_refused_with_its_line(write: WriteFolder, condition: str) -> None:
+    """What would end the process, or cannot be read, is a mistake like any other, told along with the others."""
+    deep = f'@id("deep") permit (principal, action, resource) when {{ {condition} }};'
+    folder = write(files={"people.cedar": f'@id("good")\n{PERMIT}\n{deep}\n{PERMIT}\n'})
+    too_deep, unnamed = complaint(folder)
+    assert too_deep.startswith("people.cedar:3: this is nested too deeply")
     assert unnamed.startswith("people.cedar:4: the policy needs a name")
+
+
+@pytest.mark.parametrize("operator", ["||", "&&", "+", "else", "."])
+def test_a_chain_that_the_engine_may_not_survive_is_kept_from_it(operator: str) -> None:
+    """Some 20,000 operators overflow the engine's stack, which no exception tells: 2,001 are refused before."""
+    assert is_too_deep(f"a {operator} " * 2001 + "a")
+    assert not is_too_deep(f"a {operator} " * 2000 + "a")
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        " || ".join(["true"] * 300),
+        f"[{', '.join(['(1)'] * 1000)}].contains(1)",
+        f'"{"(" * 1000}" like "*" // {"[" * 1000}\n',
+    ],
+    ids=["a chain", "a long set", "what is no code"],
+)
+def test_a_long_policy_is_not_taken_for_a_deep_one(write: WriteFolder, condition: str) -> None:
+    """Many terms, many brackets one after the other, and brackets in a string or a comment are fine."""
+    FileAuthorizer(write(files={"a.cedar": f'@id("a") permit (principal, action, resource) when {{ {condition} }};'}))
 
 
 def test_every_mistake_is_told_at_once(write: WriteFolder) -> None:
