@@ -12,4 +12,4 @@ def _read() -> str:
 
 
 RELEASE = _read()
-"""The version of the installed distribution, in the form of Semantic Versioning; "unknown" where it is not installed."""
+"""The version of the installed distribution, as Semantic Versioning has it; "unknown" where it is not installed."""
