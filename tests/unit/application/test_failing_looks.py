@@ -8,7 +8,7 @@ from identity_service.application.telemetry import UNFINISHED_LOOK, Unwatched
 from identity_service.domain.errors import IamError
 from identity_service.domain.request import Credentials, Permissions, UserChange
 from tests.unit.application.fake_ledger import RETENTION_SECONDS
-from tests.unit.application.worlds import DENIED, LOST, OWNED, World, key_of, replace_action
+from tests.unit.application.worlds import DENIED, LOST, World, key_of, replace_action, world_with_ana
 
 GROUP = UserChange("ana", permissions=Permissions(("Developers",)))
 KEY = UserChange("ana", credentials=Credentials(access_key=True))
@@ -29,10 +29,7 @@ class Findings(Unwatched):
 @pytest.fixture
 def world() -> World:
     """Make a world with ana, and room for keys."""
-    world = World()
-    world.iam.add_user("ana", tags=OWNED)
-    world.iam.quotas["AccessKeysPerUserQuota"] = 9
-    return world
+    return world_with_ana()
 
 
 async def late_key(world: World) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from identity_service.domain.request import (
 )
 from tests.contract.fake_iam import ALLOW_NOTHING
 from tests.unit.application.disturbances import Killed, Moment
-from tests.unit.application.worlds import DENIED, LOST, OWNED, THROTTLED, World, key_of, replace_action
+from tests.unit.application.worlds import DENIED, LOST, OWNED, THROTTLED, World, key_of, replace_action, world_with_ana
 
 KEY = UserChange("ana", credentials=Credentials(access_key=True))
 PASSWORD = UserChange("ana", credentials=Credentials(console_password=ConsolePassword()))
@@ -33,10 +33,7 @@ NEW = UserChange("ana", new_user=NewUser())
 @pytest.fixture
 def world() -> World:
     """Make a world with ana and room for many keys."""
-    world = World()
-    world.iam.add_user("ana", tags=OWNED)
-    world.iam.quotas["AccessKeysPerUserQuota"] = 9
-    return world
+    return world_with_ana()
 
 
 class DeathOnTheWay:

@@ -28,13 +28,13 @@ from tests.unit.application.fakes import BOT
 from tests.unit.application.worlds import (
     DENIED,
     LOST,
-    OWNED,
     SETTLE_SECONDS,
     THROTTLED,
     World,
     key_of,
     mutation_of,
     replace_action,
+    world_with_ana,
 )
 
 GROUP = UserChange("ana", permissions=Permissions(("Developers",)))
@@ -49,10 +49,7 @@ MADE = UserChange(
 @pytest.fixture
 def world() -> World:
     """Make a world with ana, and room for keys."""
-    world = World()
-    world.iam.add_user("ana", tags=OWNED)
-    world.iam.quotas["AccessKeysPerUserQuota"] = 9
-    return world
+    return world_with_ana()
 
 
 class Sleeper:

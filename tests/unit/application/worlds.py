@@ -297,6 +297,14 @@ class World:
             assert told[2][1] == self.iam.seeds[told[2][0]]
 
 
+def world_with_ana() -> World:
+    """Make a world with ana, whom the caller's team owns, and room for many keys of hers."""
+    world = World()
+    world.iam.add_user("ana", tags=OWNED)
+    world.iam.quotas["AccessKeysPerUserQuota"] = 9
+    return world
+
+
 def _text(secret: Secret | None) -> str:
     assert secret is not None
     return secret.reveal()

@@ -135,6 +135,11 @@ def test_a_fault_of_the_program_before_the_yes_leaves_nothing(
     assert (left(tmp_path), service.piece.operation.state) == ([], Operation.STATE_CANCELLED)
 
 
+def take_the_yes_back(path: Path) -> None:
+    """Let a resume file be as it was before somebody has agreed to its operation."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"agreed_digest": "", "started": False}))
+
+
 def test_an_operation_that_another_terminal_agrees_to_meanwhile_is_not_cancelled(
     run: Command, service: OperatingService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,12 +162,12 @@ def test_an_operation_that_another_terminal_agrees_to_meanwhile_is_not_cancelled
 
 
 def test_an_operation_that_another_terminal_is_at_work_with_is_not_cancelled(
-    run: Command, service: OperatingService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Command, service: OperatingService, tmp_path: Path
 ) -> None:
     """Who holds it has said yes: the other run is told, and touches nothing."""
     go_away(run, service)
     (path,) = memories(tmp_path)
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"agreed_digest": "", "started": False}))
+    take_the_yes_back(path)
     with OperationMemory.read(path).held():
         done = run(*MANY)
     assert (done.exit_code, "another run is at work" in done.stderr) == (2, True)
@@ -175,7 +180,7 @@ def test_a_draft_is_dropped_under_its_lock(
     """Nobody can begin to work with an operation between the last look at it and its cancellation."""
     go_away(run, service)
     (path,) = memories(tmp_path)
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"agreed_digest": "", "started": False}))
+    take_the_yes_back(path)
     service.piece.operation.progress.succeeded_users = 0
     drop, locked = operation_start.drop, []
 
