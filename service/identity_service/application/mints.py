@@ -249,11 +249,12 @@ class Mints:
         return found
 
     async def _clear_password(self, step: CreateLoginProfile) -> None:
+        """Delete the password; its absence is believed at the second sight only, also of one that was surely set."""
         mints = self._left(MintKind.CONSOLE_PASSWORD)
         if not mints:
             return
         found = await self.clear_lost_password(step)
-        if found is None and any(mint.state is MintState.UNANSWERED for mint in mints):
+        if found is None:
             await self._settling.wait()
             found = await self.clear_lost_password(step)
         if found is PasswordOrigin.DOUBTFUL:
