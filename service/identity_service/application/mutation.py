@@ -102,6 +102,7 @@ class MutationService:
             if claim is None:
                 raise in_progress()
             await self._attempts.undo_again(asked.account, claim, failure)
+            row = replace(row, epoch=claim.lease.epoch)
         since = self._monotonic()
         planned = await self._plan_to_run(asked, row_id, row)
         planned = replace(planned, before=_seen_before(planned.before, row))

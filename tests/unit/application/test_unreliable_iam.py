@@ -11,13 +11,14 @@ from identity_service.domain import tags
 from identity_service.domain.entities import UserRecord
 from identity_service.domain.errors import IamError, IamErrorKind, IdentityError, Reason
 from identity_service.domain.plan import Plan
-from identity_service.domain.request import Credentials, NewUser, Permissions, UserChange, UserDeletion
+from identity_service.domain.request import ConsolePassword, Credentials, NewUser, Permissions, UserChange, UserDeletion
 from tests.contract.fake_iam import FakeIam
 from tests.unit.application.fakes import OTHER
 from tests.unit.application.worlds import DENIED, LOST, OWNED, THROTTLED, World, replace_action, unseen
 
 NEW = UserChange("ana", new_user=NewUser(), credentials=Credentials(access_key=True))
 KEY = UserChange("ana", credentials=Credentials(access_key=True))
+PASSWORD = UserChange("ana", credentials=Credentials(console_password=ConsolePassword()))
 
 
 @pytest.fixture
@@ -78,6 +79,27 @@ async def test_a_known_key_that_is_not_found_is_tried_again(world: World) -> Non
     error = await world.refused(KEY)
     assert error.metadata["remaining"] == "nothing"
     assert await world.iam.list_access_keys("ana") == ()
+
+
+async def test_a_password_that_is_not_seen_yet_is_looked_for_twice(world: World) -> None:
+    """One that was surely set, and that IAM does not show to the undo at first, goes once it has settled."""
+    world.iam.add_user("ana", tags=OWNED)
+    world.ledger.failing.add("succeed")
+    unseen(world, "get_login_profile", 2)
+    error = await world.refused(PASSWORD)
+    assert error.metadata["remaining"] == "nothing"
+    assert await world.iam.get_login_profile("ana") is None
+
+
+async def test_a_retry_that_cannot_run_any_more_is_told_why(world: World) -> None:
+    """Undone, and asked again when somebody has deleted the user: it is no duplicate of itself, however often."""
+    world.iam.add_user("ana", tags=OWNED)
+    world.iam.inject("iam:CreateAccessKey", replace_action(LOST, "iam:CreateAccessKey"))
+    request_id = str(uuid4())
+    await world.refused(KEY, request_id=request_id)
+    await world.iam.delete_user("ana")
+    for _ in range(2):
+        assert (await world.refused(KEY, request_id=request_id)).reason is Reason.USER_NOT_FOUND
 
 
 async def test_a_half_done_deletion_is_resumed_as_it_was_reviewed(world: World) -> None:
